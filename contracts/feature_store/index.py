@@ -1,0 +1,239 @@
+"""The vector index: the only code that speaks Qdrant. It holds nothing that the ledger could not make again.
+
+Two implementations of one contract: `EdgeIndex` is Qdrant's engine in this process (one folder, one process);
+`ServerIndex` is a Qdrant server or cluster. Both hold a dense vector and a BM25 sparse vector a chunk, and both answer a
+query by two rankings, which the reader fuses, because a score to abstain by is lost once the engine has fused them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from contracts.errors import StoreError
+from contracts.files import read_json, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import qdrant_edge as edge
+    from numpy.typing import NDArray
+    from qdrant_client import QdrantClient
+
+    Vector = NDArray[np.float32]
+
+DENSE, SPARSE = "dense", "bm25"
+# Most chunks hold 60 to 220 words after stop words; the engine's default of 256 shortens no text here.
+BM25_AVERAGE_LENGTH = 120.0
+WRITE_BATCH = 512
+OPTIMIZE_FROM = 10_000
+
+
+@dataclass(frozen=True)
+class Point:
+    """One chunk as the index stores it; `text` is embedded as BM25, the ledger keeps the words."""
+
+    id: str
+    author: str
+    text: str
+    dense: Vector
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Chunk ids with their scores, best first, for each of the two searches."""
+
+    dense: list[tuple[str, float]]
+    bm25: list[tuple[str, float]]
+
+
+class VectorIndex(Protocol):
+    """What the store needs of an index. `applied` is the ledger's `seq` that it has caught up with."""
+
+    @property
+    def applied(self) -> int: ...
+    def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None: ...
+    def search(self, text: str, dense: Vector, author: str, limit: int) -> Ranked: ...
+    def count(self) -> int: ...
+    def close(self) -> None: ...
+
+
+@cache
+def _bm25() -> edge.Bm25:
+    import qdrant_edge as edge
+
+    return edge.Bm25(edge.Bm25Config(avg_len=BM25_AVERAGE_LENGTH))
+
+
+class EdgeIndex:
+    """Qdrant's own engine in this process. `identity` names the ledger and feature version that it was derived from."""
+
+    def __init__(self, folder: Path, dimension: int, identity: str) -> None:
+        self._folder, self._identity = folder, identity
+        self._marker = folder / "applied.json"
+        self._shard = self._open(dimension)
+
+    def _open(self, dimension: int) -> edge.EdgeShard:
+        import qdrant_edge as edge
+
+        marker = read_json(self._marker)
+        if isinstance(marker, dict) and marker.get("identity") == self._identity:
+            # The engine raises bare exceptions; whatever is wrong with an index, it is made again from the ledger.
+            with suppress(Exception):
+                self.applied = int(marker["seq"])
+                return edge.EdgeShard.load(str(self._folder / "shard"))
+        self.applied = 0
+        shutil.rmtree(self._folder / "shard", ignore_errors=True)
+        (self._folder / "shard").mkdir(parents=True, exist_ok=True)
+        config = edge.EdgeConfig(
+            vectors={DENSE: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)},
+            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        )
+        shard = edge.EdgeShard.create(str(self._folder / "shard"), config)
+        shard.update(edge.UpdateOperation.create_field_index("author", edge.KeywordIndexParams(is_tenant=True)))
+        return shard
+
+    def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None:
+        import qdrant_edge as edge
+
+        written = 0
+        for batch in _batches(upserts):
+            points = [
+                edge.Point(
+                    point.id,
+                    {DENSE: point.dense.tolist(), SPARSE: _bm25().embed_document(point.text)},
+                    {"author": point.author},
+                )
+                for point in batch
+            ]
+            self._shard.update(edge.UpdateOperation.upsert_points(points))
+            written += len(points)
+        if deletes:
+            self._shard.update(edge.UpdateOperation.delete_points(list(deletes)))
+        if written >= OPTIMIZE_FROM:
+            self._shard.optimize()
+        self._shard.flush()
+        # Written last: after a crash before this line the same changes are applied again, which changes nothing.
+        write_json(self._marker, {"identity": self._identity, "seq": seq})
+        self.applied = seq
+
+    def search(self, text: str, dense: Vector, author: str, limit: int) -> Ranked:
+        import qdrant_edge as edge
+
+        mine = edge.Filter(must=[edge.FieldCondition("author", match=edge.MatchValue(author))])
+        sparse = _bm25().embed_query(text)
+
+        def ranked(query: edge.Query) -> list[tuple[str, float]]:
+            request = edge.QueryRequest(limit=limit, query=query, filter=mine)
+            return [(str(point.id), point.score) for point in self._shard.query(request)]
+
+        return Ranked(
+            dense=ranked(edge.Query.Nearest(dense.tolist(), using=DENSE)),
+            bm25=ranked(edge.Query.Nearest(sparse, using=SPARSE)) if sparse.indices else [],
+        )
+
+    def count(self) -> int:
+        import qdrant_edge as edge
+
+        return self._shard.count(edge.CountRequest(exact=True))
+
+    def close(self) -> None:
+        self._shard.close()
+
+
+class ServerIndex:
+    """A Qdrant server or cluster. What has been applied is kept in a point of its own collection's metadata."""
+
+    def __init__(self, client: QdrantClient, collection: str, dimension: int) -> None:
+        from qdrant_client import models
+
+        self._client, self._collection = client, collection
+        try:
+            if not client.collection_exists(collection):
+                client.create_collection(
+                    collection,
+                    vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                )
+                client.create_payload_index(
+                    collection,
+                    "author",
+                    models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
+                )
+        except Exception as error:  # transport errors of several libraries; all mean that the server is not there
+            raise StoreError(
+                f"the Qdrant server does not answer: {error}",
+                "check QDRANT_URL and QDRANT_API_KEY, or unset QDRANT_URL",
+            ) from error
+
+    @property
+    def applied(self) -> int:
+        from qdrant_client import models
+
+        marker, _ = self._client.scroll(
+            self._collection,
+            scroll_filter=models.Filter(
+                must=[models.FieldCondition(key="kind", match=models.MatchValue(value="applied"))]
+            ),
+            limit=1,
+        )
+        return int((marker[0].payload or {})["seq"]) if marker else 0
+
+    def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None:
+        from qdrant_client import models
+
+        def sparse(text: str) -> models.SparseVector:
+            made = _bm25().embed_document(text)
+            return models.SparseVector(indices=made.indices, values=made.values)
+
+        for batch in _batches(upserts):
+            self._client.upsert(
+                self._collection,
+                [
+                    models.PointStruct(
+                        id=point.id,
+                        vector={DENSE: point.dense.tolist(), SPARSE: sparse(point.text)},
+                        payload={"author": point.author},
+                    )
+                    for point in batch
+                ],
+                wait=True,
+            )
+        if deletes:
+            self._client.delete(self._collection, list(deletes), wait=True)
+        marker = models.PointStruct(id=0, vector={}, payload={"kind": "applied", "seq": seq})
+        self._client.upsert(self._collection, [marker], wait=True)
+
+    def search(self, text: str, dense: Vector, author: str, limit: int) -> Ranked:
+        from qdrant_client import models
+
+        mine = models.Filter(must=[models.FieldCondition(key="author", match=models.MatchValue(value=author))])
+        sparse = _bm25().embed_query(text)
+
+        def ranked(query: list[float] | models.SparseVector, using: str) -> list[tuple[str, float]]:
+            found = self._client.query_points(
+                self._collection, query=query, using=using, query_filter=mine, limit=limit, with_payload=False
+            )
+            return [(str(point.id), point.score) for point in found.points]
+
+        terms = models.SparseVector(indices=sparse.indices, values=sparse.values)
+        return Ranked(dense=ranked(dense.tolist(), DENSE), bm25=ranked(terms, SPARSE) if sparse.indices else [])
+
+    def count(self) -> int:
+        from qdrant_client import models
+
+        chunks = models.Filter(must_not=[models.FieldCondition(key="kind", match=models.MatchValue(value="applied"))])
+        return self._client.count(self._collection, count_filter=chunks, exact=True).count
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _batches(points: Iterable[Point]) -> Iterator[list[Point]]:
+    remaining = iter(points)
+    return iter(lambda: list(islice(remaining, WRITE_BATCH)), [])

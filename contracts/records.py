@@ -1,0 +1,193 @@
+"""The records that pass between the pipelines. Frozen; an unknown field is an error."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Split = Literal["train", "validation", "test"]
+
+
+def digest(*parts: str, length: int = 16) -> str:
+    """Hex of the sha256 over `parts`, each framed by its length so that no two lists of parts collide."""
+    h = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        h.update(len(data).to_bytes(8, "big") + data)
+    return h.hexdigest()[:length]
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Post(Record):
+    """One text by one author, cleaned. `text` is what every character offset in the product points into."""
+
+    author: str
+    source: str
+    """Where it was read from: a folder, a file or an address."""
+    source_id: str
+    """The id that the source gave: a file's path in the folder, a feed's guid, the JSON Lines `id`."""
+    title: str
+    date: dt.date | None
+    url: str | None
+    text: str
+
+    @property
+    def id(self) -> str:
+        """From author and place, so that a second run finds the same post and an edit keeps its id."""
+        return digest(self.author, self.source, self.source_id)
+
+    @property
+    def content_hash(self) -> str:
+        """Changes with anything that a feature is made from."""
+        return digest(self.title, self.date.isoformat() if self.date else "", self.url or "", self.text)
+
+    @property
+    def text_hash(self) -> str:
+        """Equal for the same words published in two places."""
+        return digest(" ".join(self.text.split()))
+
+
+class Chunk(Record):
+    """A slice of a post: `post.text[start:end]`. `header` is embedded with it, and never shown as the author's words."""
+
+    post_id: str
+    author: str
+    ordinal: int
+    start: int
+    end: int
+    section: str
+    header: str
+
+    def embedded(self, post_text: str) -> str:
+        """What the embedder and BM25 see: the header, then the author's words."""
+        return f"{self.header}\n{post_text[self.start : self.end]}" if self.header else post_text[self.start : self.end]
+
+
+class Span(Record):
+    """A slice of a stored post: `post.text[start:end]`."""
+
+    post_id: str
+    start: int
+    end: int
+
+
+class Example(Record):
+    """A label: this instruction, with this evidence in the prompt, is answered by this slice of a post."""
+
+    post_id: str
+    author: str
+    kind: Literal["title", "continue", "question"]
+    instruction: str
+    start: int
+    end: int
+    evidence: tuple[Span, ...] = ()
+
+
+class Snapshot(Record):
+    """Names what a reader of the feature store saw: the same posts under the same feature version have the same id."""
+
+    id: str
+    feature_version: str
+    posts: int
+    chunks: int
+
+
+class AuthorStatus(Record):
+    name: str
+    reference: bool
+    posts: int
+    chunks: int
+
+
+class Passage(Record):
+    """A chunk that was found, with what a reader needs to judge and cite it."""
+
+    post_id: str
+    source_id: str
+    title: str
+    url: str | None
+    date: dt.date | None
+    text: str
+    start: int
+    end: int
+    score: float
+    """Reciprocal rank fusion of the two rankings; comparable within one query only."""
+    similarity: float = 0.0
+    """Cosine of the question's and the chunk's embeddings; comparable between queries."""
+
+
+class Citation(Record):
+    """The exact slice of a stored post that a marker such as [1] stands for."""
+
+    marker: int
+    post_id: str
+    title: str
+    url: str | None
+    start: int
+    end: int
+    text: str
+
+
+class Answer(Record):
+    """What the twin said, and everything needed to check it."""
+
+    answer: str
+    citations: tuple[Citation, ...]
+    passages: tuple[Passage, ...]
+    model: str
+    snapshot: str
+    timings: dict[str, float]
+    """Seconds: `retrieve`, `first_token`, `total`; and `tokens`, a count."""
+
+
+class Figure(Record):
+    """A measured value with its sample size and 95 % bootstrap interval, or the reason why there is none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int
+    unit: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"cannot measure: {self.note}"
+        interval = f" [{self.low:+.4f}, {self.high:+.4f}]" if self.low is not None else ""
+        return f"{self.value:+.4f}{interval} {self.unit} (n={self.n})".replace("  ", " ")
+
+
+class AdapterCard(Record):
+    """Lineage and proof of one model version; written last, so a folder without it is not a version."""
+
+    # protected_namespaces: pydantic keeps `model_` for itself; these fields are the field's own terms.
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    author: str
+    run_id: str
+    created: dt.datetime
+    snapshot: Snapshot
+    posts: dict[Split, tuple[str, ...]]
+    """Ids of the posts of each part of the split; `train` is what the adapter was trained on."""
+    examples: int
+    prompt_hash: str
+    base_model: str
+    base_model_hash: str
+    tokenizer_hash: str
+    recipe: dict[str, Any]
+    seed: int
+    libraries: dict[str, str]
+    environment: dict[str, str]
+    training: dict[str, Any]
+    evaluation: dict[str, Figure]
+    gate: tuple[str, ...]
+    """Why the version may not become champion; empty when it may."""
+    parent: str | None
+    files: dict[str, str] = Field(default_factory=dict)
+    """sha256 of every file of the version, checked when it is loaded."""

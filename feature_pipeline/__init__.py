@@ -1,0 +1,1 @@
+"""From a person's posts to features and labels in the feature store. Read pipeline.py first."""

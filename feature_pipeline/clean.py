@@ -1,0 +1,96 @@
+"""What a source says → the words of the post, with the voice left in: line breaks, case, punctuation, emoji, code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from contracts.records import Post
+from feature_pipeline.characters import one_line, tidy
+from feature_pipeline.liquid import FENCE, from_markdown
+from feature_pipeline.parser import ParseError, markdown
+from feature_pipeline.sources import RawPost, Refusal
+
+FENCES = re.compile(FENCE, re.MULTILINE)
+# Looks behind, or a long row of spaces would be tried from each of them.
+END_SPACES = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)
+BLANK_LINES = re.compile(r"\n{4,}")
+# WordPress ends every entry of its feeds with it.
+FEED_FOOTER = re.compile(r"\n+The post [^\n]{1,300}? (?:first )?appeared (?:first )?on [^\n]{1,200}\s*\Z")
+HEADING = re.compile(r"\A#{1,6} +(.+)\n*")
+
+
+def clean(raw: RawPost, author: str) -> Post | Refusal:
+    """The post of `author` that `raw` holds, or why it holds none."""
+    title = one_line(raw.title)
+    try:
+        text = _text(raw, title)
+    except ParseError as error:
+        return Refusal(raw.source, raw.source_id, "quarantined", str(error))
+    if not text:
+        return Refusal(raw.source, raw.source_id, "empty")
+    return Post(
+        author=author,
+        source=raw.source,
+        source_id=raw.source_id,
+        title=title,
+        date=raw.date,
+        url=raw.url,
+        text=text,
+    )
+
+
+def _text(raw: RawPost, title: str) -> str:
+    if raw.markup == "html":
+        text = _outside_fences(tidy(markdown(raw.text)), _repaired)
+        return _without_title(FEED_FOOTER.sub("", _evened(text)), title)
+    text = tidy(raw.text)
+    if raw.markup == "markdown":
+        return _evened(from_markdown(text))
+    return _trimmed(_repaired(text))
+
+
+def _repaired(text: str) -> str:
+    """Undoes mojibake and nothing else: quotes stay curly, ligatures and wide letters stay."""
+    import ftfy
+
+    only_encoding = ftfy.TextFixerConfig(
+        unescape_html=False,
+        remove_terminal_escapes=False,
+        fix_latin_ligatures=False,
+        fix_character_width=False,
+        uncurl_quotes=False,
+        fix_line_breaks=False,
+        remove_control_chars=False,
+        normalization=None,
+        explain=False,
+    )
+    return tidy(ftfy.fix_text(text, only_encoding))
+
+
+def _evened(text: str) -> str:
+    """Outside code, no spaces at the ends of lines and no more than two blank lines together."""
+    return _trimmed(_outside_fences(text, lambda part: BLANK_LINES.sub("\n\n", END_SPACES.sub("", part))))
+
+
+def _outside_fences(text: str, change: Callable[[str], str]) -> str:
+    parts, at = [], 0
+    for fence in FENCES.finditer(text):
+        parts += [change(text[at : fence.start()]), fence[0]]
+        at = fence.end()
+    return "".join([*parts, change(text[at:])])
+
+
+def _trimmed(text: str) -> str:
+    """Without blank lines around it; the first line keeps its indentation."""
+    return re.sub(r"\A(?:[ \t]*\n)+", "", text).rstrip() if text.strip() else ""
+
+
+def _without_title(text: str, title: str) -> str:
+    """A page's own heading is the title again."""
+    heading = HEADING.match(text)
+    return text[heading.end() :] if heading and _letters(heading[1]) == _letters(title) else text
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

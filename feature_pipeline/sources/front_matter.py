@@ -1,0 +1,135 @@
+"""Front matter: what a post says about itself before it begins, as YAML, TOML or Pelican's bare lines.
+
+Not python-frontmatter: it reads TOML through an abandoned library, and expands a YAML alias bomb.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from feature_pipeline.sources.text import to_date, web_address
+
+MAX_CHARACTERS = 64 * 1024
+FENCED = re.compile(r"\A\s*?(---|\+\+\+)[ \t]*\r?\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+LINE = re.compile(r"([A-Za-z][\w-]*)[ \t]*[:=](?:[ \t]+(.*)|)$")
+DATES = ("date", "published_at", "published", "pubdate", "publishdate", "date_published", "created", "created_at")
+URLS = ("url", "permalink", "canonical", "canonical_url", "canonicalurl")
+YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+class BadFrontMatterError(Exception):
+    """It is dangerous: no part of the file is read."""
+
+
+@dataclass(frozen=True)
+class FrontMatter:
+    title: str = ""
+    date: dt.date | None = None
+    url: str | None = None
+    author: str | None = None
+    draft: str = ""
+    """Why the post is not public; empty where it is."""
+
+
+class _Strings(yaml.SafeLoader):
+    """Plain values stay as they were typed (a title of 2012 or Yes is no number or truth), and aliases are refused."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise BadFrontMatterError("it has a YAML alias, which can grow without end")
+        return super().compose_node(parent, index)
+
+
+_Strings.yaml_implicit_resolvers = {}
+
+
+def split(text: str) -> tuple[FrontMatter, str, bool]:
+    """What it says, the text after it, and whether there is any. Raises BadFrontMatterError."""
+    fenced = FENCED.match(text)
+    if fenced:
+        values = _values(fenced[1], fenced[2])
+        if values is not None:
+            return from_values(values), text[fenced.end() :], True
+    # Also for a first fence that never closes: its lines may still be read.
+    start = re.match(r"\s*(?:---|\+\+\+)[ \t]*\r?\n", text)
+    values, end = _bare_lines(text[start.end() :] if start else text)
+    if "title" in values:
+        return from_values(values), text[end + (start.end() if start else 0) :], True
+    return FrontMatter(), text, False
+
+
+def _values(fence: str, block: str) -> dict[str, Any] | None:
+    """None for what is no front matter, such as the text between two rules."""
+    if len(block) > MAX_CHARACTERS:
+        raise BadFrontMatterError(f"it is over {MAX_CHARACTERS // 1024} KiB")
+    try:
+        loaded = tomllib.loads(block) if fence == "+++" else _Strings(block).get_single_data()
+    except yaml.constructor.ConstructorError as error:
+        raise BadFrontMatterError(f"it has a YAML tag that makes objects: {error.problem}") from error
+    except RecursionError as error:
+        raise BadFrontMatterError("it is nested too deeply") from error
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, ValueError):
+        # A title with a colon in it breaks YAML: what its lines say is better than nothing.
+        return _bare_lines(block, to_the_end=True)[0] or None
+    if loaded is None:
+        return {}
+    return {str(key): value for key, value in loaded.items()} if isinstance(loaded, dict) else None
+
+
+def _bare_lines(text: str, to_the_end: bool = False) -> tuple[dict[str, Any], int]:
+    """`key: value` lines up to the first blank line, as Pelican has them, and where they end."""
+    values: dict[str, Any] = {}
+    key, end = "", 0
+    for line in text.splitlines(keepends=True):
+        found = LINE.match(line.rstrip())
+        if found:
+            key = found[1].lower()
+            values.setdefault(key, (found[2] or "").strip().strip("\"'"))
+        elif line.strip() and key and line[0] in " \t":
+            values[key] = f"{values[key]} {line.strip()}".strip()
+        elif not line.strip() and not to_the_end:
+            return values, end
+        elif not to_the_end:
+            return {}, 0
+        end += len(line)
+    return values, end
+
+
+def from_values(values: dict[str, Any]) -> FrontMatter:
+    """From keys and values, however they were written; keys in any case."""
+    values = {key.lower(): value for key, value in values.items()}
+    dates = (to_date(values.get(key)) for key in DATES)
+    urls = (web_address(values.get(key)) for key in URLS)
+    return FrontMatter(
+        title=_one_line(values.get("title")),
+        date=next(filter(None, dates), None),
+        url=next(filter(None, urls), None),
+        author=_one_line(values.get("author") or values.get("authors")) or None,
+        draft=_draft(values),
+    )
+
+
+def _one_line(value: object) -> str:
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, dict):
+        value = value.get("name")
+    text = " ".join(str(value).split()) if isinstance(value, (str, int, float, dt.date)) else ""
+    return "" if text in ("~", "null") else text
+
+
+def _draft(values: dict[str, Any]) -> str:
+    words = {key: str(value).split(" #")[0].strip().lower() for key, value in values.items()}
+    if words.get("draft") in YES:
+        return "draft: true"
+    if words.get("published") in NO:
+        return "published: false"
+    if words.get("status") in ("draft", "private", "hidden") or words.get("visibility") == "private":
+        return "its status is draft, private or hidden"
+    return "it has a password" if words.get("password") and words["password"] not in NO else ""

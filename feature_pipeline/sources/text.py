@@ -1,0 +1,98 @@
+"""Bytes → text, and the dates that people write: what every source needs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from email.utils import parsedate_to_datetime
+
+# What cannot be a text, whatever its name says: PDF, PNG, GIF, JPEG, ZIP, gzip, old Office.
+MAGIC = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+DECLARED = re.compile(rb"(?:<meta[^>]+charset|<\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+FORMATS = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%B %d %Y", "%b %d %Y")
+LEADING_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
+
+
+def decode(data: bytes, charset: str | None = None) -> str | None:
+    """Text in whatever encoding it is in; None where it is no text. `charset` is what the source says it is."""
+    if data.startswith(UTF16):
+        return _try(data, "utf-16")
+    if data.startswith(MAGIC) or b"\0" in data:
+        return None
+    text = _try(data, "utf-8-sig")
+    if text is not None:
+        return text
+    declared = DECLARED.search(data[:2048])
+    for name in (charset, declared[1].decode("ascii") if declared else None):
+        # UTF-8 has just failed, and a page that says Latin-1 means Windows-1252, as browsers know.
+        if name and name.lower() not in ("utf-8", "utf8", "ascii", "us-ascii", "iso-8859-1", "latin1", "latin-1"):
+            text = _try(data, name)
+            if text is not None:
+                return text
+    return _guess(data)
+
+
+def _guess(data: bytes) -> str | None:
+    """Western text has few bytes over 127, and guessers get it wrong; Greek, Cyrillic or Japanese has many."""
+    high = sum(byte > 127 for byte in data) / max(1, len(data))
+    western = _try(data, "cp1252") if high < 0.2 else None
+    if western is not None:
+        return western
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data).best()
+    return str(best) if best else _try(data, "cp1252")
+
+
+def _try(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except (UnicodeError, LookupError):
+        return None
+
+
+def to_date(value: object) -> dt.date | None:
+    """The day as it was written, in the author's own time zone; None for what is no date."""
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    if not isinstance(value, str):
+        return None
+    text = " ".join(value.split())
+    return _iso(text) or _leading(text) or _worded(text)
+
+
+def _iso(text: str) -> dt.date | None:
+    try:
+        return dt.datetime.fromisoformat(text).date()
+    except ValueError:
+        return None
+
+
+def _leading(text: str) -> dt.date | None:
+    found = LEADING_DATE.match(text)
+    try:
+        return dt.date(int(found[1]), int(found[2]), int(found[3])) if found else None
+    except ValueError:
+        return None
+
+
+def _worded(text: str) -> dt.date | None:
+    try:
+        return parsedate_to_datetime(text).date()
+    except ValueError:
+        pass
+    for form in FORMATS:
+        try:
+            return dt.datetime.strptime(text, form).date()
+        except ValueError:
+            continue
+    return None
+
+
+def web_address(value: object) -> str | None:
+    """`value` if it is an absolute http or https address; a path says nothing about where the post is."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if re.match(r"https?://[^\s/]", text, re.IGNORECASE) else None

@@ -1,0 +1,48 @@
+"""Find the passages that a question is answered from: dense and BM25 rankings fused, or nothing where nothing fits."""
+
+from __future__ import annotations
+
+import re
+
+from contracts.feature_store import FeatureStore, Hit
+from contracts.records import Passage
+
+RRF_K = 60  # Cormack, Clarke and Büttcher 2009
+# Under this cosine of question and nearest chunk, no passage is about the question; docs/decisions/0005 has the curve.
+LEAST_SIMILARITY = 0.30
+
+_RECENT = re.compile(
+    r"\b(lately|recent(ly)?|newest|latest|these days|last (week|month)|this year|new)\b", re.IGNORECASE
+)
+_NO_TOPIC = set(
+    "a about all and any anything are at been blog can did do doing for from going has have i in is it just me "
+    "mind my new of on or please post posted posts published say so some something story tell that the thing "
+    "things think thinking this to up us was were what what's whats which who with work working write writing "
+    "written wrote year you your lately recent recently newest latest these days last week month".split()
+)
+
+
+def retrieve(store: FeatureStore, question: str, author: str, limit: int) -> list[Passage]:
+    """Up to `limit` passages, best first; none where the author has written nothing that fits."""
+    if asks_for_news(question):
+        return store.newest(author, limit)
+    found = search(store, question, author, limit)
+    return found if any(passage.similarity >= LEAST_SIMILARITY for passage in found) else []
+
+
+def search(store: FeatureStore, query: str, author: str, limit: int) -> list[Passage]:
+    """The best passages for a query, whether or not they fit it."""
+    hits = store.search(query, author)
+    best = sorted(hits, key=lambda hit: (-_fused(hit), hit.chunk_id))[:limit]
+    return store.passages({hit.chunk_id: (_fused(hit), hit.similarity) for hit in best})
+
+
+def asks_for_news(question: str) -> bool:
+    """Whether it asks what is new, and names no topic to search for: "What have you written about lately?"."""
+    words = re.findall(r"[a-z']+", question.lower())
+    return bool(_RECENT.search(question)) and all(word in _NO_TOPIC for word in words)
+
+
+def _fused(hit: Hit) -> float:
+    """Reciprocal rank fusion: Σ 1 / (k + rank) over the rankings that found the chunk."""
+    return sum(1 / (RRF_K + rank) for rank in (hit.dense_rank, hit.bm25_rank) if rank is not None)

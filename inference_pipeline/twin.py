@@ -1,0 +1,135 @@
+"""The twin: retrieve → prompt → generate → cite. It knows engines only as LangChain chat models."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from contracts.errors import NotFound
+from contracts.model_registry import ModelRegistry, ModelVersion
+from contracts.prompt import messages
+from contracts.records import Answer, Passage
+from inference_pipeline.ground import ground
+from inference_pipeline.retrieve import retrieve
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from contracts.feature_store import FeatureStore
+
+BASE = "base"
+NOTHING_FOUND = "I have not written about that."
+
+
+class Engine(Protocol):
+    """Where generation happens: gives the chat model of a version, or of the base model for None."""
+
+    def chat_model(self, version: ModelVersion | None) -> BaseChatModel: ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """The first event of an answer: what it will be written from, and by which model."""
+
+    passages: tuple[Passage, ...]
+    model: str
+    snapshot: str
+
+
+Event = Found | str | Answer
+
+
+class Twin:
+    def __init__(
+        self,
+        store: FeatureStore,
+        registry: ModelRegistry,
+        engine: Engine,
+        *,
+        passages: int = 4,
+        max_new_tokens: int = 192,
+        temperature: float = 0.7,
+    ) -> None:
+        self._store, self._registry, self._engine = store, registry, engine
+        self._passages, self._max_new_tokens, self._temperature = passages, max_new_tokens, temperature
+
+    def models(self, author: str) -> list[str]:
+        """What `model` may be for this author, the one used by default first."""
+        champion = self._registry.champion(author)
+        names = [version.name for version in reversed(self._registry.versions(author))]
+        if champion:
+            names.remove(champion.name)
+            return [champion.name, *names, BASE]
+        return [BASE, *names]
+
+    def ask(self, question: str, author: str, model: str | None = None) -> Answer:
+        *_, answer = self.stream(question, author, model)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def stream(
+        self, question: str, author: str, model: str | None = None, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """What was found, then the answer's text piece by piece, then the whole answer with its citations.
+
+        When `stop` is set, or the iterator is closed, generation ends at the next token; the pieces so far are the answer.
+        """
+        began = time.perf_counter()
+        version = self._version(author, model)
+        name = version.name if version else BASE
+        passages = tuple(retrieve(self._store, question, author, self._passages))
+        snapshot = self._store.snapshot().id
+        timings = {"retrieve": time.perf_counter() - began, "tokens": 0.0}
+        yield Found(passages, name, snapshot)
+
+        pieces: list[str] = []
+        if passages:
+            for piece in self._generate(question, author, version, passages, stop):
+                timings.setdefault("first_token", time.perf_counter() - began)
+                timings["tokens"] += 1
+                pieces.append(piece)
+                yield piece
+        grounded = ground("".join(pieces), passages, question) if passages else None
+        timings["total"] = time.perf_counter() - began
+        yield Answer(
+            answer=grounded.text if grounded else NOTHING_FOUND,
+            citations=grounded.citations if grounded else (),
+            passages=passages,
+            model=name,
+            snapshot=snapshot,
+            timings={key: round(value, 3) for key, value in timings.items()},
+        )
+
+    def _version(self, author: str, model: str | None) -> ModelVersion | None:
+        if model == BASE:
+            return None
+        if model is None:
+            return self._registry.champion(author)
+        version = self._registry.get(model)
+        if version.author != author:
+            raise NotFound(f"{model} is not a version of {author!r}", f"twin models list --author {author!r}")
+        return version
+
+    def _generate(
+        self,
+        question: str,
+        author: str,
+        version: ModelVersion | None,
+        passages: Sequence[Passage],
+        stop: threading.Event | None,
+    ) -> Iterator[str]:
+        chat = self._engine.chat_model(version)
+        stream = chat.stream(
+            messages(author, question, passages), max_tokens=self._max_new_tokens, temperature=self._temperature
+        )
+        try:
+            for piece in stream:
+                if stop and stop.is_set():
+                    return
+                if text := str(piece.content):
+                    yield text
+        finally:
+            stream.close()  # type: ignore[attr-defined]  # LangChain types its generator as an iterator

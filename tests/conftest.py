@@ -1,0 +1,69 @@
+"""Every test has its own TWIN_HOME and no network but loopback; what a machine lacks is said, and required in CI."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+import pytest
+
+from contracts.feature_store import FeatureStore
+from tests.fakes import WordEmbedder, tiny_llama
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+REQUIRED = os.environ.get("TWIN_REQUIRE", "").split(",")
+
+
+def missing(what: str, reason: str) -> None:
+    """Skip for `reason`, or fail where TWIN_REQUIRE names `what`, as it does in CI."""
+    if what in REQUIRED:
+        pytest.fail(f"{what} is required here: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("TWIN_") and name != "TWIN_REQUIRE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TWIN_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that would reach another machine fails at once, and says which."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert isinstance(address, tuple)
+            assert address[0] in ("127.0.0.1", "::1", "localhost"), f"a test reached for {address}"
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    if not REAL_DATA.is_dir():
+        missing("real_data", f"no real data at {REAL_DATA}")
+    return REAL_DATA
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FeatureStore]:
+    made = FeatureStore(tmp_path / "home", WordEmbedder())
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_llama(tmp_path_factory.mktemp("tiny-llama"))

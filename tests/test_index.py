@@ -1,0 +1,136 @@
+"""Both indexes keep one contract: Qdrant's engine in process, and a server (in memory, or a real one at QDRANT_URL)."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.feature_store.index import EdgeIndex, Point, ServerIndex, VectorIndex
+from tests.fakes import WordEmbedder
+
+EMBEDDER = WordEmbedder(32)
+Make = Callable[[], VectorIndex]
+
+
+def point(number: int, text: str, author: str = "Ada") -> Point:
+    return Point(str(uuid.UUID(int=number)), author, text, EMBEDDER.embed([text])[0])
+
+
+def found(index: VectorIndex, text: str, author: str = "Ada") -> tuple[list[int], list[int]]:
+    ranked = index.search(text, EMBEDDER.embed([text])[0], author, 10)
+    return [uuid.UUID(i).int for i, _ in ranked.dense], [uuid.UUID(i).int for i, _ in ranked.bm25]
+
+
+@pytest.fixture(params=["edge", "server"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorIndex]:
+    made: VectorIndex
+    if request.param == "edge":
+        made = EdgeIndex(tmp_path / "index", 32, "test")
+    else:
+        from qdrant_client import QdrantClient
+
+        url = os.environ.get("QDRANT_URL")
+        client = QdrantClient(url=url) if url else QdrantClient(":memory:")
+        made = ServerIndex(client, f"test-{uuid.uuid4().hex}", 32)
+    yield made
+    made.close()
+
+
+def test_finds_by_meaning_and_by_words(index: VectorIndex) -> None:
+    index.apply([point(1, "clocks run slow in winter"), point(2, "sharpen chisels on glass")], [], 1)
+    dense, bm25 = found(index, "a slow clock in winter")
+    assert dense[0] == 1
+    assert bm25 == [1]
+
+
+def test_an_author_sees_only_their_own(index: VectorIndex) -> None:
+    index.apply([point(1, "clocks run slow", "Ada"), point(2, "clocks run slow", "Bob")], [], 1)
+    assert found(index, "slow clocks", "Ada") == ([1], [1])
+    assert found(index, "slow clocks", "Eve") == ([], [])
+
+
+def test_upsert_replaces_and_delete_removes(index: VectorIndex) -> None:
+    index.apply([point(1, "old words"), point(2, "other words")], [], 1)
+    index.apply([point(1, "entirely different")], [str(uuid.UUID(int=2))], 2)
+    assert index.count() == 1
+    assert found(index, "old words")[1] == []
+    assert found(index, "different")[1] == [1]
+
+
+def test_applying_the_same_changes_again_changes_nothing(index: VectorIndex) -> None:
+    changes = [point(1, "one text"), point(2, "two texts")]
+    index.apply(changes, [], 1)
+    before = found(index, "text")
+    index.apply(changes, [], 1)
+    assert index.count() == 2
+    assert found(index, "text") == before
+
+
+def test_remembers_what_it_has_applied(index: VectorIndex) -> None:
+    assert index.applied == 0
+    index.apply([point(1, "text")], [], 41)
+    index.apply([], [], 42)
+    assert index.applied == 42
+    assert index.count() == 1
+
+
+def test_a_query_of_stop_words_alone_finds_no_words(index: VectorIndex) -> None:
+    index.apply([point(1, "the clock")], [], 1)
+    dense, bm25 = found(index, "the of and")
+    assert dense == [1]
+    assert bm25 == []
+
+
+def test_both_rank_alike(tmp_path: Path) -> None:
+    from qdrant_client import QdrantClient
+
+    texts = ["brass clock springs", "a clock in the rain", "rain on brass", "tea and screws", "clock clock clock oil"]
+    points = [point(number, text) for number, text in enumerate(texts, 1)]
+    edge = EdgeIndex(tmp_path / "index", 32, "test")
+    server = ServerIndex(QdrantClient(":memory:"), "test", 32)
+    for made in (edge, server):
+        made.apply(points, [], 1)
+    for query in ("brass clock", "rain", "oil for a clock"):
+        vector = EMBEDDER.embed([query])[0]
+        one, other = (made.search(query, vector, "Ada", 10) for made in (edge, server))
+        assert dict(one.dense) == pytest.approx(dict(other.dense), abs=1e-5)
+        assert dict(one.bm25) == pytest.approx(dict(other.bm25), abs=1e-4)
+    edge.close()
+
+
+def test_edge_goes_on_after_a_restart_and_starts_anew_for_another_ledger(tmp_path: Path) -> None:
+    first = EdgeIndex(tmp_path / "index", 32, "ledger-a")
+    first.apply([point(1, "kept words")], [], 7)
+    first.close()
+    again = EdgeIndex(tmp_path / "index", 32, "ledger-a")
+    assert (again.applied, again.count(), found(again, "kept")[1]) == (7, 1, [1])
+    again.close()
+    other = EdgeIndex(tmp_path / "index", 32, "ledger-b")
+    assert (other.applied, other.count()) == (0, 0)
+    other.close()
+
+
+def test_a_torn_edge_index_starts_anew(tmp_path: Path) -> None:
+    first = EdgeIndex(tmp_path / "index", 32, "a")
+    first.apply([point(number, f"word{number}") for number in range(1, 50)], [], 7)
+    first.close()
+    for file in (tmp_path / "index" / "shard").rglob("*.json"):
+        file.write_bytes(file.read_bytes()[:3])
+    again = EdgeIndex(tmp_path / "index", 32, "a")
+    assert again.applied == 0
+    again.apply([point(1, "word1")], [], 1)
+    assert found(again, "word1")[1] == [1]
+    again.close()
+
+
+def test_vectors_keep_their_values(tmp_path: Path) -> None:
+    index = EdgeIndex(tmp_path / "index", 32, "a")
+    index.apply([point(1, "some words here")], [], 1)
+    ranked = index.search("some words here", EMBEDDER.embed(["some words here"])[0], "Ada", 1)
+    assert np.isclose(ranked.dense[0][1], 1.0, atol=1e-5)
+    index.close()

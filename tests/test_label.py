@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from contracts.records import Post
+from feature_pipeline.label import EVIDENCE, TARGET, examples, split
+from tests.fakes import post
+
+PARAGRAPHS = "\n\n".join(
+    f"Paragraph {n} has a few sentences. Here is one more of them! And another?" for n in range(60)
+)
+
+
+def test_every_target_is_a_slice_that_ends_with_a_sentence() -> None:
+    one = post(1, PARAGRAPHS)
+    made = examples(one)
+    assert {example.kind for example in made} == {"title", "continue", "question"}
+    for example in made:
+        target = one.text[example.start : example.end]
+        assert target == target.strip()
+        assert target.endswith("?")
+        assert len(target) <= TARGET
+
+
+def test_evidence_and_target_do_not_overlap() -> None:
+    (question,) = [example for example in examples(post(1, PARAGRAPHS)) if example.kind == "question"]
+    (span,) = question.evidence
+    assert span.end <= question.start
+    assert span.end - span.start <= EVIDENCE
+
+
+def test_a_short_post_teaches_whole_and_a_word_teaches_nothing() -> None:
+    one = post(1, "One paragraph that is long enough to teach something about a voice, which is to say, this one.")
+    assert [(e.kind, e.start, e.end) for e in examples(one)] == [("title", 0, len(one.text))]
+    assert examples(post(2, "Gm.")) == []
+
+
+def test_split_by_time_oldest_to_train_newest_to_test() -> None:
+    posts = [post(n, f"text {n}") for n in range(100)]
+    made = split(list(reversed(posts)), {}, False)
+    parts = [made[one.id] for one in posts]
+    assert parts == ["train"] * 70 + ["validation"] * 10 + ["test"] * 20
+
+
+def test_three_posts_fill_three_parts() -> None:
+    posts = [post(n, f"text {n}") for n in range(3)]
+    assert list(split(posts, {}, False).values()) == ["train", "validation", "test"]
+
+
+def test_a_frozen_split_never_changes_and_a_new_post_takes_the_part_of_its_time() -> None:
+    posts = [post(n, f"text {n}", day=2 * n) for n in range(10)]
+    before = split(posts, {}, False)
+    newer, older = post(50, "new", day=500), post(51, "old but found late", day=1)
+    after = split([*posts, newer, older], before, True)
+    assert {key: after[key] for key in before} == before
+    assert (after[newer.id], after[older.id]) == ("test", "train")
+
+
+def test_undated_corpora_split_by_hash_and_stay_so() -> None:
+    posts = [Post(**{**post(n, f"t{n}").model_dump(), "date": None}) for n in range(400)]
+    made = split(posts, {}, False)
+    shares = [list(made.values()).count(part) / 400 for part in ("train", "validation", "test")]
+    assert 0.6 < shares[0] < 0.8
+    assert 0.05 < shares[1] < 0.15
+    assert 0.13 < shares[2] < 0.27
+    again = split([*posts, Post(**{**post(999, "x").model_dump(), "date": None})], made, True)
+    assert {key: again[key] for key in made} == made
+
+
+def test_an_undated_post_in_a_dated_corpus_is_trained_on() -> None:
+    posts = [post(n, f"t{n}") for n in range(9)]
+    undated = Post(**{**post(100, "when?").model_dump(), "date": None})
+    assert split([*posts, undated], {}, False)[undated.id] == "train"
+    assert undated.date is None
+    assert posts[0].date == dt.date(2024, 1, 1)

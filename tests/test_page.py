@@ -1,0 +1,357 @@
+"""The chat page: what it shows, what it must not, and that Stop stops. Browser tests drive Debian's Chromium."""
+
+from __future__ import annotations
+
+import gc
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from contracts.errors import UsageError
+from inference_pipeline.twin import NOTHING_FOUND
+from tests.browser import (
+    ADA,
+    FLAGS,
+    HOSTILE,
+    POSTS,
+    SEATPOST,
+    WREN,
+    Small,
+    answered,
+    ask,
+    choose,
+    free_port,
+    small,
+    stock,
+    written,
+)
+from tests.conftest import missing
+from tests.fakes import fill
+from ui import page as chat_page
+
+# Gradio leaves event loops and their sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def swept() -> Iterator[None]:
+    """What Gradio leaves behind is collected here, so that no later test is blamed for it."""
+    yield
+    gc.collect()
+
+
+# ---- the server -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", ""])
+def test_a_public_address_needs_a_password(host: str, tmp_path: Path) -> None:
+    with (
+        closing(small(tmp_path).app.store),
+        pytest.raises(UsageError, match="open to everyone"),
+        chat_page.running(small(tmp_path).app, host=host),
+    ):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Small]]:
+    twin = small(tmp_path_factory.mktemp("site"))
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port()) as url:
+        yield url, twin
+
+
+def test_a_large_request_is_refused_and_the_browser_is_told_to_stay_here(site: tuple[str, Small]) -> None:
+    url, _ = site
+    assert httpx.post(f"{url}gradio_api/queue/join", content=b"x" * 100_000).status_code == 413
+    assert httpx.post(f"{url}gradio_api/upload", content=iter([b"x" * 10])).status_code == 413
+    assert "default-src 'self'" in httpx.get(url).headers["content-security-policy"]
+
+
+def test_no_file_is_served(site: tuple[str, Small]) -> None:
+    url, twin = site
+    for path in (
+        twin.app.home / "ledger.sqlite3",
+        Path(chat_page.__file__),
+        Path("/etc/passwd"),
+        Path("../../etc/passwd"),
+    ):
+        assert httpx.get(f"{url}gradio_api/file={path}").status_code in {403, 404}
+
+
+def test_with_a_password_nothing_is_said_before_it_is_given(tmp_path: Path) -> None:
+    with chat_page.running(small(tmp_path).app, port=free_port(), password="sesame ö") as url:
+        assert httpx.get(f"{url}config").status_code == 401
+        assert httpx.post(f"{url}login", data={"username": "me", "password": "no"}).status_code == 400
+        assert httpx.post(f"{url}login", data={"username": "me", "password": "sesame ö"}).status_code == 200
+
+
+def test_a_port_in_use_is_said(site: tuple[str, Small], tmp_path: Path) -> None:
+    port = urlsplit(site[0]).port
+    assert port
+    with pytest.raises(UsageError, match=f"port {port}"), chat_page.running(small(tmp_path).app, port=port):
+        pass
+
+
+def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from tests.browser import small; from ui.page import serve\n"
+        f"serve(small(Path({str(tmp_path)!r})).app, port={free_port()}, ready=lambda url: print(url, flush=True))\n"
+        "print('closed')"
+    )
+    root = Path(__file__).parents[1]
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20)[0] == "closed\n"
+        assert process.returncode == 0
+
+
+# ---- in a browser ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        missing("browser", "no chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Callable[[str], Page]]:
+    """Opens an address in a browser context of its own; whatever leaves the machine fails the test."""
+    contexts, elsewhere = [], []
+
+    def opened(url: str) -> Page:
+        context = chromium.new_context(viewport={"width": 1280, "height": 860})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: elsewhere.append(request.url))
+        page.on("dialog", lambda dialog: elsewhere.append(dialog.message))
+        page.goto(url)
+        page.wait_for_function("document.querySelector('#author input')")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    seen = {urlsplit(url).hostname for url in elsewhere if not url.startswith(("data:", "blob:"))}
+    assert seen <= {"127.0.0.1"}, elsewhere
+
+
+@pytest.mark.browser
+def test_an_answer_streams_and_shows_what_it_rests_on(site: tuple[str, Small], tab: Callable[[str], Page]) -> None:
+    url, twin = site
+    expected = twin.app.twin.ask(SEATPOST, WREN)
+    page = tab(url)
+    choose(page, "author", WREN)
+    ask(page, SEATPOST)
+    expect(page.locator("#stop")).to_be_visible()
+    expect(page.locator("#sources h3")).to_have_text(re.compile("Reading|Passages used"))
+    text = answered(page)
+    assert "bolt and all" in text
+    assert f"{WREN}@v2 · snapshot {expected.snapshot} · first token" in text
+    assert "tokens/s" in text
+    assert page.locator("#sources mark").all_text_contents() == [cited.text for cited in expected.citations]
+    link = page.locator("#sources article a").first
+    assert link.get_attribute("href") == "https://wren.example/seatpost"
+    assert link.get_attribute("rel") == "noopener noreferrer"
+    page.locator("#chat a.marker").first.click()
+    expect(page.locator("#sources article").first).to_be_in_viewport()
+    assert page.url == url
+
+
+@pytest.mark.browser
+def test_stop_ends_the_generation(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    twin = small(tmp_path, pause=0.05, repeat=100)
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        page = tab(url)
+        ask(page, SEATPOST)
+        page.wait_for_function("document.querySelector('#chat .bot .md')?.innerText.length > 40")
+        log = twin.engine.logs[-1]
+        began = time.monotonic()
+        page.locator("#stop").click()
+        assert log.ended.wait(1)
+        assert log.last - began < 1  # Playwright's own part of a click is the most of it
+        text = answered(page)
+        assert "stopped" in text
+        words = log.words
+        page.wait_for_timeout(300)
+        assert log.words == words
+        assert page.locator("#chat .bot .md").last.inner_text() == text
+        ask(page, SEATPOST)
+        expect(page.locator("#stop")).to_be_visible()
+        page.locator("#stop").click()
+        answered(page, answers=2)
+
+
+@pytest.mark.browser
+def test_a_tab_that_closes_ends_its_generation(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    twin = small(tmp_path, pause=0.05, repeat=1000)
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        page = tab(url)
+        ask(page, SEATPOST)
+        page.wait_for_function("document.querySelector('#chat .bot .md')?.innerText.length > 40")
+        log = twin.engine.logs[-1]
+        page.context.close()
+        assert log.ended.wait(3)
+
+
+@pytest.mark.browser
+def test_another_version_answers_and_says_so(site: tuple[str, Small], tab: Callable[[str], Page]) -> None:
+    page = tab(site[0])
+    choose(page, "author", WREN)
+    expect(page.locator("#model input")).to_have_value("v2, champion")
+    ask(page, SEATPOST)
+    assert f"{WREN}@v2" in answered(page)
+    choose(page, "model", "v1")
+    page.locator("#again").click()
+    expect(page.locator("#chat .fine")).to_contain_text(f"{WREN}@v1")
+    choose(page, "model", "base model, untrained")
+    ask(page, SEATPOST)
+    assert "base model · snapshot" in answered(page, answers=2)
+
+
+@pytest.mark.browser
+def test_another_author_is_another_conversation(site: tuple[str, Small], tab: Callable[[str], Page]) -> None:
+    page = tab(site[0])
+    choose(page, "author", WREN)
+    expect(page.locator("#notices")).to_contain_text("Wren Halloway is invented")
+    ask(page, SEATPOST)
+    answered(page)
+    choose(page, "author", ADA)
+    expect(page.locator("#chat .bot")).to_have_count(0)
+    expect(page.locator("#notices")).to_contain_text('twin train --author "Ada"')
+    expect(page.locator("#sources .passage")).to_have_count(0)
+    page.get_by_text("What did you write in “Engines”?").click()
+    answered(page)
+    assert set(page.locator("#sources .title").all_text_contents()) == {"Engines"}
+    ask(page, SEATPOST)
+    answered(page, answers=2)
+    assert "seatpost" not in page.locator("#sources").inner_text()
+
+
+@pytest.mark.browser
+def test_what_was_never_written_about_is_said(site: tuple[str, Small], tab: Callable[[str], Page]) -> None:
+    page = tab(site[0])
+    ask(page, "zygomorphic quasars?")
+    assert NOTHING_FOUND in answered(page)
+    expect(page.locator("#sources")).to_contain_text("Nothing was found")
+
+
+@pytest.mark.browser
+def test_an_older_answer_shows_its_passages_again(site: tuple[str, Small], tab: Callable[[str], Page]) -> None:
+    page = tab(site[0])
+    choose(page, "author", WREN)
+    ask(page, SEATPOST)
+    answered(page)
+    ask(page, "Who regulates the church clock pendulum?")
+    answered(page, answers=2)
+    expect(page.locator("#sources article .title").first).to_have_text("The church clock")
+    page.locator("#chat a.marker").first.click()
+    expect(page.locator("#sources article .title").first).to_have_text("Freeing a seized seatpost")
+
+
+@pytest.mark.browser
+def test_a_hostile_post_is_only_text(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    twin = small(tmp_path)
+    author = "<img src=http://evil.example/c.png onerror='window.hacked = 5'>"
+    fill(twin.app.store, [written(author, HOSTILE, HOSTILE, "javascript:window.hacked=6")])
+    with chat_page.running(twin.app, port=free_port()) as url:
+        page = tab(url)
+        ask(page, "Who will weld the harbour crane tonight? <img src=http://evil.example/d.png>")
+        text = answered(page)
+        assert "<script>window.hacked = 1</script>" in text
+        assert "![seen](http://evil.example/b.png)" in text
+        assert page.locator("#sources mark").count() == 1
+        inside = ":is(#chat .message, #sources, #notices)"
+        assert (
+            page.locator(f"{inside} :is(img, script, iframe, svg, .katex, [onerror], [href^='javascript'])").count()
+            == 0
+        )
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.hacked") is None
+
+
+@pytest.mark.browser
+def test_an_empty_store_shows_the_three_steps(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    with chat_page.running(small(tmp_path).app, port=free_port()) as url:
+        page = tab(url)
+        commands = ['twin ingest ~/my-posts --author "Me"', 'twin train --author "Me"', "twin chat"]
+        expect(page.locator("#steps code")).to_have_text(commands)
+        expect(page.locator("#question textarea")).to_be_disabled()
+        expect(page.locator("#send")).to_be_disabled()
+        expect(page.locator("#chat")).to_be_hidden()
+
+
+@pytest.mark.browser
+def test_reference_authors_are_not_offered(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    twin = small(tmp_path)
+    fill(twin.app.store, [written(ADA, *POSTS[ADA][0])])
+    fill(twin.app.store, [written("Reference", *POSTS[WREN][0])], reference=True)
+    with chat_page.running(twin.app, port=free_port()) as url:
+        page = tab(url)
+        expect(page.locator("#author input")).to_have_value(ADA)
+        page.locator("#author input").click()
+        expect(page.get_by_role("option")).to_have_count(1)
+
+
+@pytest.mark.browser
+def test_two_browsers_do_not_mix(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    twin = small(tmp_path, pause=0.03, repeat=2)
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port()) as url:
+        one, two = tab(url), tab(url)
+        choose(one, "author", WREN)
+        choose(two, "author", ADA)
+        ask(one, SEATPOST)
+        ask(two, "What did you write of engines?")
+        first, second = answered(one), answered(two)
+        assert "seatpost" not in second + two.locator("#chat").inner_text() + two.locator("#sources").inner_text()
+        assert "ngines" not in first + one.locator("#chat").inner_text() + one.locator("#sources").inner_text()
+
+
+@pytest.mark.browser
+def test_an_error_half_way_is_told_and_the_page_goes_on(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    twin = small(tmp_path, fails_after=5)
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        page = tab(url)
+        ask(page, SEATPOST)
+        expect(page.locator("#chat .problem")).to_have_text("The model fell over.Start it again")
+        expect(page.locator("#send")).to_be_visible()
+        twin.engine.settings["fails_after"] = None
+        page.locator("#again").click()
+        assert "bolt and all" in answered(page)
+
+
+@pytest.mark.browser
+def test_a_failure_inside_is_not_spelled_out_on_the_page(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    twin = small(tmp_path, fails_after=0, fails_with=RuntimeError("secret of /home/me"))
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        page = tab(url)
+        ask(page, SEATPOST)
+        expect(page.locator("#chat .problem")).to_contain_text("Something failed inside the twin")
+        assert "secret" not in page.content()
+        expect(page.locator("#send")).to_be_visible()

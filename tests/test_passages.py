@@ -1,0 +1,81 @@
+"""What the page renders of posts and answers: exact marks, and nothing of theirs as markup."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+
+from contracts.records import Answer, Citation, Passage
+from tests.browser import HOSTILE, WREN
+from ui import passages as html
+
+
+def passage(text: str, *, start: int = 0, title: str = "A title", url: str | None = None) -> Passage:
+    return Passage(
+        post_id="p", source_id="a.md", title=title, url=url, date=dt.date(2024, 5, 6), text=text, start=start,
+        end=start + len(text), score=1.0,
+    )  # fmt: skip
+
+
+def citation(start: int, end: int, text: str) -> Citation:
+    return Citation(marker=1, post_id="p", title="A title", url=None, start=start, end=end, text=text)
+
+
+def test_the_mark_is_the_cited_span_whatever_it_holds() -> None:
+    shown = html.sources([passage("One <b>. Two & three. Four.", start=100)], [citation(109, 121, "")], 1, WREN)
+    assert "One &lt;b&gt;. <mark>Two &amp; three.</mark> Four." in shown
+    assert "Passages used" in shown
+    assert "Also read" not in shown
+
+
+def test_uncited_passages_are_folded_away_under_their_own_heading() -> None:
+    shown = html.sources([passage("One two."), passage("Three four.")], [citation(0, 8, "One two.")], 7, WREN)
+    assert re.findall(r'<(\w+) class="passage[^"]*" id="([^"]+)"', shown) == [
+        ("article", "passage-7-1"),
+        ("details", "passage-7-2"),
+    ]
+    assert shown.index("Passages used") < shown.index("passage-7-1") < shown.index("Also read")
+
+
+def test_nothing_that_others_wrote_is_markup() -> None:
+    shown = html.sources([passage(HOSTILE, title=HOSTILE)], [], 1, HOSTILE)
+    shown += html.sources([], [], 1, HOSTILE) + html.prose(HOSTILE) + html.problem(HOSTILE, HOSTILE)
+    shown += html.notices(HOSTILE, True, False, False)
+    assert set(re.findall(r"<(\w+)", shown)) <= {
+        "section", "h3", "details", "summary", "span", "time", "blockquote", "div", "p", "ul", "li", "code",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "data:text/html,x", "java\nscript:alert(1)", " https://a.example", "//a.example", "", None],
+)
+def test_only_web_addresses_become_links(url: str | None) -> None:
+    assert "<a" not in html.sources([passage("Text.", url=url)], [], 1, WREN)
+
+
+def test_a_link_cannot_break_out_of_its_attribute() -> None:
+    shown = html.sources([passage("Text.", url='https://a.example/"onmouseover="x')], [], 1, WREN)
+    assert 'href="https://a.example/&quot;onmouseover=&quot;x" target="_blank" rel="noopener noreferrer"' in shown
+
+
+def test_only_markers_with_a_citation_lead_somewhere() -> None:
+    assert html.prose("Yes [1], no [2].", 3, {1}) == 'Yes <a class="marker" href="#passage-3-1">1</a>, no [2].'
+
+
+def test_the_small_print_counts_speed_after_the_first_token() -> None:
+    timings = {"retrieve": 0.1, "first_token": 1.0, "total": 3.0, "tokens": 41.0}
+    answer = Answer(answer="", citations=(), passages=(), model="ada@v3", snapshot="5af3", timings=timings)
+    assert "ada@v3 · snapshot 5af3 · first token 1.0 s · 20 tokens/s · stopped" in html.fine_print(answer, stopped=True)
+
+
+def test_an_error_is_a_sentence_and_its_command_can_be_pasted() -> None:
+    shown = html.problem("no model ada@v9", "twin models list --author Ada")
+    assert shown.index("<div>No model ada@v9.</div>") < shown.index("<code>twin models list --author Ada</code>")
+
+
+@pytest.mark.parametrize(("name", "quoted"), [("Me", '"Me"'), ("Ann $HOME", "'Ann $HOME'")])
+def test_the_command_to_train_is_safe_to_paste(name: str, quoted: str) -> None:
+    assert html.escape(f"twin train --author {quoted}") in html.notices(name, False, False, False)

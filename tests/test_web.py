@@ -1,0 +1,335 @@
+"""Posts at web addresses: what is read of a page, a feed and a blog, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import SourceError
+from feature_pipeline.clean import clean
+from feature_pipeline.parser import facts
+from feature_pipeline.sources import feeds, read
+from feature_pipeline.sources.fetch import Fetcher
+from feature_pipeline.sources.robots import Robots
+from feature_pipeline.sources.web import blocked
+from tests.blog_server import PROSE, Blog, Reply, article, posts, reasons, visit
+
+
+@pytest.fixture
+def blog() -> Iterator[Blog]:
+    made = Blog()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other() -> Iterator[Blog]:
+    made = Blog()
+    yield made
+    made.close()
+
+
+def rss(*items: str, channel: str = "") -> Reply:
+    body = (
+        '<?xml version="1.0" encoding="utf-8"?><rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/">'
+        f"<channel><title>Ann</title><link>URL/</link>{channel}{''.join(items)}</channel></rss>"
+    )
+    return Reply(body, headers={"Content-Type": "text/plain"})  # as many servers mislabel it
+
+
+def full(number: int) -> str:
+    return (
+        f"<item><title>Post {number}</title><link>URL/posts/{number}/?utm_source=feed</link><guid>g{number}</guid>"
+        f"<pubDate>Sun, 24 Mar 2013 23:30:0{number % 10} -0700</pubDate>"
+        f"<content:encoded><![CDATA[<p>Text {number}.</p><p style='display:none'>No.</p>]]></content:encoded></item>"
+    )
+
+
+def summary(path: str, text: str = "Just the beginning […]") -> str:
+    return f"<item><title>Sum</title><link>{path}</link><guid>s-{path}</guid><description>{text}</description></item>"
+
+
+def sitemap(*paths: str, kind: str = "urlset", inner: str = "url") -> str:
+    places = "".join(f"<{inner}><loc>URL{path}</loc></{inner}>" for path in paths)
+    return f'<?xml version="1.0"?><{kind} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</{kind}>'
+
+
+# What is read
+
+
+def test_one_page(blog: Blog) -> None:
+    head = '<meta property="article:published_time" content="2020-05-06"><link rel="canonical" href="/p/soup/">'
+    blog["/p/soup"] = article("Soup", head=head)
+    (post,) = posts(visit(f"{blog.url}/p/soup"))
+    assert (post.source, post.source_id, post.url) == (
+        f"{blog.url}/p/soup",
+        f"{blog.url}/p/soup/",
+        f"{blog.url}/p/soup/",
+    )
+    assert (post.title, post.date, post.markup) == ("Soup", dt.date(2020, 5, 6), "html")
+    assert clean(post, "Ann").text == PROSE.strip()  # type: ignore[union-attr]
+    assert blog.pages == ["/p/soup"]
+
+
+def test_a_feed_with_whole_posts(blog: Blog) -> None:
+    blog["/feed"] = rss(full(1), full(2))
+    found = posts(visit(f"{blog.url}/feed"))
+    assert [(post.source_id, post.title, post.date) for post in found] == [
+        ("g1", "Post 1", dt.date(2013, 3, 24)),  # the author's day, though it was the 25th in UTC
+        ("g2", "Post 2", dt.date(2013, 3, 24)),
+    ]
+    assert clean(found[0], "Ann").text == "Text 1."  # type: ignore[union-attr]
+    assert blog.pages == ["/feed"]
+
+
+def test_a_feed_of_summaries_is_completed_from_its_pages_but_not_from_others(blog: Blog, other: Blog) -> None:
+    blog["/feed"] = rss(
+        summary("URL/a"), summary(f"{other.url}/b", "Look at this by someone else."), summary("URL/gone")
+    )
+    blog["/a"] = article("A")
+    other["/b"] = article("B")
+    items = visit(f"{blog.url}/feed")
+    whole, linked = posts(items)
+    assert PROSE.strip() in clean(whole, "Ann").text  # type: ignore[union-attr]
+    assert (whole.source_id, whole.title) == (f"s-{blog.url}/a", "Sum")
+    assert (linked.text, linked.url) == ("Look at this by someone else.", None)
+    assert reasons(items) == [(f"s-{blog.url}/gone", "not_found")]
+    assert other.asked == []
+
+
+def test_atom(blog: Blog) -> None:
+    blog["/atom"] = (
+        '<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>Ann</title><id>u</id>'
+        '<entry><title type="html">A &amp;lt;b&gt; &lt;em&gt;c&lt;/em&gt;</title><id>tag:1</id><link href="/1"/>'
+        "<published>2020-01-02T23:59:59-08:00</published><updated>2021-01-01T00:00:00Z</updated>"
+        '<author><name>Ann</name></author><content type="html">&lt;p&gt;One.&lt;/p&gt;</content></entry></feed>'
+    )
+    (post,) = posts(visit(f"{blog.url}/atom"))
+    assert (post.source_id, post.title, post.date, post.author) == ("tag:1", "A <b> c", dt.date(2020, 1, 2), "Ann")
+    assert (post.url, post.text) == (f"{blog.url}/1", "<p>One.</p>")
+
+
+def test_json_feed(blog: Blog) -> None:
+    blog["/feed.json"] = (
+        '{"version": "https://jsonfeed.org/version/1.1", "title": "Ann", "items": ['
+        '{"id": "1", "url": "URL/1", "title": "A", "content_html": "<p>One.</p>", "date_published": "2020-01-02"},'
+        '{"id": 2, "content_text": "Two.\\nLines."}, {"id": "3"}, "junk"]}'
+    )
+    items = visit(f"{blog.url}/feed.json")
+    assert [(post.source_id, post.text, post.markup) for post in posts(items)] == [
+        ("1", "<p>One.</p>", "html"),
+        ("2", "Two.\nLines.", "plain"),
+    ]
+    assert reasons(items) == [("3", "empty")]
+
+
+def test_a_blog_is_its_feed_and_its_sitemaps_each_post_once(blog: Blog) -> None:
+    blog["/"] = (
+        '<html><head><link rel="alternate" type="application/rss+xml" href="/feed"></head><body>Hi</body></html>'
+    )
+    blog["/feed"] = rss(full(1))
+    blog["/robots.txt"] = "User-agent: *\nDisallow: /private\nSitemap: URL/maps.xml\n"
+    blog["/maps.xml"] = sitemap("/map.xml.gz", kind="sitemapindex", inner="sitemap")
+    places = sitemap("/", "/posts/1", "/posts/2/#top", "/tag/x/", "/private", "/list", "/gone").replace("URL", blog.url)
+    places = places.replace("</urlset>", "<url><loc>http://elsewhere.example/x</loc></url></urlset>")
+    blog["/map.xml.gz"] = Reply(gzip.compress(places.encode()))
+    blog["/posts/2/"] = article("Two")
+    blog["/list"] = "<html><body><h1>All</h1>" + "<a href='/x'>a post with a long name</a> " * 20 + "</body></html>"
+    items = visit(blog.url)
+    assert [(post.source_id, post.title) for post in posts(items)] == [
+        (f"{blog.url}/posts/1/", "Post 1"),
+        (f"{blog.url}/posts/2/", "Two"),
+    ]
+    assert reasons(items) == [
+        (f"{blog.url}/private", "robots_disallowed"),
+        (f"{blog.url}/list", "not_an_article"),
+        (f"{blog.url}/gone", "not_found"),
+    ]
+    assert not {"/tag/x/", "/private", "/posts/1"} & set(blog.asked)
+
+
+def test_a_blog_in_a_folder_does_not_own_the_host(blog: Blog) -> None:
+    blog["/~ann/"] = "<html><body><a href='/~ann/a'>A</a></body></html>"
+    blog["/sitemap.xml"] = sitemap("/~ann/a", "/~bob/b")
+    blog["/~ann/a"] = article("A")
+    assert [post.title for post in posts(visit(f"{blog.url}/~ann/"))] == ["A"]
+
+
+def test_a_lone_page_at_the_root_is_read_and_an_empty_one_is_an_error(blog: Blog) -> None:
+    blog["/"] = f"<html><head><title>Ann</title></head><body><p>{PROSE}</p></body></html>"
+    assert [post.title for post in posts(visit(blog.url))] == ["Ann"]
+    blog["/"] = "<html><body><a href='/a'>a</a> <a href='/b'>b</a></body></html>"
+    with pytest.raises(SourceError, match="no feed, no sitemap and no article"):
+        visit(blog.url)
+
+
+def test_a_feed_stops_at_the_cap(blog: Blog) -> None:
+    blog["/feed"] = rss(*(full(number) for number in range(600)))
+    items = visit(f"{blog.url}/feed")
+    assert len(posts(items)) == 500
+    assert [reason for _, reason in reasons(items)] == ["page_cap"]
+
+
+@pytest.mark.parametrize("body", [rss(), Reply('{"version": "https://jsonfeed.org/version/1", "items": []}')])
+def test_an_empty_feed_says_so(blog: Blog, body: Reply) -> None:
+    blog["/feed"] = body
+    assert reasons(visit(f"{blog.url}/feed")) == [(f"{blog.url}/feed", "empty")]
+
+
+def test_read_takes_addresses_too(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_ALLOW_PRIVATE_ADDRESSES", "1")
+    blog["/p"] = article("P")
+    assert [post.title for post in posts(list(read(f"{blog.url}/p")))] == ["P"]
+
+
+def test_a_feed_kept_on_another_host_than_its_blog(blog: Blog, other: Blog) -> None:
+    other["/feed"] = rss(summary(f"{blog.url}/a"), summary(f"{blog.url}/b"))
+    blog["/a"], blog["/b"] = Reply(article("A")), Reply(article("B"))
+    assert [post.url for post in posts(visit(f"{other.url}/feed"))] == [f"{blog.url}/a", f"{blog.url}/b"]
+
+
+def test_a_sitemap_that_breaks_is_counted(blog: Blog) -> None:
+    blog["/"] = (
+        '<html><head><link rel="alternate" type="application/rss+xml" href="/feed"></head><body>Hi</body></html>'
+    )
+    blog["/feed"] = rss(full(1))
+    blog["/robots.txt"] = "Sitemap: URL/broken.xml\nSitemap: URL/down.xml\nSitemap: URL/none.xml"
+    blog["/broken.xml"] = '<?xml version="1.0"?><urlset><url>'
+    blog["/down.xml"] = Reply("", 500)
+    items = visit(blog.url)
+    assert [post.title for post in posts(items)] == ["Post 1"]
+    assert reasons(items) == [(f"{blog.url}/broken.xml", "bad_sitemap"), (f"{blog.url}/down.xml", "server_error")]
+
+
+def test_a_page_called_a_feed(blog: Blog) -> None:
+    blog["/"] = '<html><head><link rel="alternate" type="application/atom+xml" href="/f"></head><body>Hi</body></html>'
+    blog["/f"] = article("Not found")
+    blog["/sitemap.xml"] = sitemap("/a")
+    blog["/a"] = article("A")
+    items = visit(blog.url)
+    assert ([post.title for post in posts(items)], reasons(items)) == (["A"], [(f"{blog.url}/f", "bad_feed")])
+
+
+def test_a_text_file_at_an_address(blog: Blog) -> None:
+    text = "---\ntitle: Soup\ndate: 2020-01-02\n---\nHot\n\n    code\n"
+    blog["/raw/soup.md"] = Reply(text, headers={"Content-Type": "text/plain; charset=utf-8"})
+    (post,) = posts(visit(f"{blog.url}/raw/soup.md"))
+    assert (post.title, post.date, post.markup) == ("Soup", dt.date(2020, 1, 2), "markdown")
+    assert (post.text, post.url) == ("Hot\n\n    code\n", f"{blog.url}/raw/soup.md")
+
+
+def test_a_page_of_the_blog_that_leads_elsewhere_is_not_the_blogs(blog: Blog, other: Blog) -> None:
+    blog["/sitemap.xml"] = sitemap("/a", "/b")
+    blog["/"] = "<html><body>Hi</body></html>"
+    blog["/a"] = Reply(status=301, headers={"Location": f"{other.url}/a"})
+    other["/a"] = article("A")
+    blog["/b"] = article("B")
+    items = visit(blog.url)
+    assert [post.title for post in posts(items)] == ["B"]
+    assert reasons(items) == [(f"{blog.url}/a", "off_site")]
+
+
+def test_a_site_that_asks_to_be_left_alone_is(blog: Blog) -> None:
+    blog["/"] = "<html><body>Hi</body></html>"
+    blog["/sitemap.xml"] = sitemap("/a", "/b", "/c", "/d")
+    blog["/a"] = article("A")
+    blog["/b"] = Reply("", 429, {"Retry-After": "0"})
+    items = visit(blog.url)
+    assert [post.title for post in posts(items)] == ["A"]
+    assert reasons(items) == [(f"{blog.url}/b", "deferred"), (f"{blog.url}/c", "deferred")]
+    assert "/c" not in blog.asked
+
+
+# What is refused by its content
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<title>Just a moment...</title><h1>ann.example</h1><p>Verifying you are not a bot.</p>",
+        "<title>ann.example</title><p>Verify you are human by completing the action below.</p>",
+        "<title>Attention Required! | Cloudflare</title><p>Sorry, you have been blocked</p>",
+        "<title>Access denied</title>",
+        "<title>Sign in</title><form><input type=password><button>Log in</button></form><p>Log in to go on",
+        "<title>Before you continue to Ann</title><p>We use cookies",
+    ],
+)
+def test_a_wall_is_no_post(blog: Blog, body: str) -> None:
+    blog["/p"] = f"<html><body>{body}</body></html>"
+    assert [reason for _, reason in reasons(visit(f"{blog.url}/p"))] == ["blocked_page"]
+    blog["/p"] = Reply(body, 403)
+    assert [reason for _, reason in reasons(visit(f"{blog.url}/p"))] == ["blocked_page"]
+
+
+def test_a_post_about_walls_is_a_post() -> None:
+    assert not blocked(facts(article("Just a moment... and other walls", "Verify you are human. " + PROSE * 6)))
+    assert not blocked(facts(article("Soup", "A short one.") + "<form>Log in<input type=password></form>"))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"%PDF-1.4 soup", "not_text"),
+        (b"\x89PNG\r\n\x1a\n", "not_text"),
+        (
+            b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a "lol"><!ENTITY b "&a;&a;">]><rss>&b;</rss>',
+            "",
+        ),
+        (b'<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><feed><entry><title>&x;</title></entry></feed>', ""),
+        (b'{"version": "https://jsonfeed.org/version/1", "items": [', "bad_feed"),
+    ],
+)
+def test_what_is_no_page(blog: Blog, body: bytes, reason: str) -> None:
+    blog["/p"] = Reply(body)
+    items = visit(f"{blog.url}/p")
+    assert [found for _, found in reasons(items)] == [reason or "bad_feed"]
+    assert not posts(items)
+
+
+def test_a_post_about_entities_is_a_post(blog: Blog) -> None:
+    blog["/feed"] = rss(full(1).replace("Text 1.", "Beware of <!ENTITY x SYSTEM>."))
+    assert len(posts(visit(f"{blog.url}/feed"))) == 1
+
+
+def test_feedparser_never_gets_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = b"<rss>"
+    Path(name.decode()).write_text(rss(full(1)).body)  # type: ignore[arg-type]
+    assert feeds.kind(name) == "feed"
+    assert list(feeds.entries(name, "", "http://a.example")) == []
+
+
+# What robots.txt says
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_without_knowing_the_rules_nothing_is_read(blog: Blog, status: int) -> None:
+    blog["/robots.txt"] = Reply("", status, {"Retry-After": "0"})
+    blog["/p"] = article("P")
+    assert reasons(visit(f"{blog.url}/p", deadline_s=5)) == [(f"{blog.url}/p", "robots_unavailable")]
+    assert blog.pages == []
+
+
+def test_rules_that_take_too_long(blog: Blog) -> None:
+    blog["/robots.txt"] = Reply("User-agent: *", drip=0.3)
+    assert reasons(visit(f"{blog.url}/p", deadline_s=0.5)) == [(f"{blog.url}/p", "robots_unavailable")]
+
+
+@pytest.mark.parametrize("agent", ["*", "llm-twin"])
+def test_what_the_rules_forbid_is_not_asked_for(blog: Blog, agent: str) -> None:
+    blog["/robots.txt"] = f"User-agent: {agent}\nDisallow: /p"
+    assert reasons(visit(f"{blog.url}/p")) == [(f"{blog.url}/p", "robots_disallowed")]
+    assert blog.pages == []
+
+
+def test_rules_are_read_up_to_500_kib_and_delays_are_capped(blog: Blog) -> None:
+    blog["/robots.txt"] = "User-agent: *\nCrawl-delay: 60\n" + "# x\n" * 150_000 + "Disallow: /\n"
+    with Fetcher(allow_private=True) as fetcher:
+        robots = Robots(fetcher)
+        assert robots.check(f"{blog.url}/p") == 10
+        robots.check(f"{blog.url}/q")
+    assert blog.asked == ["/robots.txt"]

@@ -1,0 +1,1 @@
+"""From the feature store to an evaluated adapter in the model registry. Read pipeline.py first."""

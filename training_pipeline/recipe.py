@@ -1,0 +1,65 @@
+"""A recipe: everything about a training run that a person may choose. Recipes are data, in recipes/*.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contracts.errors import UsageError
+
+
+class Gate(BaseModel):
+    """What a version must prove before it becomes champion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delta_nll_low: float
+    specificity_low: float
+    copy_excess_high: float
+
+
+class Recipe(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    seed: int = 7
+    rank: int = Field(gt=0)
+    alpha: int = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    learning_rate: float = Field(gt=0)
+    batch: int = Field(gt=0)
+    accumulate: int = Field(default=1, gt=0)
+    max_tokens: int = Field(gt=32)
+    epochs: int = Field(gt=0)
+    train_tokens: int = Field(gt=0)
+    validate_times: int = Field(gt=0)
+    validation_examples: int = Field(gt=0)
+    patience: int = Field(gt=0)
+    eval_posts: int = Field(gt=0)
+    generations: int = Field(gt=0)
+    generation_tokens: int = Field(gt=0)
+    gate: Gate
+
+
+def load(name: str) -> Recipe:
+    """A shipped recipe by name, or one of the user's by path. Raises UsageError, naming what is wrong."""
+    shipped = resources.files("training_pipeline") / "recipes"
+    names = sorted(path.name.removesuffix(".toml") for path in shipped.iterdir() if path.name.endswith(".toml"))
+    try:
+        if name in names:
+            text = (shipped / f"{name}.toml").read_text(encoding="utf-8")
+        else:
+            text = Path(name).read_text(encoding="utf-8")
+        return Recipe.model_validate({"name": Path(name).stem, **tomllib.loads(text)})
+    except OSError as error:
+        raise UsageError(f"no recipe {name!r}", f"choose one of {', '.join(names)}, or a .toml file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the recipe {name} is not valid TOML: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UsageError(
+            f"the recipe {name} is wrong: {problems}", "start from a copy of recipes/quick.toml"
+        ) from error

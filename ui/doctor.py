@@ -1,0 +1,73 @@
+"""`twin doctor`: is everything that the twin needs there, and whole?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contracts.errors import TwinError
+
+if TYPE_CHECKING:
+    from ui.wiring import App
+
+PACKAGES = ("torch", "transformers", "peft", "trl", "sentence-transformers", "qdrant-client", "langchain", "gradio")
+
+
+@dataclass(frozen=True)
+class Check:
+    what: str
+    ok: bool
+    detail: str
+
+
+def checks(app: Callable[[], App]) -> Iterator[Check]:
+    """Each check runs whatever became of the others."""
+    made: list[App] = []
+
+    def parts() -> App:
+        if not made:
+            made.append(app())
+        return made[0]
+
+    planned: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("packages", lambda: ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)),
+        ("settings", lambda: f"base model {parts().settings.base_model}, embedder {parts().settings.embedder}"),
+        ("home", lambda: _home(parts())),
+        ("embedder", lambda: f"{parts().store.embedder.embed(['a test']).shape[1]} dimensions"),
+        ("store", lambda: _store(parts())),
+        ("registry", lambda: _registry(parts())),
+        ("base model", lambda: f"{parts().base_model.name}, {parts().base_model.hash}"),
+    )
+    for what, check in planned:
+        try:
+            yield Check(what, True, check())
+        except TwinError as error:
+            yield Check(what, False, str(error))
+        except (OSError, importlib.metadata.PackageNotFoundError) as error:
+            yield Check(what, False, f"{type(error).__name__}: {error}")
+
+
+def _home(app: App) -> str:
+    if not os.access(app.home, os.W_OK):
+        raise TwinError(f"{app.home} cannot be written to", "set TWIN_HOME to a folder of yours")
+    return str(app.home)
+
+
+def _store(app: App) -> str:
+    snapshot, indexed = app.store.snapshot(), app.store.index_size()
+    if snapshot.chunks != indexed:
+        raise TwinError(
+            f"the ledger holds {snapshot.chunks} chunks, the index {indexed}",
+            f"delete {app.home / 'index'}: it is made again from the ledger",
+        )
+    return f"{snapshot.posts} posts, {snapshot.chunks} chunks, all of them indexed"
+
+
+def _registry(app: App) -> str:
+    names = [version.name for author in app.registry.authors() for version in app.registry.versions(author)]
+    for name in names:
+        app.registry.checked(name)
+    return f"{len(names)} versions, every file as its card says"

@@ -1,0 +1,149 @@
+"""Serve the chat page: on this machine only unless there is a password, from here alone, and closed cleanly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from hmac import compare_digest
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from contracts.errors import UsageError
+from ui.conversation import ANSWERS_AT_ONCE, Page
+from ui.wiring import App
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+WAITING = 20  # questions in the queue; the next one is refused
+LARGEST_REQUEST = 64 * 1024  # bytes
+
+FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+CSS = Path(__file__).with_name("page.css")
+# Gradio's page needs inline scripts and eval. Whatever a post smuggles in, the browser still fetches from here only.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
+# An older answer's passages arrive a moment after its marker is clicked, so the marker waits for them.
+FOLLOW_MARKERS = """() => document.addEventListener("click", (event) => {
+  const marker = event.target.closest?.("a.marker");
+  if (!marker) return;
+  event.preventDefault();
+  const show = (tries) => {
+    const passage = document.getElementById(marker.getAttribute("href").slice(1));
+    if (!passage) return tries && setTimeout(show, 100, tries - 1);
+    passage.scrollIntoView({behavior: "smooth", block: "nearest"});
+    passage.animate([{outlineColor: "var(--color-accent)"}, {outlineColor: "transparent"}], 1600);
+  };
+  show(10);
+})"""
+
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Scope]]
+Send = Callable[[Scope], Awaitable[None]]
+
+
+def build(app: App, author: str | None = None) -> gr.Blocks:
+    """The page as Gradio's Blocks, not yet served."""
+    return Page(app, author).blocks
+
+
+@contextmanager
+def running(
+    app: App, host: str = "127.0.0.1", port: int = 7860, author: str | None = None, password: str | None = None
+) -> Iterator[str]:
+    """Serve the page; the value is its address. Leaving ends every answer, the server and the store."""
+    if host not in LOOPBACK and not password:
+        raise UsageError(
+            f"the page would be open to everyone who reaches {host}", "set TWIN_PASSWORD, or leave --host away"
+        )
+    page = Page(app, author)
+    page.blocks.queue(max_size=WAITING, default_concurrency_limit=ANSWERS_AT_ONCE, api_open=False)
+    try:
+        _, url, _ = page.blocks.launch(
+            server_name=host,
+            server_port=port,
+            auth=(lambda _, given: compare_digest(given.encode(), password.encode())) if password else None,
+            auth_message="Any user name will do; the password is the one in TWIN_PASSWORD.",
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            show_error=False,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            run_history=False,
+            enable_monitoring=False,
+            footer_links=[],
+            allowed_paths=[],
+            blocked_paths=[str(app.home)],
+            state_session_capacity=200,
+            app_kwargs={"middleware": [(Guard, (), {})]},  # what Starlette makes of its own Middleware(Guard)
+            theme=_theme(),
+            css_paths=[CSS],
+            js=FOLLOW_MARKERS,
+        )
+    except OSError as error:
+        raise UsageError(f"port {port} of {host} is in use", "choose another: twin chat --port 7861") from error
+    try:
+        yield url
+    finally:
+        page.close()
+        app.store.close()
+
+
+def serve(
+    app: App,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    author: str | None = None,
+    ready: Callable[[str], None] | None = None,
+    password: str | None = None,
+) -> None:
+    """Serve the page until Ctrl-C; `ready` is called with its address once the server listens."""
+    with running(app, host, port, author, password) as url, suppress(KeyboardInterrupt):
+        if ready:
+            ready(url)
+        while True:
+            time.sleep(1)
+
+
+class Guard:
+    """Around the whole server: no large request gets in, and the browser is told to load from here alone."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Scope) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        sent = dict(scope.get("headers", ()))
+        length = sent.get(b"content-length", b"0")
+        if b"transfer-encoding" in sent or not length.isdigit() or int(length) > LARGEST_REQUEST:
+            await guarded({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
+            await guarded({"type": "http.response.body", "body": b""})
+        else:
+            await self._app(scope, receive, guarded)
+
+
+def _theme() -> gr.themes.Base:
+    """Fonts that the machine has: none is fetched. The quiet text is dark enough to read (4.5 : 1)."""
+    theme = gr.themes.Base(
+        primary_hue="teal", secondary_hue="teal", neutral_hue="stone", radius_size="lg", font=FONT, font_mono=MONO
+    )
+    return theme.set(
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+        input_background_fill="*background_fill_primary",
+        input_background_fill_dark="*neutral_800",
+        input_border_width="1px",
+    )

@@ -1,0 +1,151 @@
+"""What the chat page shows, as HTML. Posts, titles, names and answers are other people's text: all are escaped here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Sequence
+from html import escape
+
+from contracts.records import Answer, Citation, Passage
+
+STEPS = (
+    ("Read your posts", 'twin ingest ~/my-posts --author "Me"', "A folder, an export, a feed or a website."),
+    ("Train your twin", 'twin train --author "Me"', "A small adapter on top of the base model."),
+    ("Talk to it", "twin chat", "This page, with your posts behind it."),
+)
+
+HEADING = "<h1>LLM twin</h1><p>Answers in one person’s voice, each traced to their own posts.</p>"
+
+_MARKER = re.compile(r"\[(\d{1,2})\]")
+_WEB = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
+
+
+def prose(text: str, turn: int = 0, markers: Collection[int] = ()) -> str:
+    """Text as it was written; each [n] that is one of `markers` leads to passage n of that turn."""
+
+    def link(match: re.Match[str]) -> str:
+        number = int(match[1])
+        return f'<a class="marker" href="#{_anchor(turn, number)}">{number}</a>' if number in markers else match[0]
+
+    return _MARKER.sub(link, escape(text)).replace("\n", "<br>")
+
+
+def waiting(found: bool) -> str:
+    return f'<span class="waiting">{"Writing" if found else "Looking through the posts"}…</span>'
+
+
+def fine_print(answer: Answer, stopped: bool) -> str:
+    """Which model said it, from which snapshot, and how fast."""
+    facts = [answer.model if answer.model != "base" else "base model", f"snapshot {answer.snapshot}"]
+    timings = answer.timings
+    if "first_token" in timings:
+        facts.append(f"first token {timings['first_token']:.1f} s")
+        seconds, further = timings["total"] - timings["first_token"], timings["tokens"] - 1
+        if further > 0 and seconds > 0:
+            facts.append(f"{further / seconds:.0f} tokens/s")
+    if stopped:
+        facts.append("stopped")
+    return f'<div class="fine">{escape(" · ".join(facts))}</div>'
+
+
+def problem(message: str, hint: str) -> str:
+    """An error: what was found, and what to do about it. A hint that is a command stays one."""
+    sentence = message[:1].upper() + message[1:] + ("" if message.endswith((".", "!", "?")) else ".")
+    advice = f"<code>{escape(hint)}</code>" if hint.startswith("twin ") else escape(hint[:1].upper() + hint[1:])
+    return f'<div class="problem"><div>{escape(sentence)}</div><div class="hint">{advice}</div></div>'
+
+
+def sources(passages: Sequence[Passage], citations: Sequence[Citation] | None, turn: int, author: str) -> str:
+    """The passages behind a turn. `citations` is None while the answer is being written."""
+    if not passages:
+        words = f"Nothing was found in the posts by {author} that fits this question."
+        return f'<div class="sources"><p class="aside">{escape(words)}</p></div>'
+    cited = {citation.marker: citation for citation in citations or ()}
+    cards = [_passage(passage, number, turn, cited.get(number)) for number, passage in enumerate(passages, start=1)]
+    if citations is None:
+        count = f"{len(passages)} passages" if len(passages) > 1 else "one passage"
+        return _section(f"Reading {count}", cards)
+    used = [card for number, card in enumerate(cards, start=1) if number in cited]
+    others = [card for number, card in enumerate(cards, start=1) if number not in cited]
+    return _section("Passages used", used) + _section("Also read", others)
+
+
+def notices(author: str, invented: bool, has_champion: bool, small_model: bool) -> str:
+    """What a person should know before they believe an answer."""
+    lines = []
+    if invented:
+        lines.append(f"{escape(author)} is invented: the sample author that ships with the twin.")
+    if not has_champion:
+        command = escape(f"twin train --author {_argument(author)}")
+        lines.append(f"No trained model yet, so answers come from the base model. To train one: <code>{command}</code>")
+    if small_model:
+        lines.append("A 135M-parameter model chats poorly; set <code>TWIN_BASE_MODEL</code> to a better one.")
+    return f'<ul class="notices">{"".join(f"<li>{line}</li>" for line in lines)}</ul>' if lines else ""
+
+
+def steps() -> str:
+    """What a newcomer with an empty store does first."""
+    items = "".join(
+        f"<li><strong>{escape(title)}</strong><code>{escape(command)}</code><span>{escape(why)}</span></li>"
+        for title, command, why in STEPS
+    )
+    return (
+        '<div class="steps"><h2>No posts yet</h2><p>Three commands in a terminal, then reload this page.</p>'
+        f"<ol>{items}</ol></div>"
+    )
+
+
+def model_label(name: str, default: bool) -> str:
+    """How the picker names a version, next to its author. Plain text: Gradio itself escapes a choice's label."""
+    if name == "base":
+        return "base model, untrained"
+    version = name.rpartition("@")[2]
+    return f"{version}, champion" if default else version
+
+
+def short(title: str, limit: int = 60) -> str:
+    return title if len(title) <= limit else title[: limit - 1].rstrip() + "…"
+
+
+def idle_sources() -> str:
+    return '<div class="sources"><p class="aside">The passages behind each answer will stand here.</p></div>'
+
+
+def _section(title: str, cards: Sequence[str]) -> str:
+    return f'<section class="sources"><h3>{title}</h3>{"".join(cards)}</section>' if cards else ""
+
+
+def _passage(passage: Passage, number: int, turn: int, citation: Citation | None) -> str:
+    where = escape(passage.date.isoformat() if passage.date else passage.source_id)
+    title = f'<span class="title" dir="auto">{escape(passage.title or "Untitled")}</span>'
+    head = f'<span class="number">{number}</span>{title}<time>{where}</time>'
+    body = _marked(passage, citation) if citation else escape(passage.text)
+    body = f'<blockquote dir="auto">{body}</blockquote>{_link(passage.url)}'
+    anchor = _anchor(turn, number)
+    if citation:
+        return f'<article class="passage cited" id="{anchor}"><header>{head}</header>{body}</article>'
+    return f'<details class="passage" id="{anchor}"><summary>{head}</summary>{body}</details>'
+
+
+def _link(url: str | None) -> str:
+    if not url or not _WEB.fullmatch(url):
+        return ""
+    return f'<a class="whole" href="{escape(url)}" target="_blank" rel="noopener noreferrer">Read the post ↗</a>'
+
+
+def _marked(passage: Passage, citation: Citation) -> str:
+    """The passage's text with the cited span marked; offsets of both are into the post."""
+    text = passage.text
+    start = min(max(citation.start - passage.start, 0), len(text))
+    end = min(max(citation.end - passage.start, start), len(text))
+    return f"{escape(text[:start])}<mark>{escape(text[start:end])}</mark>{escape(text[end:])}"
+
+
+def _anchor(turn: int, number: int) -> str:
+    return f"passage-{turn}-{number}"
+
+
+def _argument(name: str) -> str:
+    """Double quotes work in every shell; a name that they would not protect is quoted for a POSIX one."""
+    return shlex.quote(name) if set(name) & set('"$`\\!') else f'"{name}"'

@@ -1,0 +1,69 @@
+"""Settings: environment variables (TWIN_…) or one twin.toml in TWIN_HOME, in that order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
+from contracts.embedder import DEFAULT as DEFAULT_EMBEDDER
+from contracts.errors import UsageError
+
+
+def home() -> Path:
+    """The one folder in which everything of a user's lives."""
+    return Path(os.environ.get("TWIN_HOME") or platformdirs.user_data_dir("llm-twin")).expanduser().resolve()
+
+
+class Settings(BaseSettings):
+    """Each field is TWIN_<NAME> in the environment or <name> in twin.toml."""
+
+    model_config = SettingsConfigDict(env_prefix="TWIN_", extra="forbid")
+
+    base_model: str = DEFAULT_BASE_MODEL
+    """A hub id, a folder of safetensors or a .gguf file."""
+    embedder: str = DEFAULT_EMBEDDER
+    """A hub id or folder of a sentence-transformers model. Changing it rebuilds the vectors at the next ingest."""
+    database_url: str | None = None
+    """A SQLAlchemy address for the ledger, such as postgresql+psycopg://…; default: SQLite in TWIN_HOME."""
+    qdrant_url: str | None = None
+    """A Qdrant server or cluster; default: Qdrant's engine in this process."""
+    qdrant_api_key: str | None = None
+    remote_url: str | None = None
+    """An OpenAI-compatible server that generates instead of this process (vLLM, llama.cpp, Ollama)."""
+    remote_model: str | None = None
+    """The server's name for the base model; adapters are asked for as author@v3."""
+    remote_api_key: str | None = None
+    passages: int = 4
+    """How many passages an answer may draw on."""
+    max_new_tokens: int = 192
+    temperature: float = 0.7
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home() / "twin.toml")
+
+
+def load() -> Settings:
+    try:
+        return Settings()
+    except (ValidationError, ValueError) as error:
+        detail = (
+            "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            if isinstance(error, ValidationError)
+            else str(error)
+        )
+        raise UsageError(
+            f"a setting is wrong: {detail}", f"check TWIN_… variables and {home() / 'twin.toml'}"
+        ) from error

@@ -1,0 +1,76 @@
+"""The one composition root: settings in, the parts of the application out, each made when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ui.settings import Settings, home, load
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+    from contracts.base_model import BaseLanguageModel
+    from contracts.feature_store import FeatureStore
+    from contracts.model_registry import ModelRegistry
+    from inference_pipeline.twin import Twin
+
+
+class App:
+    """The application's parts; tests replace one by assigning it before it is used."""
+
+    def __init__(self, settings: Settings | None = None, folder: Path | None = None) -> None:
+        self.settings = settings or load()
+        self.home = folder or home()
+
+    @cached_property
+    def store(self) -> FeatureStore:
+        from contracts.embedder import SentenceEmbedder
+        from contracts.feature_store import FeatureStore
+
+        return FeatureStore(
+            self.home,
+            SentenceEmbedder(self.settings.embedder),
+            self.settings.database_url,
+            self._qdrant if self.settings.qdrant_url else None,
+        )
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        from contracts.model_registry import ModelRegistry
+
+        return ModelRegistry(self.home)
+
+    @cached_property
+    def base_model(self) -> BaseLanguageModel:
+        from contracts.base_model import BaseLanguageModel
+
+        return BaseLanguageModel(self.settings.base_model, self.home)
+
+    @cached_property
+    def twin(self) -> Twin:
+        from inference_pipeline.twin import Engine, Twin
+
+        engine: Engine
+        if self.settings.remote_url:
+            from inference_pipeline.engines.remote import RemoteEngine
+
+            engine = RemoteEngine(self.settings.remote_url, self.settings.remote_model, self.settings.remote_api_key)
+        else:
+            from inference_pipeline.engines.local import LocalEngine
+
+            engine = LocalEngine(self.base_model)
+        return Twin(
+            self.store,
+            self.registry,
+            engine,
+            passages=self.settings.passages,
+            max_new_tokens=self.settings.max_new_tokens,
+            temperature=self.settings.temperature,
+        )
+
+    def _qdrant(self) -> QdrantClient:
+        from qdrant_client import QdrantClient
+
+        return QdrantClient(url=self.settings.qdrant_url, api_key=self.settings.qdrant_api_key, timeout=30)
