@@ -3,11 +3,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 AUTHOR := Wren Halloway
 PORT   := 7860
+DATA   := ../shared/data
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The default models come as packages; nothing asks a hub for them.
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test check wheel real bench clean
+.PHONY: demo test check wheel real clean
 
 demo: $(VENV)/.installed  ## posts → features → adapter → chat page, each stage reused when it is done
 	@echo "== 1/4  ingest: the posts of the sample author, and of two reference authors to compare with"
@@ -34,8 +35,9 @@ check: $(VENV)/.dev wheel  ## style, types, architecture, dependencies, and a wh
 wheel: $(VENV)/.dev  ## build the wheel, install it in a clean environment, time `twin --help`
 	./tests/wheel.sh $(BIN)/python
 
-real: $(VENV)/.installed  ## the README's figures, from ../shared/data
-	$(BIN)/python -m benchmarks.real_authors
+real: $(VENV)/.installed  ## the README's figures, from real authors' posts in DATA
+	$(BIN)/python -m benchmarks.retrieval $(DATA)
+	$(BIN)/python -m benchmarks.real_authors $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -44,7 +44,7 @@ class ModelVersion:
 def parse(model: str) -> tuple[str, str]:
     """`author@v3` or `author@champion` as (author, version). Raises UsageError for anything else."""
     author, at, version = model.rpartition("@")
-    if not at or not author or not re.fullmatch(r"v[1-9]\d*|[a-z][a-z0-9_-]*", version):
+    if not at or not author or not re.fullmatch(r"v[1-9]\d*|(?!v[-\d])[a-z][a-z0-9_-]*", version):
         raise UsageError(f"{model!r} names no model version", "write author@v3 or author@champion")
     return author, version
 

@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from contracts.records import Example, Post, Span, Split, digest
 
 TRAIN, VALIDATION = 0.7, 0.1  # the newest fifth is the test: a twin is asked about what comes next
 TARGET = 1600  # characters: about 400 tokens, which two cores train on in a second
-EVIDENCE = 1200
+EVIDENCE = 450  # characters a passage shown in training: two of them and their prompt fit the shortest recipe
 SHORTEST = 80  # characters that teach a voice anything
 
 TITLE = ("Write a post titled “{title}”.", "Write about this: {title}", "Your next post is called “{title}”. Write it.")
 QUESTION = ("What do you think about {title}?", "What have you written about {title}?", "Tell me about {title}.")
 CONTINUE = "Go on with this post, “{title}”:\n\n{opening}"
 
+LABELS = digest(
+    str((TRAIN, VALIDATION, TARGET, EVIDENCE, SHORTEST)), *TITLE, *QUESTION, CONTINUE, "answers from evidence"
+)
+
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"”’')\]]*\s+")
 
 
 def examples(post: Post) -> list[Example]:
-    """Title → post, opening → rest, and question with the first half as evidence → second half."""
+    """Title → post, opening → rest, and question with passages → the passage that answers it."""
     text = post.text
     whole = _cut(text, 0, TARGET)
     if len(text[:whole].strip()) < SHORTEST:
@@ -37,13 +42,27 @@ def examples(post: Post) -> list[Example]:
         instruction = CONTINUE.format(title=post.title, opening=text[:opening].strip())
         made.append(_example(post, "continue", instruction, opening, rest))
 
-    half = _boundary(_PARAGRAPH, text, 0, min(EVIDENCE, len(text) // 2 + 1))
-    end = _cut(text, half, EVIDENCE)
-    if half >= SHORTEST and len(text[half:end].strip()) >= SHORTEST:
-        evidence = (Span(post_id=post.id, start=0, end=len(text[:half].rstrip())),)
-        question = _choose(QUESTION, post).format(title=post.title.rstrip(".?! "))
-        made.append(_example(post, "question", question, half, end, evidence))
-    return made
+    question = _choose(QUESTION, post).format(title=post.title.rstrip(".?! "))
+    return [*made, *_from_evidence(post, question)]
+
+
+def _from_evidence(post: Post, question: str) -> list[Example]:
+    """The answer to a question stands in one of the passages shown: what is learned is to answer from them.
+
+    A target from outside the passages would teach the opposite, to speak of whatever comes to mind beside them.
+    """
+    text = post.text
+    borders = [0]
+    while len(borders) < 3 and borders[-1] < len(text):
+        borders.append(_cut(text, borders[-1], EVIDENCE))
+    slices = [(start, end) for start, end in pairwise(borders) if len(text[start:end].strip()) >= SHORTEST]
+    if not slices:
+        return []
+    choice = int(post.id[4:8], 16)
+    start, end = slices[choice % len(slices)]
+    shown = slices if choice % 4 < 2 else slices[::-1]
+    evidence = tuple(Span(post_id=post.id, start=a, end=b) for a, b in shown)
+    return [_example(post, "question", question, start, end, evidence)]
 
 
 def split(posts: Sequence[Post], known: dict[str, Split], frozen: bool) -> dict[str, Split]:

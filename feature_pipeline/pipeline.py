@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.errors import SourceError, UsageError
 from contracts.feature_store import Features, FeatureStore, FeatureVersion
-from contracts.records import Post, Snapshot
+from contracts.records import Post, Snapshot, digest
 from feature_pipeline.chunk import CHUNKER, chunk
 from feature_pipeline.clean import clean
-from feature_pipeline.label import examples, split
+from feature_pipeline.label import LABELS, examples, split
 from feature_pipeline.sources import Item, Refusal, read
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(
     progress: Progress = lambda stage, done, of: None,
 ) -> Report:
     """Bring the author's features in step with the sources. A source that cannot be read does not stop the others."""
-    version = FeatureVersion(chunker=CHUNKER, embedder=store.embedder.fingerprint)
+    version = FeatureVersion(digest(CHUNKER, LABELS), store.embedder.fingerprint)
     with store.writing(f"an ingest of {author!r}"):
         report = Report(author)
         run_id = store.start_run(author, sources)
@@ -156,6 +156,8 @@ def _posts(items: Iterable[Post | Refusal], report: Report, progress: Progress) 
 def _new(batch: Sequence[Post], store: FeatureStore, report: Report) -> list[Post]:
     """Those posts of the batch that the store does not hold as they are, each text once."""
     known, same = store.known(batch), store.same_text(batch)
+    now = {post.id: post.text_hash for post in batch}
+    same = {text: id_ for text, id_ in same.items() if now.get(id_, text) == text}  # what is edited here has it no more
     new: dict[str, Post] = {}
     for post in batch:
         if known.get(post.id) == post.content_hash:

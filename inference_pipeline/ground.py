@@ -95,6 +95,9 @@ def _quotation(
     if not options:
         return 1, 0, min(len(passages[0].text), QUOTE)
     number, start, end, _ = max(options, key=lambda option: (len(option[3] & question), -option[0], len(option[3]) > 4))
+    # … and what follows it, as far as a quotation goes.
+    ends = [last for passage, _, last, _ in options if passage == number and end < last <= start + QUOTE]
+    end = max(ends, default=end)
     return number, start, min(end, start + QUOTE)
 
 

@@ -50,8 +50,8 @@ class Twin:
         engine: Engine,
         *,
         passages: int = 4,
-        max_new_tokens: int = 192,
-        temperature: float = 0.7,
+        max_new_tokens: int = 128,
+        temperature: float = 0.3,
     ) -> None:
         self._store, self._registry, self._engine = store, registry, engine
         self._passages, self._max_new_tokens, self._temperature = passages, max_new_tokens, temperature
@@ -64,6 +64,11 @@ class Twin:
             names.remove(champion.name)
             return [champion.name, *names, BASE]
         return [BASE, *names]
+
+    def warm(self, author: str) -> None:
+        """Load what the first answer needs, so that nobody waits for it."""
+        self._store.search(author, author)
+        self._engine.chat_model(self._registry.champion(author))
 
     def ask(self, question: str, author: str, model: str | None = None) -> Answer:
         *_, answer = self.stream(question, author, model)

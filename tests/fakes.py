@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.feature_store import Features, FeatureStore, FeatureVersion
-from contracts.records import Post
+from contracts.prompt import PROMPT_HASH
+from contracts.records import AdapterCard, Figure, Post, Snapshot
 from feature_pipeline.chunk import CHUNKER, chunk
 from feature_pipeline.label import examples
+from feature_pipeline.pipeline import label
+from training_pipeline.recipe import Recipe
 
 
 class WordEmbedder:
@@ -130,3 +135,77 @@ def tiny_llama(folder: Path) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def card(author: str = "Ada", run_id: str = "run", **changes: Any) -> AdapterCard:
+    """A card that says as little as it may; `changes` replace its fields."""
+    values: dict[str, Any] = {
+        "author": author,
+        "run_id": run_id,
+        "created": dt.datetime(2024, 6, 1, tzinfo=dt.UTC),
+        "snapshot": Snapshot(id="s", feature_version="f", posts=1, chunks=1),
+        "posts": {"train": ("a",), "validation": ("b",), "test": ("c",)},
+        "examples": 1,
+        "prompt_hash": PROMPT_HASH,
+        "base_model": "tiny",
+        "base_model_hash": "weights",
+        "tokenizer_hash": "tokens",
+        "recipe": {"name": "none"},
+        "seed": 7,
+        "libraries": {},
+        "environment": {},
+        "training": {},
+        "evaluation": {"delta_nll": Figure(value=None, n=0, note="not measured")},
+        "gate": (),
+        "parent": None,
+    }
+    return AdapterCard.model_validate({**values, **changes})
+
+
+def adapter(folder: Path, weights: bytes = b"weights") -> Path:
+    """A folder of the files that a training leaves, which nothing could load."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
+    (folder / "adapter_model.safetensors").write_bytes(weights)
+    return folder
+
+
+def voice(number: int, words: Sequence[str], length: int = 28) -> str:
+    """A short post in the words of one author; the same for the same number."""
+    drawn = random.Random(number).choices(words, k=length)
+    return " ".join(word + "." * (place % 7 == 6) for place, word in enumerate(drawn))
+
+
+def stock(store: FeatureStore, posts: int = 25) -> None:
+    """Ada's posts, and those of two reference authors who have other words and shout them."""
+    fill(store, [post(number, voice(number, WORDS)) for number in range(posts)])
+    for author in ("Bea", "Cy"):
+        shouted = [
+            voice(zlib.crc32(f"{author}{n}".encode()), ["ZINC", "VOLT", "AMP", "RELAY", "COIL"]) for n in range(6)
+        ]
+        fill(store, [post(n, text, author=author) for n, text in enumerate(shouted)], reference=True)
+    for author in ("Ada", "Bea", "Cy"):
+        label(author, store)
+
+
+def recipe(**changes: Any) -> Recipe:
+    """Nine steps that a tiny model takes in a second; `changes` replace its fields."""
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "rank": 8,
+        "alpha": 16,
+        "dropout": 0.0,
+        "learning_rate": 1e-2,
+        "batch": 4,
+        "max_tokens": 512,
+        "epochs": 2,
+        "train_tokens": 100_000,
+        "validate_times": 3,
+        "validation_examples": 4,
+        "patience": 5,
+        "eval_posts": 12,
+        "generations": 5,
+        "generation_tokens": 16,
+        "gate": {"delta_nll_low": 0.0, "specificity_low": 0.0, "copy_excess_high": 0.5},
+    }
+    return Recipe.model_validate({**values, **changes})

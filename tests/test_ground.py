@@ -39,7 +39,7 @@ def test_the_models_own_markers_are_not_trusted() -> None:
 
 def test_where_nothing_is_supported_the_author_is_quoted() -> None:
     made = ground("Cheese.", [passage(1, POST)], "How long for a seized seatpost?")
-    quote = "A seized seatpost wants penetrating oil and three days of patience."
+    quote = POST[POST.index("A seized") :]  # the sentence that fits the question best, and what follows it
     assert made.text == f"Cheese.\n\nI wrote in “Post 1”: “{quote}” [1]"
     assert [citation.text for citation in made.citations] == [quote]
 

@@ -122,9 +122,9 @@ def gate(figures: dict[str, Figure], recipe: Recipe) -> tuple[str, ...]:
         figure = figures[name]
         if figure.value is None or figure.low is None or figure.high is None:
             reasons.append(f"{name} cannot be measured: {figure.note}")
-        elif end == "low" and figure.low <= bound:
+        elif end == "low" and not figure.low > bound:  # so that a figure that is no number fails too
             reasons.append(f"{name}: the interval's lower end {figure.low:+.4f} is not above {bound}")
-        elif end == "high" and figure.high > bound:
+        elif end == "high" and not figure.high <= bound:
             reasons.append(f"{name}: the interval's upper end {figure.high:+.4f} is above {bound}")
     return tuple(reasons)
 

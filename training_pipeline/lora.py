@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -13,12 +12,13 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
+from contracts.files import read_json, write_json
 from contracts.hardware import best_device, best_dtype
 from training_pipeline.data import Encoded
 from training_pipeline.recipe import Recipe
@@ -40,9 +40,10 @@ def train(
     Continues from the folder's last checkpoint, and returns at once where training was finished there before.
     Raises TrainingError when the loss is not a number.
     """
-    if (folder / DONE).is_file():
-        finished: dict[str, Any] = json.loads((folder / DONE).read_text(encoding="utf-8"))
+    finished: dict[str, Any] | None = read_json(folder / DONE)
+    if finished is not None:
         return finished
+    checkpoint = _last_checkpoint(folder)
     torch.manual_seed(recipe.seed)
     model = get_peft_model(
         base.load(),
@@ -52,12 +53,11 @@ def train(
             lora_dropout=recipe.dropout,
             target_modules="all-linear",
             task_type="CAUSAL_LM",
-            base_model_name_or_path=base.name,
         ),
     )
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(recipe, folder, len(examples)),
+        args=_arguments(recipe, folder, len(examples), resumed=checkpoint is not None),
         train_dataset=_dataset(examples),
         eval_dataset=_dataset(validation),
         processing_class=base.tokenizer(),
@@ -67,16 +67,24 @@ def train(
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
+    trainer.train(resume_from_checkpoint=checkpoint)
     trained = trainer.model
     assert isinstance(trained, PeftModel)
-    trained.save_pretrained(str(folder / "adapter"))
+    trained.peft_config["default"].base_model_name_or_path = base.name  # not this machine's folder
+    # PEFT would else ask the hub whether the base model's vocabulary was another.
+    trained.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
     curve = _curve(trainer.state)
-    (folder / DONE).write_text(json.dumps(curve), encoding="utf-8")  # written last: it says that the adapter is whole
+    write_json(folder / DONE, curve)  # written last: it says that the adapter is whole
     return curve
 
 
-def _arguments(recipe: Recipe, folder: Path, examples: int) -> SFTConfig:
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that is whole: the trainer writes its own state last."""
+    whole = [path for path in folder.glob("checkpoint-*") if read_json(path / TRAINER_STATE_NAME) is not None]
+    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+
+
+def _arguments(recipe: Recipe, folder: Path, examples: int, resumed: bool) -> SFTConfig:
     steps = max(1, math.ceil(examples * recipe.epochs / (recipe.batch * recipe.accumulate)))
     every = max(1, math.ceil(steps / recipe.validate_times))
     return SFTConfig(
@@ -97,7 +105,7 @@ def _arguments(recipe: Recipe, folder: Path, examples: int) -> SFTConfig:
         dataset_kwargs={"skip_prepare_dataset": True},
         eval_strategy="steps",
         eval_steps=every,
-        eval_on_start=True,  # the base model's loss, to compare with
+        eval_on_start=not resumed,  # the base model's loss, to compare with; once, as each validation uses up patience
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,
@@ -105,6 +113,7 @@ def _arguments(recipe: Recipe, folder: Path, examples: int) -> SFTConfig:
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         logging_steps=1,
+        logging_nan_inf_filter=False,  # which would log a mean of earlier losses where one is no number
         disable_tqdm=True,
         report_to=[],
         seed=recipe.seed,

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,6 +82,13 @@ class Page:
         with self.blocks:
             self._lay_out()
             self._wire()
+
+    def warm(self) -> None:
+        """Load the models before the first question; what is wrong with them is said at that question."""
+        with suppress(TwinError):
+            names = [author.name for author in self._app.store.authors() if author.posts and not author.reference]
+            if names:
+                self._app.twin.warm(self._first if self._first in names else names[0])
 
     def _lay_out(self) -> None:
         self.turns: gr.State = gr.State([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
@@ -91,6 +92,7 @@ def running(
         )
     except OSError as error:
         raise UsageError(f"port {port} of {host} is in use", "choose another: twin chat --port 7861") from error
+    threading.Thread(target=page.warm, daemon=True, name="warm").start()
     try:
         yield url
     finally:

@@ -40,8 +40,9 @@ class Settings(BaseSettings):
     remote_api_key: str | None = None
     passages: int = 4
     """How many passages an answer may draw on."""
-    max_new_tokens: int = 192
-    temperature: float = 0.7
+    max_new_tokens: int = 128
+    temperature: float = 0.3
+    """Low, for answers that stay with their passages; 0 is greedy."""
 
     @classmethod
     def settings_customise_sources(

@@ -77,8 +77,9 @@ class LocalChatModel(BaseChatModel):
     model: Any
     tokenizer: Any
     top_p: float = 0.9
-    repetition_penalty: float = 1.15
-    """On generated tokens only: a small model loops, but what stands in the passages may be said."""
+    loop: int = 6
+    """No run of this many tokens is said twice: a small model falls into loops. A penalty on every repeated token would
+    end the loops too, but it also drives the model away from its passages and into words that mean nothing."""
 
     @property
     def _llm_type(self) -> str:
@@ -129,7 +130,7 @@ class LocalChatModel(BaseChatModel):
             random.seed()
         stops = _stop_tokens(model, self.tokenizer)
         inputs = torch.tensor([prompt], device=model.device)
-        cache, said = None, set[int]()
+        cache, said = None, list[int]()
         for _ in range(max_tokens):
             with torch.inference_mode():
                 output = model(input_ids=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
@@ -138,14 +139,14 @@ class LocalChatModel(BaseChatModel):
             if token in stops:
                 return
             yield token
-            said.add(token)
+            said.append(token)
             inputs = torch.tensor([[token]], device=model.device)
 
-    def _choose(self, logits: torch.Tensor, said: set[int], temperature: float, random: torch.Generator) -> int:
-        if said:
-            places = torch.tensor(sorted(said), device=logits.device)
-            seen = logits[places]
-            logits[places] = torch.where(seen > 0, seen / self.repetition_penalty, seen * self.repetition_penalty)
+    def _choose(self, logits: torch.Tensor, said: list[int], temperature: float, random: torch.Generator) -> int:
+        tail = said[1 - self.loop :]
+        for place in range(len(said) - self.loop + 1):
+            if said[place : place + self.loop - 1] == tail:
+                logits[said[place + self.loop - 1]] = float("-inf")
         if temperature <= 0:
             return int(logits.argmax())
         chances, order = torch.softmax(logits / temperature, dim=-1).sort(descending=True)

@@ -1,0 +1,173 @@
+"""The model registry: versions are whole or are none, numbers are never shared, and no name leads out of its folder."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import Mismatch, ModelError, NotFound, UsageError
+from contracts.model_registry import ModelRegistry, parse
+from tests.fakes import adapter, card
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> ModelRegistry:
+    return ModelRegistry(tmp_path)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    return adapter(tmp_path / "made")
+
+
+def names(registry: ModelRegistry, author: str = "Ada") -> list[str]:
+    return [version.name for version in registry.versions(author)]
+
+
+def test_versions_count_from_one_for_each_author(registry: ModelRegistry, made: Path) -> None:
+    assert registry.authors() == []
+    assert [registry.register(card(run_id=str(n)), made).name for n in range(2)] == ["Ada@v1", "Ada@v2"]
+    assert registry.register(card("Bob"), made).name == "Bob@v1"
+    assert registry.authors() == ["Ada", "Bob"]
+    assert names(registry) == ["Ada@v1", "Ada@v2"]
+    assert registry.get("Ada@v2").card.run_id == "1"
+    with pytest.raises(NotFound, match="Ada@v1, Ada@v2"):
+        registry.get("Ada@v3")
+    with pytest.raises(NotFound, match="none"):
+        registry.get("ada@v1")
+
+
+def test_a_version_keeps_the_adapter_and_the_hash_of_every_file(registry: ModelRegistry, made: Path) -> None:
+    (made / "optimizer.pt").write_bytes(b"a trainer's own")
+    version = registry.register(card(), made)
+    assert set(version.card.files) == {"adapter_config.json", "adapter_model.safetensors"}
+    assert {path.name for path in version.folder.iterdir()} == {*version.card.files, "card.json"}
+    assert registry.checked("Ada@v1").card == version.card
+
+
+@pytest.mark.parametrize("text", [None, "", '{"author": "Ada"', '{"author": "Ada"}', "[]"])
+def test_a_folder_without_a_whole_card_is_no_version(registry: ModelRegistry, made: Path, text: str | None) -> None:
+    first, second = (registry.register(card(run_id=str(n)), made) for n in range(2))
+    (second.folder / "card.json").unlink()
+    if text is not None:
+        (second.folder / "card.json").write_text(text, encoding="utf-8")
+    assert names(registry) == [first.name]
+    again = registry.register(card(run_id="again"), made)  # its number was never seen, so it is free
+    assert (again.name, registry.get("Ada@v2").card.run_id) == ("Ada@v2", "again")
+
+
+def _register(home: Path, made: Path, who: int, results: multiprocessing.Queue[tuple[int, int]]) -> None:
+    for n in range(5):
+        results.put((who, ModelRegistry(home).register(card(run_id=f"{who}-{n}"), made).number))
+
+
+def test_processes_that_register_at_once_get_numbers_of_their_own(tmp_path: Path, made: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[tuple[int, int]] = spawn.Queue()
+    processes = [spawn.Process(target=_register, args=(tmp_path, made, who, results)) for who in range(4)]
+    for process in processes:
+        process.start()
+    numbers = sorted(results.get(timeout=60)[1] for _ in range(20))
+    for process in processes:
+        process.join(10)
+    assert numbers == list(range(1, 21))
+    versions = ModelRegistry(tmp_path).versions("Ada")
+    assert [version.number for version in versions] == numbers
+    assert len({version.card.run_id for version in versions}) == 20
+    assert not list(versions[0].folder.parent.glob(".staging*"))
+
+
+def test_promoting_and_rolling_back(registry: ModelRegistry, made: Path) -> None:
+    for n in range(3):
+        registry.register(card(run_id=str(n)), made)
+    assert registry.champion("Ada") is None
+    with pytest.raises(NotFound, match="no champion"):
+        registry.get("Ada@champion")
+    for wanted in ("Ada@v1", "Ada@v3", "Ada@v3", "Ada@v2"):  # the second time changes nothing
+        assert registry.promote(wanted).name == wanted
+        assert registry.get("Ada@champion").name == wanted
+    assert registry.rollback("Ada").name == "Ada@v3"
+    assert registry.rollback("Ada").name == "Ada@v1"
+    with pytest.raises(NotFound, match="no earlier champion"):
+        registry.rollback("Ada")
+    champion = registry.champion("Ada")
+    assert champion is not None
+    assert champion.name == "Ada@v1"
+    assert names(registry) == ["Ada@v1", "Ada@v2", "Ada@v3"]
+    with pytest.raises(NotFound, match="no best"):
+        registry.get("Ada@best")
+
+
+def test_a_changed_file_is_seen_and_never_promoted(registry: ModelRegistry, made: Path) -> None:
+    version = registry.register(card(), made)
+    expected = version.card.files["adapter_model.safetensors"]
+    (version.folder / "adapter_model.safetensors").write_bytes(b"others")
+    with pytest.raises(Mismatch, match=r"adapter_model\.safetensors of Ada@v1") as caught:
+        registry.checked("Ada@v1")
+    assert expected in str(caught.value)
+    with pytest.raises(Mismatch):
+        registry.promote("Ada@v1")
+    assert registry.champion("Ada") is None
+    (version.folder / "adapter_model.safetensors").unlink()
+    with pytest.raises(Mismatch, match="no such file"):
+        registry.checked("Ada@v1")
+
+
+@pytest.mark.parametrize("name", ["adapter_model.bin", "extra.pt", "weights.pkl"])
+def test_pickled_weights_are_refused(registry: ModelRegistry, made: Path, name: str) -> None:
+    version = registry.register(card(), made)
+    (version.folder / name).write_bytes(b"\x80\x04N.")
+    with pytest.raises(ModelError, match=name):
+        registry.checked("Ada@v1")
+
+
+def test_torn_aliases_lose_the_champion_and_no_version(registry: ModelRegistry, made: Path) -> None:
+    version = registry.register(card(), made)
+    registry.promote("Ada@v1")
+    aliases = version.folder.parent / "aliases.json"
+    for torn in (aliases.read_text(encoding="utf-8")[:9], "", "[1]", "null"):
+        aliases.write_text(torn, encoding="utf-8")
+        assert names(registry) == ["Ada@v1"]
+        assert registry.champion("Ada") is None
+    registry.promote("Ada@v1")
+    assert registry.get("Ada@champion").number == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        ("ada@v1", ("ada", "v1")),
+        ("Wren Halloway@champion", ("Wren Halloway", "champion")),
+        ("a@b@v12", ("a@b", "v12")),
+        ("Inês/..@v3", ("Inês/..", "v3")),
+    ],
+)
+def test_a_models_name_has_an_author_and_a_version(model: str, parts: tuple[str, str]) -> None:
+    assert parse(model) == parts
+
+
+@pytest.mark.parametrize(
+    "model", ["", "ada", "@v1", "ada@", "ada@v0", "ada@v01", "ada@V1", "ada@3", "ada@v-1", "ada@v1 ", "ada@v1\n"]
+)
+def test_what_names_no_version_is_refused(model: str) -> None:
+    with pytest.raises(UsageError, match="names no model version"):
+        parse(model)
+
+
+@pytest.mark.parametrize(
+    "author",
+    ["..", ".", "../../up", "/etc", "a/b", "C:\\x", ".hidden", "Dr. No.", "Inês ÆØ", "百合", "%2E", "a\0b", " "],
+)
+def test_no_authors_name_leads_out_of_the_models_folder(tmp_path: Path, made: Path, author: str) -> None:
+    home = tmp_path / "deep" / "home"
+    registry = ModelRegistry(home)
+    version = registry.register(card(author), made)
+    registry.promote(version.name)
+    assert version.folder.parent.parent == home / "models"
+    assert version.folder.resolve() == version.folder
+    assert registry.authors() == [author]
+    assert names(registry, author) == [f"{author}@v1"]
+    assert {path.name for path in tmp_path.iterdir()} == {"deep", "made"}
+    assert {path.name for path in (home / "models").iterdir()} == {version.folder.parent.name}
