@@ -5,8 +5,6 @@ AUTHOR := Wren Halloway
 PORT   := 7860
 DATA   := ../shared/data
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# The default models come as packages; nothing asks a hub for them.
-export HF_HUB_OFFLINE := 1
 
 .PHONY: demo test check wheel real clean
 

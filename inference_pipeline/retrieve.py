@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from contracts.feature_store import FeatureStore, Hit
 from contracts.records import Passage
@@ -26,13 +27,16 @@ def retrieve(store: FeatureStore, question: str, author: str, limit: int) -> lis
     """Up to `limit` passages, best first; none where the author has written nothing that fits."""
     if asks_for_news(question):
         return store.newest(author, limit)
-    found = search(store, question, author, limit)
-    return found if any(passage.similarity >= LEAST_SIMILARITY for passage in found) else []
+    hits = store.search(question, author)
+    return _best(store, hits, limit) if any(hit.similarity >= LEAST_SIMILARITY for hit in hits) else []
 
 
 def search(store: FeatureStore, query: str, author: str, limit: int) -> list[Passage]:
     """The best passages for a query, whether or not they fit it."""
-    hits = store.search(query, author)
+    return _best(store, store.search(query, author), limit)
+
+
+def _best(store: FeatureStore, hits: Sequence[Hit], limit: int) -> list[Passage]:
     best = sorted(hits, key=lambda hit: (-_fused(hit), hit.chunk_id))[:limit]
     return store.passages({hit.chunk_id: (_fused(hit), hit.similarity) for hit in best})
 

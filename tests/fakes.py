@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from contracts.feature_store import Features, FeatureStore, FeatureVersion
 from contracts.prompt import PROMPT_HASH
-from contracts.records import AdapterCard, Figure, Post, Snapshot
+from contracts.records import AdapterCard, Figure, Post, Snapshot, digest
 from feature_pipeline.chunk import CHUNKER, chunk
-from feature_pipeline.label import examples
+from feature_pipeline.label import LABELS, examples
 from feature_pipeline.pipeline import label
 from training_pipeline.recipe import Recipe
 
@@ -56,7 +56,7 @@ def post(number: int, text: str, author: str = "Ada", title: str = "", day: int 
 
 def fill(store: FeatureStore, posts: Sequence[Post], reference: bool = False) -> None:
     """Chunk, embed and store posts, as the feature pipeline does."""
-    version = FeatureVersion(CHUNKER, store.embedder.fingerprint)
+    version = FeatureVersion(digest(CHUNKER, LABELS), store.embedder.fingerprint)
     features, texts = [], {}
     for one in posts:
         chunks = chunk(one)
@@ -93,7 +93,7 @@ WORDS = [
 ]
 
 
-def tiny_llama(folder: Path) -> Path:
+def tiny_llama(folder: Path, seed: int = 0) -> Path:
     """A Llama of two layers with a word-level tokenizer and a chat template, saved as a hub would deliver it."""
     import torch
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
@@ -117,7 +117,7 @@ def tiny_llama(folder: Path) -> Path:
         "{% for message in messages %}<|im_start|>{{ message['content'] }}<|im_end|>{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>{% endif %}"
     )
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(vocabulary),

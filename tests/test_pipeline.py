@@ -178,15 +178,13 @@ def test_another_embedder_rebuilds_every_authors_posts_and_switches(
 def test_another_chunker_rebuilds_without_embedding_what_stays_the_same(
     store: FeatureStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = ingest(store, folder)
+    ingest(store, folder)
+    before = store.active()
     monkeypatch.setattr(pipeline, "CHUNKER", "the next chunker")
     report = ingest(store, folder)
     assert (report.unchanged, report.chunks, report.embedded) == (8, 8, 0)
-    active = store.active()
-    assert active is not None
-    assert active.chunker == "the next chunker"
+    assert store.active() not in (None, before)
     assert report.snapshot is not None
-    assert report.snapshot != first.snapshot
     assert report.snapshot.chunks == 8
     assert search(store, "subject3", "Ada", 1)[0].source_id == "0003.md"
 

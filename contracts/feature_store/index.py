@@ -168,7 +168,7 @@ class ServerIndex:
         except Exception as error:  # transport errors of several libraries; all mean that the server is not there
             raise StoreError(
                 f"the Qdrant server does not answer: {error}",
-                "check QDRANT_URL and QDRANT_API_KEY, or unset QDRANT_URL",
+                "check TWIN_QDRANT_URL and TWIN_QDRANT_API_KEY, or unset them",
             ) from error
 
     @property
