@@ -344,8 +344,8 @@ def figures(low: float = 0.1, high: float = 0.2) -> dict[str, Figure]:
         ({"copy_excess": Figure(value=0.4, low=0.2, high=0.6, n=9)}, ["copy_excess: .* upper end \\+0.6000 is above 0.5"]),
         ({"copy_excess": Figure(value=0.4, low=0.2, high=0.5, n=9)}, []),
         ({"specificity": Figure(value=None, n=0, note="no reference authors")}, ["specificity cannot .* no reference"]),
-        ({"delta_nll": Figure(value=math.nan, low=math.nan, high=math.nan, n=9)}, ["delta_nll: .* nan is not above"]),
-        ({"copy_excess": Figure(value=math.nan, low=math.nan, high=math.nan, n=9)}, ["copy_excess: .* nan is above"]),
+        ({"delta_nll": Figure(value=math.nan, low=math.nan, high=math.nan, n=9)}, ["delta_nll: .* \\+nan is not above"]),
+        ({"copy_excess": Figure(value=math.nan, low=math.nan, high=math.nan, n=9)}, ["copy_excess: .* \\+nan is above"]),
         (
             {name: Figure(value=None, n=1, note="1 posts, needs 5") for name in figures()},
             ["delta_nll cannot", "specificity cannot", "copy_excess cannot"],

@@ -13,6 +13,7 @@ from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -58,8 +59,8 @@ def train(
     trainer = SFTTrainer(
         model=model,
         args=_arguments(recipe, folder, len(examples), resumed=checkpoint is not None),
-        train_dataset=_dataset(examples),
-        eval_dataset=_dataset(validation),
+        train_dataset=_dataset(_in_order(examples, recipe)),
+        eval_dataset=_dataset(sorted(validation, key=lambda example: len(example.ids))),
         processing_class=base.tokenizer(),
         callbacks=[_Watch(progress, recipe.patience)],
     )
@@ -100,7 +101,7 @@ def _arguments(recipe: Recipe, folder: Path, examples: int, resumed: bool) -> SF
         bf16=best_dtype() == torch.bfloat16,
         use_cpu=best_device() == "cpu",
         gradient_checkpointing=False,  # a small model's activations fit; recomputing them costs a third of the time
-        train_sampling_strategy="group_by_length",  # batches of like length hold little padding
+        train_sampling_strategy="sequential",  # _in_order has drawn the order of all epochs
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
         eval_strategy="steps",
@@ -121,6 +122,17 @@ def _arguments(recipe: Recipe, folder: Path, examples: int, resumed: bool) -> SF
         dataloader_num_workers=0,
         dataloader_pin_memory=False,
     )
+
+
+def _in_order(examples: Sequence[Encoded], recipe: Recipe) -> list[Encoded]:
+    """All epochs in a row, examples of like length together, which hold little padding, in an order drawn from the seed.
+
+    The trainer's own sampler draws from the global random state, and goes on in another order when a run is resumed.
+    """
+    random = torch.Generator().manual_seed(recipe.seed)
+    lengths, batch = [len(example.ids) for example in examples], recipe.batch * recipe.accumulate
+    epochs = (get_length_grouped_indices(lengths, batch, generator=random) for _ in range(recipe.epochs))
+    return [examples[place] for epoch in epochs for place in epoch]
 
 
 def _dataset(examples: Sequence[Encoded]) -> Dataset:

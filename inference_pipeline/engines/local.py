@@ -66,7 +66,7 @@ class LocalEngine:
                 )
         from peft import PeftModel
 
-        # Merged in fp32: bf16 keeps 8 bits of a weight, and an adapter moves most weights by less than the last of them.
+        # Merged in fp32: bf16 keeps 8 bits of a weight, and an adapter moves nearly half of them by less than the last bit.
         adapted: PeftModel = PeftModel.from_pretrained(self._base.load(torch.float32), str(version.folder))
         return LocalChatModel(model=adapted.merge_and_unload().eval(), tokenizer=tokenizer, name=version.name)
 
