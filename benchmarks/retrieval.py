@@ -1,4 +1,4 @@
-"""Retrieval and abstention on real text:  python -m benchmarks.retrieval ../shared/data
+"""Retrieval and abstention on real text:  python -m benchmarks.retrieval ../shared/data [HOME]
 
 Prints, for the shipped default: the share of gold spans that the top 5 passages cover (chunk_chroma), known-item recall
 and MRR over one author's blog, and how often a question is answered or refused at each threshold.
@@ -24,21 +24,22 @@ TOP = 5
 AUTHOR = "skeeto"
 
 
-def main(data: Path) -> None:
-    with tempfile.TemporaryDirectory() as home:
-        store = FeatureStore(Path(home), SentenceEmbedder())
-        questions = list(_questions(data / "chunk_chroma"))
-        pipeline.run([str(data / "blogs" / AUTHOR / "_posts")], AUTHOR, store)
+def main(data: Path, home: Path) -> None:
+    store = FeatureStore(home, SentenceEmbedder())
+    questions = list(_questions(data / "chunk_chroma"))
+    pipeline.run([str(data / "blogs" / AUTHOR / "_posts")], AUTHOR, store)
+    _known_items(store)
+    _abstention(store, [question for question, _, _ in questions])
+    store.close()
+    with tempfile.TemporaryDirectory() as other:
+        store = FeatureStore(Path(other), SentenceEmbedder())
         _gold_spans(store, data / "chunk_chroma", questions)
-        _known_items(store)
-        _abstention(store, [question for question, _, _ in questions])
         store.close()
 
 
 def _gold_spans(store: FeatureStore, data: Path, questions: list[tuple[str, str, list[tuple[int, int]]]]) -> None:
     version = FeatureVersion(CHUNKER, store.embedder.fingerprint)
     report = pipeline.Report("chroma")
-    active = store.active()
     for corpus in sorted((data / "corpora").glob("*.md")):
         post = Post(
             author=corpus.stem,
@@ -49,7 +50,6 @@ def _gold_spans(store: FeatureStore, data: Path, questions: list[tuple[str, str,
             url=None,
             text=corpus.read_text(encoding="utf-8"),
         )
-        version = active or version
         pipeline.build([post], version, store, report, False, lambda *_: None)
     covered, read = [], []
     for question, corpus_id, gold in questions:
@@ -104,4 +104,8 @@ def _places(spans: Iterable[tuple[int, int]]) -> Iterator[int]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) > 2:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            main(Path(sys.argv[1]), Path(folder))

@@ -6,7 +6,8 @@ import datetime as dt
 import random
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,17 @@ WORDS = [
     "drink",
     "tea",
 ]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For models of this size: two threads that wait for each other on a busy machine take 17 times as long."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def tiny_llama(folder: Path, seed: int = 0) -> Path:

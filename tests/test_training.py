@@ -24,7 +24,7 @@ from contracts.model_registry import ModelRegistry
 from contracts.prompt import PROMPT_HASH, encode, encode_target
 from contracts.records import Figure
 from feature_pipeline.pipeline import label
-from tests.fakes import WORDS, WordEmbedder, fill, post, recipe, stock, tiny_llama, voice
+from tests.fakes import WORDS, WordEmbedder, fill, one_thread, post, recipe, stock, tiny_llama, voice
 from training_pipeline import data, pipeline
 from training_pipeline.data import MASKED, Corpus, Encoded
 from training_pipeline.evaluate import gate
@@ -43,8 +43,8 @@ class Trained:
     outcome: Outcome
     steps: list[tuple[str, int, int | None]]
 
-    def run(self, made: Recipe | None = None, resume: bool = False) -> Outcome:
-        return pipeline.run("Ada", self.store, self.registry, self.base, made or recipe(), self.home, resume=resume)
+    def run(self, chosen: Recipe, registry: ModelRegistry | None = None, resume: bool = False) -> Outcome:
+        return pipeline.run("Ada", self.store, registry or self.registry, self.base, chosen, self.home, resume=resume)
 
     def corpus(self) -> Corpus:
         return data.read(self.store, "Ada")
@@ -71,8 +71,14 @@ def _loss(model: PeftModel, examples: list[Encoded]) -> float:
     return total / tokens
 
 
+@pytest.fixture(scope="module", autouse=True)
+def single() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
 @pytest.fixture(scope="module")
-def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+def trained(single: None, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     home = tmp_path_factory.mktemp("trained")
     store = FeatureStore(home, WordEmbedder())
     stock(store)
@@ -199,10 +205,10 @@ def test_new_posts_never_turn_what_was_held_out_into_training_posts(trained: Tra
 
 
 def test_what_is_registered_is_not_trained_again_but_where_it_is_asked_for(trained: Trained) -> None:
-    again = trained.run(resume=True)
-    assert (again.version, again.new, again.promoted) == (trained.outcome.version, False, True)
+    again = trained.run(recipe(), resume=True)
+    assert (again.version.folder, again.new, again.promoted) == (trained.outcome.version.folder, False, True)
     assert len(trained.registry.versions("Ada")) == 1
-    second = trained.run()
+    second = trained.run(recipe())
     assert (second.version.name, second.new, second.version.card.parent) == ("Ada@v2", True, "Ada@v1")
     assert second.version.card.run_id == trained.outcome.version.card.run_id
     weights = "adapter_model.safetensors"  # the same seed on the same machine: the same bytes
@@ -245,15 +251,15 @@ def _train_elsewhere(home: Path, model: str, chosen: Recipe, kill_at: int) -> No
         if (stage, done) == ("train", kill_at):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    base = BaseLanguageModel(model, home)
-    store = FeatureStore(home, WordEmbedder())
-    pipeline.run("Ada", store, ModelRegistry(home), base, chosen, home, resume=True, progress=progress)
+    base, store = BaseLanguageModel(model, home), FeatureStore(home, WordEmbedder())
+    with one_thread():
+        pipeline.run("Ada", store, ModelRegistry(home), base, chosen, home, resume=True, progress=progress)
 
 
 def test_a_run_that_was_killed_goes_on_from_its_last_whole_checkpoint(trained: Trained, tmp_path: Path) -> None:
     """With dropout, so that the random state counts; and with no patience to lose, as a resumed run once lost it."""
     chosen = recipe(dropout=0.1, patience=2, validate_times=6)
-    expected = trained.run(chosen).version.card.training
+    expected = trained.run(chosen, ModelRegistry(tmp_path / "apart")).version.card.training
     home = tmp_path / "home"
     store = FeatureStore(home, WordEmbedder())
     stock(store)
@@ -303,9 +309,7 @@ def test_no_usable_example_is_told_before_the_first_step(trained: Trained) -> No
     assert f"none of {count} training examples" in refused(trained, recipe(train_tokens=50)).message
 
 
-def test_nothing_to_validate_on_is_told_before_the_first_step(
-    trained: Trained, tmp_path: Path
-) -> None:
+def test_nothing_to_validate_on_is_told_before_the_first_step(trained: Trained, tmp_path: Path) -> None:
     store = FeatureStore(tmp_path / "home", WordEmbedder())
     fill(store, [post(1, voice(1, WORDS)), post(2, "Too short."), post(3, voice(3, WORDS))])
     label("Ada", store)

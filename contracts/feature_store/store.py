@@ -130,7 +130,9 @@ class FeatureStore(Ledger):
                 continue
             self._slot = lock
             return EdgeIndex(folder, dimension, f"{self._identity}/{version.id}")
-        raise StoreBusy(f"{SLOTS} processes search {self._home} already", "stop some, or set TWIN_QDRANT_URL to a server")
+        raise StoreBusy(
+            f"{SLOTS} processes search {self._home} already", "stop some, or set TWIN_QDRANT_URL to a server"
+        )
 
     def _catch_up(self, index: VectorIndex, version: FeatureVersion, latest: int) -> None:
         newer = [t.chunks.c.version == version.id, t.chunks.c.seq > index.applied, t.chunks.c.seq <= latest]
