@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "SmolLM2-135M-Instruct"
 DEFAULT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+TOKENIZER_FILES = ("tokenizer*", "vocab.*", "merges.txt", "*.model", "special_tokens_map.json", "chat_template*")
 DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -61,10 +62,9 @@ class BaseLanguageModel:
 
     @cached_property
     def tokenizer_hash(self) -> str:
-        """Over the vocabulary and the chat template: a change of either changes every prompt."""
-        tokenizer = self.tokenizer()
-        vocabulary = sorted(tokenizer.get_vocab().items())
-        return digest(repr(vocabulary), str(tokenizer.chat_template), length=32)
+        """Over the tokenizer's files, chat template included: a change of any may change every prompt."""
+        files = sorted(path for pattern in TOKENIZER_FILES for path in self.folder.glob(pattern))
+        return digest(*(f"{path.name}:{sha256_of(path)}" for path in files), length=32)
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         from transformers import AutoTokenizer

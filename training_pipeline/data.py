@@ -6,13 +6,15 @@ import datetime as dt
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from contracts.errors import TrainingError
 from contracts.feature_store import FeatureStore
 from contracts.prompt import encode, encode_target, messages
 from contracts.records import Example, Post, Snapshot, Split, digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 MASKED = -100  # the label that the loss ignores
 SHORTEST_TARGET = 16  # tokens; a shorter rest after truncation teaches an ending, not a voice

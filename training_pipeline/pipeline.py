@@ -1,7 +1,7 @@
 """The training pipeline: read → train → evaluate → register → promote.
 
 A run has a folder of its own, named by everything that decides its outcome. Stopped at any moment, it goes on from its
-last checkpoint; once its version is registered, the same run has nothing left to do.
+last checkpoint; once its version is registered, the same run has nothing left to do, and says so before torch is loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Figure, Split, digest
-from training_pipeline import data, evaluate, lora
+from training_pipeline import data
 from training_pipeline.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -100,6 +100,9 @@ def reevaluate(
 def _train(
     corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, folder: Path, progress: Progress
 ) -> dict[str, Any]:
+    progress("load models", 0, None)
+    from training_pipeline import lora
+
     tokenizer = base.tokenizer()
     usable = data.encode_all(corpus, corpus.examples["train"], tokenizer, recipe.max_tokens)
     train = data.within_budget(usable, recipe.train_tokens // recipe.epochs, recipe.seed)
@@ -116,9 +119,11 @@ def _train(
 def _evaluate(
     corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, adapter: Path, progress: Progress
 ) -> dict[str, Figure]:
+    progress("measure", 0, None)
     from peft import PeftModel
 
-    progress("measure", 0, None)
+    from training_pipeline import evaluate
+
     model: PeftModel = PeftModel.from_pretrained(base.load(), str(adapter))
     return evaluate.evaluate(model, base.tokenizer(), corpus, recipe, progress)
 
@@ -132,6 +137,8 @@ def _card(
     figures: dict[str, Figure],
     champion: ModelVersion | None,
 ) -> AdapterCard:
+    from training_pipeline.evaluate import gate
+
     parts: tuple[Split, ...] = ("train", "validation", "test")
     return AdapterCard(
         author=corpus.author,
@@ -150,7 +157,7 @@ def _card(
         environment=hardware.describe(),
         training=curve,
         evaluation=figures,
-        gate=evaluate.gate(figures, recipe),
+        gate=gate(figures, recipe),
         parent=champion.name if champion else None,
     )
 

@@ -148,7 +148,6 @@ def train(
     app = _app()
     app.store.require_author(author)
     with show.progress(as_json) as progress:
-        progress("load models", 0, None)
         from training_pipeline import pipeline
 
         outcome = pipeline.run(
@@ -163,7 +162,6 @@ def evaluate(model: Model, as_json: Json = False) -> None:
     app = _app()
     app.registry.get(model)
     with show.progress(as_json) as progress:
-        progress("load models", 0, None)
         from training_pipeline import pipeline
 
         version, figures = pipeline.reevaluate(model, app.store, app.registry, app.base_model, progress)
