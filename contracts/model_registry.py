@@ -40,6 +40,19 @@ class ModelVersion:
     def name(self) -> str:
         return f"{self.author}@v{self.number}"
 
+    def check(self) -> None:
+        """Compare every file with the hash that the card holds; pickled weights are refused. Raises ModelError."""
+        pickled = sorted(path.name for path in self.folder.iterdir() if path.suffix in PICKLES)
+        if pickled:
+            raise ModelError(f"{self.name} holds pickled weights ({', '.join(pickled)})", "they are never loaded")
+        for name, expected in self.card.files.items():
+            path = self.folder / name
+            found = sha256_of(path) if path.is_file() else "no such file"
+            if found != expected:
+                raise Mismatch(
+                    f"{name} of {self.name}", expected, found, "the version is damaged: roll back or train again"
+                )
+
 
 def parse(model: str) -> tuple[str, str]:
     """`author@v3` or `author@champion` as (author, version). Raises UsageError for anything else."""
@@ -82,18 +95,9 @@ class ModelRegistry:
         return self.get(f"{author}@v{history[-1]}") if history else None
 
     def checked(self, model: str) -> ModelVersion:
-        """The version, after comparing every file with the hash its card holds; pickled weights are refused."""
+        """The version, after comparing its files with its card."""
         version = self.get(model)
-        pickled = sorted(path.name for path in version.folder.iterdir() if path.suffix in PICKLES)
-        if pickled:
-            raise ModelError(f"{version.name} holds pickled weights ({', '.join(pickled)})", "they are never loaded")
-        for name, expected in version.card.files.items():
-            path = version.folder / name
-            found = sha256_of(path) if path.is_file() else "no such file"
-            if found != expected:
-                raise Mismatch(
-                    f"{name} of {version.name}", expected, found, "the version is damaged: roll back or train again"
-                )
+        version.check()
         return version
 
     def register(self, card: AdapterCard, adapter: Path) -> ModelVersion:

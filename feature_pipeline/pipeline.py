@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCH = 256  # posts: enough that batches of like length fill, few enough that a stopped run loses seconds
+LONGEST_NAME = 80  # bytes: three times as many in a folder's name, where a file system allows 255
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a stage, how many are done, and of how many (None while that is not known)."""
@@ -72,7 +73,7 @@ def run(
     version = FeatureVersion(digest(CHUNKER, LABELS), store.embedder.fingerprint)
     with store.writing(f"an ingest of {author!r}"):
         report = Report(author)
-        run_id = store.start_run(author, sources)
+        run_id = store.start_run(author, sources, reference)
         posts = _posts(collect(sources, author, report, limit), report, progress)
         for batch in _batches(posts):
             if new := _new(batch, store, report):
@@ -174,6 +175,6 @@ def _new(batch: Sequence[Post], store: FeatureStore, report: Report) -> list[Pos
 def check_author(name: str) -> str:
     """The name without surrounding spaces. Raises UsageError for one that no folder or address could carry."""
     name = name.strip()
-    if not name or len(name) > 100 or not name.isprintable() or any(mark in name for mark in "@/\\"):
-        raise UsageError(f"{name!r} cannot be an author's name", "use up to 100 characters, without @ / or \\")
+    if not name or not name.isprintable() or len(name.encode()) > LONGEST_NAME or any(mark in name for mark in "@/\\"):
+        raise UsageError(f"{name!r} cannot be an author's name", f"use up to {LONGEST_NAME} bytes, without @ / or \\")
     return name

@@ -10,7 +10,7 @@ from contracts.records import Passage
 
 RRF_K = 60  # Cormack, Clarke and Büttcher 2009
 # Under this cosine of question and nearest chunk, no passage is about the question; docs/decisions/0005 has the curve.
-LEAST_SIMILARITY = 0.30
+LEAST_SIMILARITY = 0.35
 
 _RECENT = re.compile(
     r"\b(lately|recent(ly)?|newest|latest|these days|last (week|month)|this year|new)\b", re.IGNORECASE
@@ -43,7 +43,7 @@ def _best(store: FeatureStore, hits: Sequence[Hit], limit: int) -> list[Passage]
 
 def asks_for_news(question: str) -> bool:
     """Whether it asks what is new, and names no topic to search for: "What have you written about lately?"."""
-    words = re.findall(r"[a-z']+", question.lower())
+    words = re.findall(r"[^\W_]+(?:'[^\W_]+)?", question.lower().replace("’", "'"))
     return bool(_RECENT.search(question)) and all(word in _NO_TOPIC for word in words)
 
 

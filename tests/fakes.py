@@ -221,3 +221,28 @@ def recipe(**changes: Any) -> Recipe:
         "gate": {"delta_nll_low": 0.0, "specificity_low": 0.0, "copy_excess_high": 0.5},
     }
     return Recipe.model_validate({**values, **changes})
+
+
+def recipe_file(path: Path, made: Recipe) -> Path:
+    """The recipe as a person would write it."""
+    values = made.model_dump(exclude={"name", "gate"})
+    lines = [f"{name} = {value}" for name, value in values.items()]
+    lines += ["[gate]", *(f"{name} = {value}" for name, value in made.gate.model_dump().items())]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def tiny_embedder(folder: Path, words: Sequence[str]) -> Path:
+    """A sentence-transformers model that knows these words alone: a text's vector is the mean of its words'."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    vocabulary = {word: place for place, word in enumerate(dict.fromkeys(["<unk>", *(w.lower() for w in words)]))}
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    core.normalizer, core.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
+    torch.manual_seed(0)
+    module = StaticEmbedding(core, embedding_dim=128)
+    SentenceTransformer(modules=[module], device="cpu").save_pretrained(str(folder))
+    return folder

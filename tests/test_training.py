@@ -118,7 +118,7 @@ def test_a_run_registers_a_version_whose_card_is_complete(trained: Trained) -> N
     assert card.evaluation["delta_nll_reference"].n == 12
     assert (card.evaluation["specificity"].low or 0) > 0
     assert corpus.hash == trained.corpus().hash
-    assert {stage for stage, _, _ in trained.steps} == {"train", "measure", "write"}
+    assert {stage for stage, _, _ in trained.steps} >= {"train", "measure", "write"}
     assert ("train", steps, steps) in trained.steps
     assert not (trained.home / "runs" / card.run_id).exists()
 

@@ -72,7 +72,14 @@ class Corpus:
 def read(store: FeatureStore, author: str) -> Corpus:
     """The author's labels at this moment; the store keeps the snapshot from now on."""
     store.require_author(author)
-    snapshot = store.pin(author)
+    while True:
+        snapshot = store.pin(author)
+        corpus = _read(store, author, snapshot)
+        if store.snapshot() == snapshot:  # else an ingest wrote in between, and the corpus is of two moments
+            return corpus
+
+
+def _read(store: FeatureStore, author: str, snapshot: Snapshot) -> Corpus:
     references = [other.name for other in store.authors() if other.reference and other.name != author]
     posts = {post.id: post for name in (author, *references) for post in store.posts(name)}
     parts: tuple[Split, ...] = ("train", "validation", "test")

@@ -294,9 +294,10 @@ def main() -> None:
     except (TwinError, NotFound) as error:
         print(f"twin: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("\ntwin: stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == 130:  # what Typer makes of Ctrl-C
+            print("\ntwin: stopped; what is done is kept (a training goes on with --resume)", file=sys.stderr)
+        raise
     except BrokenPipeError:
         sys.exit(1)
 

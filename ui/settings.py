@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import platformdirs
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
@@ -38,10 +38,10 @@ class Settings(BaseSettings):
     remote_model: str | None = None
     """The server's name for the base model; adapters are asked for as author@v3."""
     remote_api_key: str | None = None
-    passages: int = 4
+    passages: int = Field(default=4, ge=1)
     """How many passages an answer may draw on."""
-    max_new_tokens: int = 128
-    temperature: float = 0.3
+    max_new_tokens: int = Field(default=128, ge=1)
+    temperature: float = Field(default=0.3, ge=0)
     """Low, for answers that stay with their passages; 0 is greedy."""
 
     @classmethod

@@ -240,8 +240,10 @@ class Ledger:
             frozen = bool(db.scalar(sql.select(t.authors.c.split_frozen).where(t.authors.c.name == author)))
             return {row.id: row.split for row in rows}, frozen
 
-    def start_run(self, author: str, sources: Sequence[str]) -> int:
+    def start_run(self, author: str, sources: Sequence[str], reference: bool) -> int:
+        """Note that an ingest begins; it says anew whether the author is one to compare with."""
         with self._begin(write=True) as db:
+            db.execute(sql.update(t.authors).where(t.authors.c.name == author).values(reference=reference))
             made = db.execute(
                 sql.insert(t.runs).values(author=author, started=_now(), report={"sources": list(sources)})
             )

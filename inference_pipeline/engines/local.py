@@ -37,7 +37,7 @@ class LocalEngine:
         self._lock = threading.Lock()
 
     def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
-        """Raises Mismatch for an adapter that was trained on another base model, tokenizer or prompt."""
+        """Raises Mismatch for an adapter that was trained on another base model, tokenizer or prompt, or has changed."""
         name = version.name if version else ""
         with self._lock:
             if name not in self._loaded:
@@ -64,6 +64,7 @@ class LocalEngine:
                     found,
                     f"train again, or set TWIN_BASE_MODEL={card.base_model}",
                 )
+        version.check()
         from peft import PeftModel
 
         # Merged in fp32: bf16 keeps 8 bits of a weight, and an adapter moves nearly half of them by less than the last bit.
@@ -120,6 +121,8 @@ class LocalChatModel(BaseChatModel):
             if run_manager:
                 run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk
+        # A model may have nothing to say; to LangChain, a stream without a chunk is an error.
+        yield ChatGenerationChunk(message=AIMessageChunk(content=""))
 
     def _tokens(self, prompt: list[int], max_tokens: int, temperature: float, seed: int | None) -> Iterator[int]:
         model: PreTrainedModel = self.model

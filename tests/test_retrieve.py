@@ -1,0 +1,136 @@
+"""Retrieval: two rankings fused, what is new told from what is asked about, and nothing where nothing fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import NotFound
+from contracts.feature_store import FeatureStore, Hit
+from contracts.records import Passage
+from inference_pipeline.retrieve import LEAST_SIMILARITY, asks_for_news, retrieve, search
+from tests.fakes import WordEmbedder, fill, post
+
+
+class Ranked(FeatureStore):
+    """A store whose two searches have ranked already."""
+
+    def __init__(self, hits: list[Hit]) -> None:
+        self.hits = hits
+
+    def search(self, text: str, author: str, candidates: int = 100) -> list[Hit]:
+        return self.hits
+
+    def passages(self, scores: dict[str, tuple[float, float]]) -> list[Passage]:
+        return [
+            Passage(
+                post_id=chunk, source_id="", title="", url=None, date=None, text="", start=0, end=0, score=score,
+                similarity=similarity,
+            )
+            for chunk, (score, similarity) in scores.items()
+        ]  # fmt: skip
+
+
+def test_two_rankings_are_fused_by_reciprocal_rank() -> None:
+    hits = [
+        Hit("g", 0.0, None, 4),  #  1/64          = 0.015625, as much as f: by id
+        Hit("f", 0.5, 4, None),  #  1/64          = 0.015625
+        Hit("d", 0.6, 3, None),  #  1/63          = 0.015873
+        Hit("c", 0.0, None, 1),  #  1/61          = 0.016393
+        Hit("b", 0.7, 2, 2),  #     1/62 + 1/62   = 0.032258
+        Hit("a", 0.9, 1, 3),  #     1/61 + 1/63   = 0.032266
+    ]
+    found = search(Ranked(hits), "a question", "Ada", 6)
+    assert [passage.post_id for passage in found] == ["a", "b", "c", "d", "f", "g"]
+    expected = [0.032266, 0.032258, 0.016393, 0.015873, 0.015625, 0.015625]
+    assert [passage.score for passage in found] == pytest.approx(expected, abs=1e-6)
+    assert [passage.similarity for passage in found] == [0.9, 0.7, 0.0, 0.6, 0.5, 0.0]
+    assert [passage.post_id for passage in search(Ranked(hits), "a question", "Ada", 2)] == ["a", "b"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FeatureStore]:
+    made = FeatureStore(tmp_path / "home", WordEmbedder(512))
+    texts = ["The church clock gains four minutes.", "Rust comes off in vinegar.", "A letter about mackerel."]
+    fill(made, [post(number, text) for number, text in enumerate(texts)])
+    fill(made, [post(9, "Nothing but clocks, church clocks, here.", author="Bea")])
+    yield made
+    made.close()
+
+
+def texts(found: list[Passage]) -> list[str]:
+    return [passage.text for passage in found]
+
+
+def test_the_best_passages_come_first_and_only_the_authors(store: FeatureStore) -> None:
+    found = retrieve(store, "how many minutes does the church clock gain", "Ada", 2)
+    assert found[0].text == "The church clock gains four minutes."
+    assert len(found) == 2
+    assert found[0].similarity > LEAST_SIMILARITY
+    assert found[0].score == pytest.approx(2 / 61)
+    assert found[0].score > found[1].score
+
+
+def test_where_nothing_fits_nothing_is_found(store: FeatureStore) -> None:
+    assert retrieve(store, "quantum chromodynamics lectures", "Ada", 4) == []
+    assert len(search(store, "quantum chromodynamics lectures", "Ada", 4)) == 3
+    for empty in ("", "   ", "?!"):
+        assert retrieve(store, empty, "Ada", 4) == []
+
+
+def test_what_is_new_are_the_newest_posts(store: FeatureStore) -> None:
+    found = retrieve(store, "What have you written about lately?", "Ada", 2)
+    assert texts(found) == ["A letter about mackerel.", "Rust comes off in vinegar."]
+
+
+def test_a_recent_topic_is_looked_for(store: FeatureStore) -> None:
+    assert texts(retrieve(store, "Any recent minutes of the church clock?", "Ada", 1)) == [
+        "The church clock gains four minutes."
+    ]
+
+
+@pytest.mark.parametrize("question", ["rust", "What is new?"])
+@pytest.mark.parametrize("author", ["Nobody", "", "ada"])
+def test_an_author_who_is_not_there_is_an_error(store: FeatureStore, author: str, question: str) -> None:
+    with pytest.raises(NotFound, match="Ada, Bea"):
+        retrieve(store, question, author, 2)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What have you written about lately?",
+        "what's new",
+        "What’s new?",
+        "WHAT IS NEW?",
+        "Anything new on your blog?",
+        "Tell me about your latest posts, please.",
+        "What did you write last week?",
+        "What are you working on these days?",
+        "Which is your newest post?",
+        "What has been on your mind recently?",
+    ],
+)
+def test_these_ask_for_news(question: str) -> None:
+    assert asks_for_news(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What do you think of lately fashionable clocks?",
+        "What is the newest tool on your bench?",
+        "What have you written about rust lately?",
+        "What have you written lately about музыка?",
+        "What is new in 2023?",
+        "Have you a new motor?",
+        "What have you written?",
+        "Who are you?",
+        "Is renewal a story?",
+        "",
+    ],
+)
+def test_these_do_not(question: str) -> None:
+    assert not asks_for_news(question)
