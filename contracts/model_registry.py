@@ -72,12 +72,8 @@ class ModelRegistry:
 
     def versions(self, author: str) -> list[ModelVersion]:
         """Every complete version, oldest first; a folder without a valid card is not one."""
-        folder = self._folder(author)
-        found = []
-        for path in folder.iterdir() if folder.is_dir() else []:
-            if re.fullmatch(r"v[1-9]\d*", path.name) and (card := _card(path)):
-                found.append(ModelVersion(author, int(path.name[1:]), path, card))
-        return sorted(found, key=lambda version: version.number)
+        read = ((number, path, _card(path)) for number, path in sorted(self._numbered(author).items()))
+        return [ModelVersion(author, number, path, card) for number, path, card in read if card]
 
     def get(self, model: str) -> ModelVersion:
         author, wanted = parse(model)
@@ -91,8 +87,18 @@ class ModelRegistry:
 
     def champion(self, author: str) -> ModelVersion | None:
         """The version in force, or None where no version has been promoted."""
-        history = self._history(author)
-        return self.get(f"{author}@v{history[-1]}") if history else None
+        whole = {version.number: version for version in self.versions(author)}
+        return next((whole[number] for number in reversed(self._history(author)) if number in whole), None)
+
+    def damaged(self, author: str) -> list[Path]:
+        """Folders of versions whose card cannot be read."""
+        whole = {version.number for version in self.versions(author)}
+        return [path for number, path in sorted(self._numbered(author).items()) if number not in whole]
+
+    def _numbered(self, author: str) -> dict[int, Path]:
+        folder = self._folder(author)
+        paths = folder.iterdir() if folder.is_dir() else []
+        return {int(path.name[1:]): path for path in paths if re.fullmatch(r"v[1-9]\d*", path.name)}
 
     def checked(self, model: str) -> ModelVersion:
         """The version, after comparing its files with its card."""
@@ -112,9 +118,9 @@ class ModelRegistry:
         card = card.model_copy(update={"files": {path.name: sha256_of(path) for path in sorted(staging.iterdir())}})
         write_atomic(staging / CARD, card.model_dump_json(indent=2) + "\n")
         with self._locked(card.author):
-            number = max((version.number for version in self.versions(card.author)), default=0) + 1
+            # A number is never used again, not even that of a version whose card cannot be read.
+            number = max([*self._numbered(card.author), *self._history(card.author)], default=0) + 1
             target = folder / f"v{number}"
-            shutil.rmtree(target, ignore_errors=True)  # what a crash left without a card is not a version
             staging.rename(target)
         return ModelVersion(card.author, number, target, card)
 
@@ -138,10 +144,10 @@ class ModelRegistry:
         return version
 
     def _alias(self, author: str, alias: str) -> int:
-        history = self._history(author)
-        if alias != CHAMPION or not history:
+        champion = self.champion(author) if alias == CHAMPION else None
+        if champion is None:
             raise NotFound(f"{author!r} has no {alias}", f"twin models list, then: twin models promote {author}@v1")
-        return history[-1]
+        return champion.number
 
     def _history(self, author: str) -> list[int]:
         stored = read_json(self._folder(author) / "aliases.json")

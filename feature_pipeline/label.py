@@ -68,9 +68,10 @@ def _from_evidence(post: Post, question: str) -> list[Example]:
 def split(posts: Sequence[Post], known: dict[str, Split], frozen: bool) -> dict[str, Split]:
     """Split by post id, by time: oldest to train, newest to test.
 
-    Once a model depends on it (`frozen`), no post changes its part, and a new one takes the part of its time. A corpus of
+    Once a champion depends on it (`frozen`), no post changes its part, and a new one takes the part of its time. A corpus of
     which under half is dated is split by hash of the id; a few undated posts in a dated one are trained on.
     """
+    frozen = frozen and {"train", "validation", "test"} <= set(known.values())
     dated = sorted((post for post in posts if post.date), key=lambda post: (post.date, post.id))
     if 2 * len(dated) < len(posts):
         return known | {post.id: _by_hash(post) for post in posts if not (frozen and post.id in known)}

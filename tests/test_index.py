@@ -134,3 +134,15 @@ def test_vectors_keep_their_values(tmp_path: Path) -> None:
     ranked = index.search("some words here", EMBEDDER.embed(["some words here"])[0], "Ada", 1)
     assert np.isclose(ranked.dense[0][1], 1.0, atol=1e-5)
     index.close()
+
+
+def test_an_index_whose_rebuilding_was_cut_short_does_not_claim_to_be_full(tmp_path: Path) -> None:
+    first = EdgeIndex(tmp_path / "index", 32, "a")
+    first.apply([point(1, "word1")], [], 7)
+    first.close()
+    for file in (tmp_path / "index" / "shard").rglob("*.json"):
+        file.write_bytes(b"{")
+    EdgeIndex(tmp_path / "index", 32, "a").close()  # finds it torn, begins anew, and gets no further
+    again = EdgeIndex(tmp_path / "index", 32, "a")
+    assert again.applied == 0
+    again.close()

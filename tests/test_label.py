@@ -85,3 +85,8 @@ def test_an_undated_post_in_a_dated_corpus_is_trained_on() -> None:
     assert split([*posts, undated], {}, False)[undated.id] == "train"
     assert undated.date is None
     assert posts[0].date == dt.date(2024, 1, 1)
+
+
+def test_a_frozen_split_that_lacks_a_part_is_made_again() -> None:
+    posts = [post(n, f"t{n}") for n in range(30)]
+    assert set(split(posts, {posts[0].id: "train"}, True).values()) == {"train", "validation", "test"}

@@ -81,6 +81,13 @@ def test_a_large_request_is_refused_and_the_browser_is_told_to_stay_here(site: t
     assert "default-src 'self'" in httpx.get(url).headers["content-security-policy"]
 
 
+def test_a_name_that_was_made_to_point_here_is_refused(site: tuple[str, Small]) -> None:
+    url, _ = site
+    port = urlsplit(url).port
+    assert httpx.get(url, headers={"host": f"evil.example:{port}"}).status_code == 403
+    assert httpx.get(url, headers={"host": f"localhost:{port}"}).status_code == 200
+
+
 def test_no_file_is_served(site: tuple[str, Small]) -> None:
     url, twin = site
     for path in (

@@ -54,8 +54,20 @@ def test_a_folder_without_a_whole_card_is_no_version(registry: ModelRegistry, ma
     if text is not None:
         (second.folder / "card.json").write_text(text, encoding="utf-8")
     assert names(registry) == [first.name]
-    again = registry.register(card(run_id="again"), made)  # its number was never seen, so it is free
-    assert (again.name, registry.get("Ada@v2").card.run_id) == ("Ada@v2", "again")
+    assert registry.damaged("Ada") == [second.folder]
+    again = registry.register(card(run_id="again"), made)
+    assert again.name == "Ada@v3"  # a number is never used again, and what cannot be read is not destroyed
+    assert (second.folder / "adapter_model.safetensors").is_file()
+
+
+def test_while_the_champions_card_is_torn_the_one_before_it_serves(registry: ModelRegistry, made: Path) -> None:
+    for number in range(2):
+        registry.promote(registry.register(card(run_id=str(number)), made).name)
+    (registry.get("Ada@v2").folder / "card.json").write_text("{", encoding="utf-8")
+    serving = registry.champion("Ada")
+    assert serving is not None
+    assert serving.name == "Ada@v1"
+    assert registry.get("Ada@champion").name == "Ada@v1"
 
 
 def _register(home: Path, made: Path, who: int, results: multiprocessing.Queue[tuple[int, int]]) -> None:

@@ -204,6 +204,33 @@ def test_new_posts_never_turn_what_was_held_out_into_training_posts(trained: Tra
     store.close()
 
 
+def test_a_run_stopped_between_registering_and_promoting_is_promoted_by_the_next(
+    trained: Trained, tmp_path: Path
+) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    store, registry = FeatureStore(home, WordEmbedder()), ModelRegistry(home)
+    (home / "models" / "Ada" / "aliases.json").unlink()
+    (home / "runs" / trained.outcome.version.card.run_id).mkdir(parents=True)
+    assert registry.champion("Ada") is None
+    done = pipeline.run("Ada", store, registry, trained.base, recipe(), home, resume=True)
+    assert (done.version.name, done.new, done.promoted) == ("Ada@v1", False, True)
+    assert registry.get("Ada@champion").name == "Ada@v1"
+    assert not (home / "runs" / trained.outcome.version.card.run_id).exists()
+    store.close()
+
+
+def test_training_that_fails_leaves_the_split_free(tmp_path: Path, tiny_model: Path) -> None:
+    store = FeatureStore(tmp_path, WordEmbedder())
+    fill(store, [post(1, "Gm."), post(2, "Gn.")])
+    label("Ada", store)
+    base = BaseLanguageModel(f"{tiny_model}/", tmp_path)
+    with pytest.raises(TrainingError):
+        pipeline.run("Ada", store, ModelRegistry(tmp_path), base, recipe(), tmp_path)
+    assert store.splits("Ada")[1] is False
+    store.close()
+
+
 def test_what_is_registered_is_not_trained_again_but_where_it_is_asked_for(trained: Trained) -> None:
     again = trained.run(recipe(), resume=True)
     assert (again.version.folder, again.new, again.promoted) == (trained.outcome.version.folder, False, True)

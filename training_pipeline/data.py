@@ -62,18 +62,16 @@ class Corpus:
 
     @property
     def hash(self) -> str:
-        """Over everything that is trained on: equal hashes mean equal training data."""
-        parts = [
-            digest(e.model_dump_json(), self.target(e)) for part in ("train", "validation") for e in self.examples[part]
-        ]
-        return digest(*parts)
+        """Over everything that is trained on or measured with: equal hashes make equal versions with equal figures."""
+        groups: list[tuple[str, list[Example]]] = [*self.examples.items(), ("reference", self.reference)]
+        return digest(*(digest(group, e.model_dump_json(), self.target(e)) for group, made in groups for e in made))
 
 
 def read(store: FeatureStore, author: str) -> Corpus:
     """The author's labels at this moment; the store keeps the snapshot from now on."""
     store.require_author(author)
     while True:
-        snapshot = store.pin(author)
+        snapshot = store.pin()
         corpus = _read(store, author, snapshot)
         if store.snapshot() == snapshot:  # else an ingest wrote in between, and the corpus is of two moments
             return corpus

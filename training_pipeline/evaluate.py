@@ -40,7 +40,8 @@ def evaluate(
         "specificity_auc": style.auc(mine, theirs),
         "copy_excess": style.copy_excess(
             generate(model, tokenizer, corpus, held_out, recipe, progress),
-            [corpus.target(example) for example in held_out],
+            # As long as the outputs are, at four characters a token: a longer text has more runs to share.
+            [corpus.target(example)[: 4 * recipe.generation_tokens] for example in held_out],
             [corpus.posts[post_id].text for post_id in training],
         ),
     }

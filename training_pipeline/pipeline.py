@@ -63,17 +63,27 @@ def run(
     corpus = data.read(store, author)
     run_id = digest(author, recipe.model_dump_json(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash)
     champion = registry.champion(author)
-    if resume and (done := _registered(registry, author, run_id)):
+    done = _registered(registry, author, run_id) if resume else None
+    if done and not (home / "runs" / run_id).exists():
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
     with _folder(home / "runs" / run_id, resume) as folder:
+        if done:  # stopped after it was registered, before it could be promoted
+            _finish(done, store, registry, folder)
+            return Outcome(done, not done.card.gate, False, time.monotonic() - began)
         curve = _train(corpus, base, recipe, folder, progress)
         figures = _evaluate(corpus, base, recipe, folder / "adapter", progress)
         card = _card(corpus, base, recipe, run_id, curve, figures, champion)
         version = registry.register(card, folder / "adapter")
-        shutil.rmtree(folder, ignore_errors=True)
-    if not card.gate:
-        registry.promote(version.name)
+        _finish(version, store, registry, folder)
     return Outcome(version, not card.gate, True, time.monotonic() - began)
+
+
+def _finish(version: ModelVersion, store: FeatureStore, registry: ModelRegistry, folder: Path) -> None:
+    """Promote the version if it may be; the run's folder goes last, for while it is there the run is not over."""
+    if not version.card.gate:
+        store.freeze_split(version.author)
+        registry.promote(version.name)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def reevaluate(
@@ -93,6 +103,8 @@ def reevaluate(
             f"set TWIN_BASE_MODEL={version.card.base_model}",
         )
     corpus = data.read(store, version.author)
+    seen = {*version.card.posts["train"], *version.card.posts["validation"]}
+    corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
     recipe = Recipe.model_validate(version.card.recipe)
     return version, _evaluate(corpus, base, recipe, version.folder, progress)
 
@@ -113,7 +125,14 @@ def _train(
     began = time.monotonic()
     curve = lora.train(base, train, validation, recipe, folder, progress)
     seconds = time.monotonic() - began
-    return {"examples": len(train), "tokens": sum(len(e.ids) for e in train), "seconds": round(seconds, 1), **curve}
+    posts = sorted({example.post_id for example in train})
+    return {
+        "posts": posts,
+        "examples": len(train),
+        "tokens": sum(len(e.ids) for e in train),
+        "seconds": round(seconds, 1),
+        **curve,
+    }
 
 
 def _evaluate(
@@ -145,7 +164,10 @@ def _card(
         run_id=run_id,
         created=dt.datetime.now(dt.UTC),
         snapshot=corpus.snapshot,
-        posts={part: tuple(sorted({e.post_id for e in corpus.examples[part]})) for part in parts},
+        posts={
+            **{part: tuple(sorted({e.post_id for e in corpus.examples[part]})) for part in parts},
+            "train": tuple(curve.pop("posts")),
+        },
         examples=int(curve["examples"]),
         prompt_hash=PROMPT_HASH,
         base_model=base.name,

@@ -125,7 +125,7 @@ def _queries(query: str | None, file: Path | None) -> list[dict[str, Any]]:
     if file is None:
         return [{"id": None, "query": query}]
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
         rows = [json.loads(line) for line in lines if line.strip()]
         return [{"id": row["id"], "query": str(row["query"])} for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -199,8 +199,14 @@ def rollback(
     """Make the previous champion the champion again."""
     from contracts.model_registry import parse
 
+    registry = _app().registry
     author = parse(model)[0] if "@" in model else model
-    _champion(_app().registry.rollback(author), as_json)
+    champion = registry.champion(author)
+    if "@" in model and champion and registry.get(model).number != champion.number:
+        raise UsageError(
+            f"{model} is not the champion, {champion.name} is", f"to serve it: twin models promote {model}"
+        )
+    _champion(registry.rollback(author), as_json)
 
 
 def _champion(version: ModelVersion, as_json: bool) -> None:

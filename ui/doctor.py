@@ -70,4 +70,7 @@ def _registry(app: App) -> str:
     names = [version.name for author in app.registry.authors() for version in app.registry.versions(author)]
     for name in names:
         app.registry.checked(name)
+    damaged = [str(path) for author in app.registry.authors() for path in app.registry.damaged(author)]
+    if damaged:
+        raise TwinError(f"no readable card in {', '.join(damaged)}", "delete them, or put their card.json back")
     return f"{len(names)} versions, every file as its card says"

@@ -17,6 +17,7 @@ from ui.conversation import ANSWERS_AT_ONCE, Page
 from ui.wiring import App
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+HOSTS = {b"127.0.0.1", b"localhost", b"[::1]"}
 WAITING = 20  # questions in the queue; the next one is refused
 LARGEST_REQUEST = 64 * 1024  # bytes
 
@@ -85,7 +86,9 @@ def running(
             allowed_paths=[],
             blocked_paths=[str(app.home)],
             state_session_capacity=200,
-            app_kwargs={"middleware": [(Guard, (), {})]},  # what Starlette makes of its own Middleware(Guard)
+            app_kwargs={
+                "middleware": [(Guard, (), {"hosts": HOSTS if host in LOOPBACK else None})]
+            },  # what Starlette makes of its own Middleware(Guard)
             theme=_theme(),
             css_paths=[CSS],
             js=FOLLOW_MARKERS,
@@ -117,10 +120,14 @@ def serve(
 
 
 class Guard:
-    """Around the whole server: no large request gets in, and the browser is told to load from here alone."""
+    """Around the whole server: no large request gets in, and the browser is told to load from here alone.
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
+    With `hosts`, a request under another name is refused: a page elsewhere whose name was made to point to this machine
+    would else be of the same origin to the browser, and could ask the twin and read its answers.
+    """
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], hosts: set[bytes] | None = None) -> None:
+        self._app, self._hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Scope) -> None:
@@ -130,7 +137,12 @@ class Guard:
 
         sent = dict(scope.get("headers", ()))
         length = sent.get(b"content-length", b"0")
-        if b"transfer-encoding" in sent or not length.isdigit() or int(length) > LARGEST_REQUEST:
+        host = sent.get(b"host", b"")
+        name = host if host.endswith(b"]") else host.rpartition(b":")[0] or host
+        if scope["type"] == "http" and self._hosts and name not in self._hosts:
+            await guarded({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
+            await guarded({"type": "http.response.body", "body": b""})
+        elif b"transfer-encoding" in sent or not length.isdigit() or int(length) > LARGEST_REQUEST:
             await guarded({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
             await guarded({"type": "http.response.body", "body": b""})
         else:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from contracts.embedder import Embedder
 from contracts.errors import NotFound, StoreBusy, StoreError
@@ -74,7 +74,7 @@ class Ledger:
             self._engine = _connect(database_url or f"sqlite:///{home / 'ledger.sqlite3'}")
             t.metadata.create_all(self._engine)
             self._identity = self._remember("ledger", uuid.uuid4().hex)
-        except (OSError, DBAPIError) as error:
+        except (OSError, SQLAlchemyError, ImportError) as error:
             raise StoreError(
                 f"the feature store in {home} cannot be opened: {error}", "check TWIN_HOME and TWIN_DATABASE_URL"
             ) from error
@@ -338,8 +338,8 @@ class Ledger:
         self._snapshot = (state, made)
         return made
 
-    def pin(self, author: str) -> Snapshot:
-        """Keep the present snapshot's list of posts, and freeze the author's split: a model is about to depend on both."""
+    def pin(self) -> Snapshot:
+        """The present snapshot, its list of posts kept: a model is about to depend on it."""
         snapshot = self.snapshot()
         with self._begin(write=True) as db:
             if not db.scalar(sql.select(sql.func.count()).where(t.snapshots.c.id == snapshot.id)):
@@ -349,8 +349,12 @@ class Ledger:
                         id=snapshot.id, version=snapshot.feature_version, pinned=_now(), manifest=manifest
                     )
                 )
-            db.execute(sql.update(t.authors).where(t.authors.c.name == author).values(split_frozen=True))
         return snapshot
+
+    def freeze_split(self, author: str) -> None:
+        """From now on no post of the author's changes its part of the split: a champion depends on it."""
+        with self._begin(write=True) as db:
+            db.execute(sql.update(t.authors).where(t.authors.c.name == author).values(split_frozen=True))
 
     def passages(self, scores: dict[str, tuple[float, float]]) -> list[Passage]:
         """Passages of the given chunk ids, best first; the values are (score, similarity)."""
@@ -390,11 +394,15 @@ class Ledger:
 
     def _remember(self, key: str, value: str) -> str:
         """The stored value of `key`, set to `value` the first time."""
-        with self._begin(write=True) as db:
-            found = db.scalar(sql.select(t.meta.c.value).where(t.meta.c.key == key))
-            if found is None:
-                db.execute(sql.insert(t.meta).values(key=key, value=value))
-            return found or value
+        query = sql.select(t.meta.c.value).where(t.meta.c.key == key)
+        with self._begin() as db:
+            found: str | None = db.scalar(query)
+        if found is None:  # only then: a reader must not wait for a writer
+            with self._begin(write=True) as db:
+                found = db.scalar(query)
+                if found is None:
+                    db.execute(sql.insert(t.meta).values(key=key, value=value))
+        return found or value
 
     def _existing(self, db: sql.Connection, column: sql.Column[str], keys: Sequence[str]) -> set[str]:
         return {found for some in _slices(keys) for found in db.scalars(sql.select(column).where(column.in_(some)))}

@@ -169,11 +169,11 @@ def _broken(url: httpx.URL, error: Exception) -> FetchError:
 
 def _retry_after(header: str) -> float:
     """Seconds, from either form of the header; 0 where it says nothing."""
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdecimal():
         return float(header)
     try:
         at = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     return max(0.0, (at - dt.datetime.now(at.tzinfo)).total_seconds())
 

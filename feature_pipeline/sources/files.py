@@ -46,7 +46,7 @@ def read_path(source: str) -> Iterator[Item]:
     if not found.is_file() or path.suffix.lower() not in KNOWN:
         raise SourceError(f"{source} is no file of posts", f"these are: {' '.join(sorted(KNOWN))}")
     if path.suffix.lower() in LINES:
-        yield from _json_lines(found, str(found), "")
+        yield from _json_lines(found, str(found))
     else:
         yield _post(found, str(found), path.name)
 
@@ -66,7 +66,7 @@ def _folder(root: Path) -> Iterator[Item]:
         elif kind not in LINES:
             yield _post(path, str(root), name)
         elif _has_texts(path):
-            yield from _json_lines(path, str(root), f"{name}#")
+            yield from _json_lines(path, str(path))  # the file is their source, so that their own ids stay as they are
         else:
             yield Refusal(str(root), name, "not_a_post", 'its first line is no JSON object with a "text"')
 
@@ -218,12 +218,12 @@ def _has_texts(path: Path) -> bool:
     return isinstance(first, dict) and "text" in first
 
 
-def _json_lines(path: Path, source: str, prefix: str) -> Iterator[Item]:
+def _json_lines(path: Path, source: str) -> Iterator[Item]:
     """A post a line, of any number: the limit of size is for one line."""
     seen: set[str] = set()
     try:
         for number, line in _lines(path):
-            item = _line(line, number, source, prefix)
+            item = _line(line, number, source)
             if isinstance(item, RawPost) and item.source_id in seen:
                 item = Refusal(source, item.source_id, "duplicate_id", f"line {number} has the id of another")
             seen.add(item.source_id)
@@ -232,11 +232,11 @@ def _json_lines(path: Path, source: str, prefix: str) -> Iterator[Item]:
         yield Refusal(source, path.name, "unreadable", error.strerror or str(error))
 
 
-def _line(line: bytes, number: int, source: str, prefix: str) -> Item:
+def _line(line: bytes, number: int, source: str) -> Item:
     def refuse(reason: str, detail: str = "") -> Refusal:
         return Refusal(source, source_id, reason, detail)
 
-    source_id = f"{prefix}{number}"
+    source_id = str(number)
     try:
         values = json.loads(decode(line) or "")
     except (ValueError, RecursionError):
@@ -244,7 +244,7 @@ def _line(line: bytes, number: int, source: str, prefix: str) -> Item:
     if not isinstance(values, dict):
         return refuse("bad_line", f"line {number} is no JSON object of up to 5 MB")
     if isinstance(values.get("id"), (str, int)) and values["id"] != "":
-        source_id = f"{prefix}{values['id']}"
+        source_id = str(values["id"])
     text, title = values.get("text"), values.get("title")
     if not isinstance(text, str):
         return refuse("bad_line", f'line {number} has no "text", only: {", ".join(values) or "nothing"}')
