@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import re
+import signal
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,11 @@ from feature_pipeline.chunk import CHUNKER, chunk
 from feature_pipeline.label import LABELS, examples
 from feature_pipeline.pipeline import label
 from training_pipeline.recipe import Recipe
+
+
+def hear_ctrl_c() -> None:
+    """As Popen's preexec_fn: a shell's background job ignores SIGINT, and so would every process that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class WordEmbedder:

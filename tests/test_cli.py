@@ -20,7 +20,7 @@ from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from feature_pipeline import pipeline
-from tests.fakes import WORDS, adapter, card, one_thread, recipe, recipe_file, tiny_embedder, voice
+from tests.fakes import WORDS, adapter, card, hear_ctrl_c, one_thread, recipe, recipe_file, tiny_embedder, voice
 from ui.cli import main
 
 KEYS = {"source", "id", "title", "date", "author", "text", "status", "reason"}
@@ -161,7 +161,9 @@ def test_stopping_a_command_is_said_and_is_no_traceback(home: Path, tmp_path: Pa
     os.mkfifo(tmp_path / "queries")
     command = [sys.executable, "-m", "ui.cli", "search", "--queries", str(tmp_path / "queries"), "--author", "Ada"]
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
+        ) as process,
         (tmp_path / "queries").open("w"),  # opens when the command has come to read it, and waits
     ):
         process.send_signal(signal.SIGINT)

@@ -37,7 +37,7 @@ from tests.browser import (
     written,
 )
 from tests.conftest import missing
-from tests.fakes import fill
+from tests.fakes import fill, hear_ctrl_c
 from ui import page as chat_page
 
 # Gradio leaves event loops and their sockets to the garbage collector.
@@ -120,7 +120,9 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
         "print('closed')"
     )
     root = Path(__file__).parents[1]
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root, preexec_fn=hear_ctrl_c
+    ) as process:
         assert process.stdout
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
