@@ -6,11 +6,10 @@ With a HOME folder the work is kept there, and a second run goes on where the fi
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import in_home
 from contracts import hardware
 from feature_pipeline import pipeline as features
 from training_pipeline import pipeline as training
@@ -61,8 +60,4 @@ def main(data: Path, home: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            main(Path(sys.argv[1]), Path(folder))
+    in_home(main)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from benchmarks import in_home
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore, FeatureVersion
 from contracts.records import Post
@@ -104,8 +104,4 @@ def _places(spans: Iterable[tuple[int, int]]) -> Iterator[int]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            main(Path(sys.argv[1]), Path(folder))
+    in_home(main)
