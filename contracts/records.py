@@ -24,6 +24,21 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Format = Literal["article", "note", "reply", "document"]
+"""article: a post with a title; note: a short post without one; reply: an answer to somebody; document: PDF, DOCX."""
+
+
+class Mark(Record):
+    """A slice of a post that is not to be learned from: `text[start:end]`. It stays visible, and can be found."""
+
+    start: int
+    end: int
+    kind: Literal["quote", "code", "signature", "boilerplate", "private"]
+    """boilerplate: recurs across a site, or asks to share, follow or subscribe; private: an address, a number, a key."""
+    instead: str = ""
+    """What an example shows in its place; only `private` has one, such as “[e-mail address]”. The others are left out."""
+
+
 class Post(Record):
     """One text by one author, cleaned. `text` is what every character offset in the product points into."""
 
@@ -36,6 +51,11 @@ class Post(Record):
     date: dt.date | None
     url: str | None
     text: str
+    format: Format = "article"
+    language: str = ""
+    """ISO 639-1, or empty where the text is too short to tell."""
+    marks: tuple[Mark, ...] = ()
+    """In order, without overlaps."""
 
     @property
     def id(self) -> str:

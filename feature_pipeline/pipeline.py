@@ -17,7 +17,7 @@ from contracts.records import Post, Snapshot, digest
 from feature_pipeline.chunk import CHUNKER, chunk
 from feature_pipeline.clean import clean
 from feature_pipeline.label import LABELS, examples, split
-from feature_pipeline.sources import Item, Refusal, read
+from feature_pipeline.sources import Item, RawPost, Refusal, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +99,8 @@ def collect(sources: Sequence[str], author: str, report: Report, limit: int | No
             except SourceError as error:
                 report.failed[source] = str(error)
 
-    for item in islice(items(), limit):
+    found = (item for item in items() if isinstance(item, (RawPost, Refusal)))
+    for item in islice(found, limit):
         yield item if isinstance(item, Refusal) else clean(item, author)
 
 

@@ -1,6 +1,9 @@
 """Readers: each turns one kind of source into posts, or into a refusal that says why there is none.
 
 They know nothing of the feature store, and clean nothing: what they yield is what the source says.
+
+read(source)      an address → web.py, which hands on to the platform that it finds there
+                  a path     → files.py: an export archive by its content, else a folder or a file of posts
 """
 
 from __future__ import annotations
@@ -8,6 +11,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contracts.records import Format
+
+if TYPE_CHECKING:
+    from feature_pipeline.sources.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -15,8 +24,11 @@ class RawPost:
     """A post as its source gave it. `markup` says how `text` is to be cleaned."""
 
     source: str
+    """With `source_id`, what names the post for ever: a folder, an address, or `platform:account` where one is known, so
+    that next year's export of the same account brings the same posts up to date."""
     source_id: str
     title: str
+    """Empty where there is none, as in most notes."""
     date: dt.date | None
     url: str | None
     text: str
@@ -24,6 +36,7 @@ class RawPost:
     """"markdown", "html" or "plain"."""
     author: str | None = None
     """Who the source says wrote it; the post belongs to the author whom the person named."""
+    format: Format = "article"
 
 
 @dataclass(frozen=True)
@@ -33,19 +46,43 @@ class Refusal:
     source: str
     source_id: str
     reason: str
-    """One word for the report, such as `empty`, `draft`, `bad_front_matter`, `blocked_page`."""
+    """One word for the report, such as `empty`, `draft`, `bad_front_matter`, `blocked_page`. Those in WITHDRAWN take the
+    stored post away, `not_found` when two complete runs say so; with any other, what was stored stays."""
     detail: str = ""
 
 
-Item = RawPost | Refusal
+@dataclass(frozen=True)
+class Unchanged:
+    """The source itself says that this post is as it was at the last run (a 304, or the same date in its listing)."""
+
+    source: str
+    source_id: str
 
 
-def read(source: str) -> Iterator[Item]:
-    """Posts of a folder, a file, a page, a feed or a blog's address. Raises SourceError where it cannot be read at all."""
+@dataclass(frozen=True)
+class Complete:
+    """Comes last, where everything that the source has was listed: what it had before and did not list is deleted.
+
+    A feed never says so, as it lists the newest only; nor does a run that met a cap, a time-out or a broken page of a list.
+    """
+
+
+Found = RawPost | Refusal
+Item = Found | Unchanged | Complete
+
+WITHDRAWN = frozenset(("gone", "draft", "private", "deleted"))
+"""Reasons that say that the author, or the platform, has taken the post back."""
+
+
+def read(source: str, memory: Memory | None = None) -> Iterator[Item]:
+    """Posts of a folder, a file, an export archive, a page, a feed or a blog's address.
+
+    `memory` is what the last run of this source learned of it. Raises SourceError where it cannot be read at all.
+    """
     if source.startswith(("http://", "https://")):
         from feature_pipeline.sources.web import read_address
 
-        yield from read_address(source)
+        yield from read_address(source, memory=memory)
     else:
         from feature_pipeline.sources.files import read_path
 

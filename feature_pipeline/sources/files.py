@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from contracts.errors import SourceError
 from feature_pipeline.parser import Facts, ParseError, facts
-from feature_pipeline.sources import Item, RawPost, Refusal
+from feature_pipeline.sources import Found, Item, RawPost, Refusal
 from feature_pipeline.sources.front_matter import BadFrontMatterError, FrontMatter, from_values, split
 from feature_pipeline.sources.text import decode, to_date, web_address
 
@@ -90,7 +90,7 @@ def _name(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def _post(path: Path, source: str, source_id: str) -> Item:
+def _post(path: Path, source: str, source_id: str) -> Found:
     try:
         if path.stat().st_size > MAX_BYTES:
             return Refusal(source, source_id, "too_large", f"over {MAX_BYTES:,} bytes")
@@ -102,7 +102,7 @@ def _post(path: Path, source: str, source_id: str) -> Item:
     return from_text(text, path, source, source_id)
 
 
-def from_text(text: str, path: PurePath, source: str, source_id: str) -> Item:
+def from_text(text: str, path: PurePath, source: str, source_id: str) -> Found:
     """The post in a text that is called `path`."""
     try:
         front, body, has_front = split(text)
@@ -218,7 +218,7 @@ def _has_texts(path: Path) -> bool:
     return isinstance(first, dict) and "text" in first
 
 
-def _json_lines(path: Path, source: str) -> Iterator[Item]:
+def _json_lines(path: Path, source: str) -> Iterator[Found]:
     """A post a line, of any number: the limit of size is for one line."""
     seen: set[str] = set()
     try:
@@ -232,7 +232,7 @@ def _json_lines(path: Path, source: str) -> Iterator[Item]:
         yield Refusal(source, path.name, "unreadable", error.strerror or str(error))
 
 
-def _line(line: bytes, number: int, source: str) -> Item:
+def _line(line: bytes, number: int, source: str) -> Found:
     def refuse(reason: str, detail: str = "") -> Refusal:
         return Refusal(source, source_id, reason, detail)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,17 +11,17 @@ from urllib.parse import urljoin, urlsplit
 
 from contracts.errors import SourceError
 from feature_pipeline.parser import Entry, Facts, ParseError, entries, facts
-from feature_pipeline.sources import Item, RawPost, Refusal, feeds
+from feature_pipeline.sources import Found, Item, RawPost, Refusal, feeds
 from feature_pipeline.sources.fetch import Fetcher, FetchError, Page
 from feature_pipeline.sources.files import from_text
-from feature_pipeline.sources.robots import HOPELESS, Robots
+from feature_pipeline.sources.memory import Memory
+from feature_pipeline.sources.robots import HOPELESS
 from feature_pipeline.sources.text import decode, web_address
+from feature_pipeline.sources.visit import Visit
 
 MAX_PAGES = 500
 MAX_FEEDS = 5
 MAX_SITEMAPS = 20
-# A host that fails this often in a row is left alone for this run.
-MAX_FAILURES = 5
 # A wall says little: a post about Cloudflare or passwords says more than this.
 WALL_WORDS = 200
 WALL = re.compile(
@@ -36,10 +35,10 @@ WALL = re.compile(
 LOGIN = re.compile(r"\b(?:log|sign) ?in\b|\blogin\b|subscribers only|member[- ]only|your password", re.IGNORECASE)
 
 
-def read_address(url: str, fetcher: Fetcher | None = None) -> Iterator[Item]:
+def read_address(url: str, fetcher: Fetcher | None = None, memory: Memory | None = None) -> Iterator[Item]:
     """Raises SourceError where there is nothing to read; a page that cannot be read is a Refusal."""
     with fetcher or Fetcher() as open_fetcher:
-        yield from _Visit(url, open_fetcher).items()
+        yield from _Blog(url, Visit(open_fetcher, memory)).items()
 
 
 def blocked(page: Facts) -> bool:
@@ -50,21 +49,18 @@ def blocked(page: Facts) -> bool:
     return bool(WALL.search(said)) or (page.password and bool(LOGIN.search(said)) and not page.article)
 
 
-class _Visit:
-    """One reading of one address: what was seen, and how its hosts want to be treated."""
+class _Blog:
+    """One reading of one address, and what was seen there."""
 
-    def __init__(self, source: str, fetcher: Fetcher) -> None:
-        self.source, self.fetcher = source, fetcher
-        self.robots = Robots(fetcher)
+    def __init__(self, source: str, visit: Visit) -> None:
+        self.source, self.visit = source, visit
         self.seen: set[str] = set()
-        self.fetched = 0
-        self.failures = 0
         self.host, self.prefix = "", "/"
         self.troubles: list[Refusal] = []
 
     def items(self) -> Iterator[Item]:
         try:
-            page = self._get(self.source)
+            page = self.visit.get(self.source)
             self.host, self.prefix = _host(page.url), _folder(page.url)
             yield from self._first(page)
             yield from self.troubles
@@ -100,7 +96,7 @@ class _Visit:
         any_feed = False
         for address in found.feeds[:MAX_FEEDS]:
             try:
-                feed = self._get(address)
+                feed = self.visit.get(address)
             except FetchError as error:
                 yield self._refuse(address, error.reason, error.detail)
                 continue
@@ -143,7 +139,7 @@ class _Visit:
             self.seen.add(key)
             yield self._entry(entry, name or entry.id)
 
-    def _entry(self, entry: Entry, source_id: str) -> Item:
+    def _entry(self, entry: Entry, source_id: str) -> Found:
         """A summary is completed from its page, if the page is the blog's own: a link to another's is not."""
         own = bool(entry.url) and _host(entry.url or "") == self.host
         given = RawPost(
@@ -162,9 +158,9 @@ class _Visit:
             return self._refuse(source_id or self.source, "empty", "the entry has no text, or nothing to name it by")
         return given
 
-    def _completed(self, given: RawPost) -> Item:
+    def _completed(self, given: RawPost) -> Found:
         """From its page, unless that says less than the summary, as the page of a program does."""
-        if self.failures >= MAX_FAILURES:
+        if self.visit.given_up:
             return self._refuse(given.source_id, "deferred", "its host failed too often in this run")
         page = self._page(given.url or "", given.source_id)
         if isinstance(page, RawPost) and len(page.text.split()) > len(given.text.split()):
@@ -181,17 +177,17 @@ class _Visit:
         for number, address in enumerate(addresses):
             if _key(address) in self.seen:
                 continue
-            if len(self.seen) >= MAX_PAGES or self.failures >= MAX_FAILURES:
+            if len(self.seen) >= MAX_PAGES or self.visit.given_up:
                 reason = "page_cap" if len(self.seen) >= MAX_PAGES else "deferred"
                 yield self._refuse(address, reason, f"{len(addresses) - number} addresses are left for another run")
                 return
             self.seen.add(_key(address))
             yield self._page(address, _canonical(address), listed=True)
 
-    def _page(self, address: str, source_id: str, listed: bool = False) -> Item:
+    def _page(self, address: str, source_id: str, listed: bool = False) -> Found:
         """`listed`: a sitemap names it, so it may as well be a list of posts."""
         try:
-            page = self._get(address)
+            page = self.visit.get(address)
             if _host(page.url) != self.host:
                 return self._refuse(source_id, "off_site", f"{address} leads to {page.url}")
             html = _text(page)
@@ -217,7 +213,7 @@ class _Visit:
     def _sitemaps(self, url: str) -> list[str]:
         """Addresses of pages from the sitemaps that robots.txt names, or else from the usual place."""
         found: list[str] = []
-        for address in (self.robots.sitemaps(url) or [urljoin(url, "/sitemap.xml")])[:MAX_SITEMAPS]:
+        for address in (self.visit.robots.sitemaps(url) or [urljoin(url, "/sitemap.xml")])[:MAX_SITEMAPS]:
             page = self._list(address)
             found += self._sitemap(page) if page else []
         return list(dict.fromkeys(found))
@@ -238,7 +234,7 @@ class _Visit:
     def _list(self, address: str) -> Page | None:
         """A sitemap, if there is one."""
         try:
-            page = self._get(address)
+            page = self.visit.get(address)
         except FetchError as error:
             if error.reason not in ("not_found", "gone", "http_error"):
                 self.troubles.append(self._refuse(address, error.reason, error.detail))
@@ -259,24 +255,6 @@ class _Visit:
         # A blog at /~ann/ does not own its host; one at /blog/ may have its posts elsewhere on it.
         under = [address for address in found if urlsplit(address).path.startswith(self.prefix)]
         return under if under or self.prefix.startswith(("/~", "/@")) else found
-
-    def _get(self, url: str) -> Page:
-        """Robots first; and again for the host that a redirect led to."""
-        pause = self.robots.check(url)
-        if self.fetched:
-            time.sleep(pause)
-        self.fetched += 1
-        try:
-            page = self.fetcher.get(url)
-        except FetchError as error:
-            self.failures += error.reason in ("timeout", "server_error", "unreachable", "truncated")
-            # One clear "leave me alone" is enough.
-            self.failures += MAX_FAILURES * (error.reason == "deferred")
-            raise
-        self.failures = 0
-        if urlsplit(page.url).netloc != urlsplit(url).netloc:
-            self.robots.check(page.url)
-        return page
 
     def _refuse(self, source_id: str, reason: str, detail: str = "") -> Refusal:
         return Refusal(self.source, source_id, reason, detail)
