@@ -22,7 +22,7 @@ from feature_pipeline.sources.fetch import FetchError
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.visit import Visit
 from feature_pipeline.sources.wordpress_html import plain_title, to_html
-from feature_pipeline.sources.xml_export import BadXmlError, Element, elements, start
+from feature_pipeline.sources.xml_export import BadXmlError, Element, elements
 
 MARKS = (b"wordpress.org/export/", b"<wp:wxr_version>")
 SAVED = re.compile(rb"\"content\"\s*:\s*\{\s*\"(?:rendered|raw)\"")
@@ -43,6 +43,8 @@ HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IG
 FLAIR = re.compile(r"<div (?:id=\"jp-post-flair\"|class=\"sharedaddy\b|id=[\"']jp-relatedposts)")
 FIELDS = "id,date,date_gmt,link,status,type,format,title,content,author"
 SIZES = (100, 20, 5, 1)  # posts a page: fewer, where so many are over what is read of an answer
+HEAD_BYTES = 65_536
+MAX_FILES = 1_000  # that are looked at: exports of other platforms have many more
 MAX_REQUESTS = 500
 MAX_POSTS = 5_000
 
@@ -53,8 +55,7 @@ def recognises(archive: Archive) -> bool:
 
 def read(archive: Archive) -> Iterator[Item]:
     """Posts and pages that were published, of all the files of an export."""
-    for name, why in archive.refused.items():
-        yield Refusal(str(archive.path), name, "unsafe_entry", why)
+    yield from archive.refusals(str(archive.path))
     whole, any_post, seen = not archive.refused, False, dict[tuple[str, str], str | None]()
     for name in _exports(archive):
         whole = whole and not name.lower().endswith(".json")  # an answer is a page of a list
@@ -91,8 +92,8 @@ def visit(visit: Visit, url: str, api: str) -> Iterator[Item]:
 
 def _exports(archive: Archive) -> Iterator[str]:
     """Names of the files that are WordPress's, as far as their first bytes say."""
-    for name in archive.find("*.xml", "*.json") or archive.names[:1]:
-        first = start(archive, name)
+    for name in (archive.find("*.xml") + archive.find("*.json") or list(archive.names[:1]))[:MAX_FILES]:
+        first = archive.head(name, HEAD_BYTES)
         if any(mark in first for mark in MARKS) if not name.lower().endswith(".json") else SAVED.search(first):
             yield name
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 import codecs
 import html
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.entities import html5
-from typing import BinaryIO
 from xml.parsers import expat
 
-from feature_pipeline.sources.archive import Archive
+from contracts.errors import SourceError
+from feature_pipeline.sources.archive import DAMAGED, Archive
 
 BLOCK = 1 << 16
 MAX_TEXT = 5_000_000  # characters of one element
@@ -27,8 +24,6 @@ MAX_FIELDS = 20_000  # of one element
 MAX_TAG = 10_000_000  # bytes that are no end of anything
 MAX_DEPTH = 1_000
 MAX_BYTES = 2_000_000_000
-# A text that is packed to a 200th says nothing; small files may be as they like.
-MAX_RATIO, FREE_BYTES = 200, 50_000_000
 
 LOOK_AHEAD = 48  # longer than any token below
 TOKEN = re.compile(r"<!\[CDATA\[|<!--|&(?:#\d{1,7};|#[xX][0-9a-fA-F]{1,6};|[A-Za-z][A-Za-z0-9]{1,32};)?")
@@ -76,41 +71,17 @@ class Element:
         return [found for found in self.fields if found.path == path]
 
 
-@contextmanager
-def opened(archive: Archive, name: str) -> Iterator[BinaryIO]:
-    """An entry as a stream. Raises BadXmlError where it is damaged."""
-    try:
-        if archive.is_zip:
-            with zipfile.ZipFile(archive.path) as packed, packed.open(name) as entry:
-                yield entry  # type: ignore[misc]
-        else:
-            with (archive.path if archive.path.is_file() else archive.path / name).open("rb") as file:
-                yield file
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise BadXmlError("damaged", f"{name} cannot be read: {error}; download the export again") from error
-
-
-def start(archive: Archive, name: str, size: int = BLOCK) -> bytes:
-    """The first bytes, to recognise a file by; nothing where it cannot be read."""
-    try:
-        with opened(archive, name) as stream:
-            return stream.read(size)
-    except BadXmlError:
-        return b""
-
-
 def elements(archive: Archive, name: str, wanted: frozenset[str], skip: frozenset[str]) -> Iterator[Element]:
     """Each outermost element that is called as one `wanted`, in order, without what is in those to `skip`.
 
     Raises BadXmlError, after what came before the damage.
     """
     parser = _Parser(wanted, skip)
-    with opened(archive, name) as stream:
-        for text in _repaired(_decoded(_limited(stream, _limit(archive, name)))):
-            damage = parser.feed(text)
-            yield from parser.taken()
-            if damage:
-                raise damage
+    for text in _repaired(_decoded(_blocks(archive, name))):
+        damage = parser.feed(text)
+        yield from parser.taken()
+        if damage:
+            raise damage
     damage = parser.feed("", last=True)
     yield from parser.taken()
     if damage:
@@ -194,21 +165,13 @@ class _Parser:
         return False
 
 
-def _limit(archive: Archive, name: str) -> int:
-    if not archive.is_zip:
-        return MAX_BYTES
-    with zipfile.ZipFile(archive.path) as packed:
-        return min(MAX_BYTES, max(FREE_BYTES, MAX_RATIO * packed.getinfo(name).compress_size))
-
-
-def _limited(stream: BinaryIO, limit: int) -> Iterator[bytes]:
-    """Counts what was really unpacked, whatever the zip says of itself."""
-    total = 0
-    while block := stream.read(BLOCK):
-        total += len(block)
-        if total > limit:
-            raise BadXmlError("too_large", f"it unpacks to over {limit:,} bytes")
-        yield block
+def _blocks(archive: Archive, name: str) -> Iterator[bytes]:
+    try:
+        yield from archive._pieces(name, MAX_BYTES, BLOCK)
+    except SourceError as error:
+        raise BadXmlError("too_large", error.message) from error
+    except DAMAGED as error:
+        raise BadXmlError("damaged", f"{name} cannot be read: {error}; download the export again") from error
 
 
 def _decoded(blocks: Iterator[bytes]) -> Iterator[str]:
