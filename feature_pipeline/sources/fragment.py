@@ -12,10 +12,15 @@ if TYPE_CHECKING:
 
 
 def tree(html: str) -> HtmlElement | None:
-    """None for an empty one."""
+    """None for an empty one, or for one of comments only."""
+    from lxml.etree import LxmlError
+
     from feature_pipeline.html_page import parse
 
-    return parse(html)
+    try:
+        return parse(html)
+    except LxmlError:
+        return None
 
 
 def body(html: str) -> HtmlElement | None:

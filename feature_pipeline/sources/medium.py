@@ -183,8 +183,7 @@ def _post(content: HtmlElement, title: str, may_be_reply: bool) -> RawPost:
     for heading in (marked or named_so)[:1]:
         heading.drop_tree()
     drop(content, f".//*[{of_class('graf--subtitle')}]")
-    opening = letters(re.sub(r"(?:…|\.\.\.)\s*\Z", "", title))
-    reply = may_be_reply and not marked and not named_so and letters(words(content)).startswith(opening)
+    reply = may_be_reply and not marked and not named_so and _begins(content, title)
     if reply:
         _drop_quoted(content)
     for code in content.iter("pre"):
@@ -202,11 +201,24 @@ def _tidy(code: HtmlElement) -> None:
         code.text = code[0].tail = None
 
 
+def _begins(content: HtmlElement, title: str) -> bool:
+    """Whether the title is how the text begins, or how it goes on after the words that it answers."""
+    opening, quoted = letters(re.sub(r"(?:…|\.\.\.)\s*\Z", "", title)), _quoted(content)
+    said = letters(words(content))
+    return said.startswith(opening) or said.removeprefix(letters(words(quoted))).startswith(opening)
+
+
 def _drop_quoted(content: HtmlElement) -> None:
+    quoted = _quoted(content)
+    if quoted is not None:
+        quoted.drop_tree()
+
+
+def _quoted(content: HtmlElement) -> HtmlElement | None:
     """A response to a highlight begins with it: other people's words, unless there is nothing else."""
     first = next((each for each in content.xpath(".//p | .//blockquote") if words(each)), None)
-    if first is not None and first.tag == "blockquote" and words(first) != words(content):
-        first.drop_tree()
+    answers = first is not None and first.tag == "blockquote" and words(first) != words(content)
+    return first if answers else None
 
 
 def _id(address: str) -> str:
