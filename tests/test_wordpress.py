@@ -16,6 +16,7 @@ from feature_pipeline.sources.archive import Archive
 from feature_pipeline.sources.fetch import Fetcher
 from feature_pipeline.sources.visit import Visit
 from feature_pipeline.sources.wordpress_html import plain_title, to_html
+from feature_pipeline.sources.xml_export import elements
 from tests.blog_server import Blog, Reply, posts, reasons
 
 HEAD = """<?xml version="1.0" encoding="UTF-8" ?>
@@ -197,14 +198,27 @@ def test_what_programs_forget_to_escape(tmp_path: Path) -> None:
     assert post.text == "<p>a & b &nbsp;</p><p>]]></p>"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1"])
-def test_other_encodings(tmp_path: Path, encoding: str) -> None:
-    text = (HEAD + item(1, title="Caf\u00e9") + TAIL).replace('"UTF-8"', f'"{encoding}"')
-    (tmp_path / "ann.xml").write_bytes(text.encode(encoding))
-    archive = Archive(tmp_path / "ann.xml")
-    assert [post.title for post in posts(list(wordpress.read(archive)))] == (
-        ["Caf\u00e9"] if encoding != "utf-16" else []
-    )
+def test_another_encoding_and_a_byte_that_is_none_of_it(tmp_path: Path) -> None:
+    text = (HEAD + item(1, title="Caf\u00e9") + TAIL).replace('"UTF-8"', '"ISO-8859-1"')
+    (tmp_path / "ann.xml").write_bytes(text.encode("iso-8859-1"))
+    assert [post.title for post in posts(read(tmp_path / "ann.xml"))] == ["Caf\u00e9"]
+    (tmp_path / "ann.xml").write_bytes((HEAD + item(1, title="Caf@") + TAIL).encode().replace(b"@", b"\xe9"))
+    assert [post.title for post in posts(read(tmp_path / "ann.xml"))] == ["Caf\ufffd"]
+
+
+def test_what_lies_across_two_blocks_is_whole(tmp_path: Path) -> None:
+    raw = "<x>&amp;&mdash;&</x><!-- --><item><title><![CDATA[\u00e9&amp;]]]]><![CDATA[>]]></title></item>"
+    for at in range(-len(raw.encode()), 4):
+        pad = 65_536 + at - len(HEAD.encode()) - len("<pad></pad>")
+        path = export(tmp_path / "ann.xml", f"<pad>{'x' * pad}</pad>", raw)
+        (element,) = list(elements(Archive(path), "ann.xml", frozenset(("item",)), frozenset()))
+        assert element.text("title") == "\u00e9&amp;]]>"
+
+
+def test_elements_nested_without_end_are_refused(tmp_path: Path) -> None:
+    found = read(export(tmp_path / "ann.xml", item(1), "<a>" * 100_000))
+    assert reasons(found) == [("ann.xml", "unsafe_entry")]
+    assert [post.source_id for post in posts(found)] == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -236,9 +250,10 @@ def test_a_file_that_breaks_off_gives_what_it_has_and_is_not_complete(tmp_path: 
 
 
 def test_one_endless_post_is_one_refusal_and_a_bomb_is_stopped(tmp_path: Path) -> None:
-    path = export(tmp_path / "ann.xml", item(1, "a" * 5_100_000), item(2), "<item " + "a" * 100, item(3))
-    found = read(path)
-    assert reasons(found)[0] == ("1", "too_large")
+    long = f"<item><content:encoded>{'a' * 5_100_000}</content:encoded>"
+    draft = f"{long}<wp:status>draft</wp:status><wp:post_type>post</wp:post_type><wp:post_id>5</wp:post_id></item>"
+    found = read(export(tmp_path / "a.xml", item(1, "a" * 5_100_000), draft, item(2), "<item " + "a" * 100, item(3)))
+    assert reasons(found) == [("1", "too_large"), ("5", "draft"), ("a.xml", "damaged")]
     assert [post.source_id for post in posts(found)] == ["2"]
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("a.xml", HEAD + item(1) + "<x>" + " " * 60_000_000 + "</x>" + TAIL)
@@ -293,7 +308,7 @@ def test_what_is_not_wordpress_is_left_alone(tmp_path: Path, content: bytes) -> 
             "<p>Old.</p>\n<p>Style.</p>\n<p>New.</p><p>And</p>\n<p>old.</p>",
         ),
         ('[gallery ids="1,2"]Text[embed]https://v.example/1[/embed][youtube=https://v.example]', "<p>Text</p>"),
-        ("As he said [sic], see [1] and [\u2026] or [my note] [where n=3]", None),
+        ("As he said [sic], see [1] and [\u2026] or [my note] [where n=3] [see https://a.example/]", None),
         ('<img alt="[x]"> [[caption]]', '<p><img alt="[x]"> [caption]</p>'),
         ('<code>[vc_row a="b"]</code> kept', '<p><code>[vc_row a="b"]</code> kept</p>'),
         ('[vc_row css=".x"][vc_column]Words[/vc_column][/vc_row]', "<p>Words</p>"),

@@ -21,6 +21,7 @@ from feature_pipeline.sources.xml_export import BadXmlError, Element, elements
 HEAD_BYTES = 16_384
 MAX_FILES = 1_000  # that are looked at: exports of other platforms have many more
 MARKS = (b"schemas.google.com/blogger/", b"tag:blogger.com,1999:blog-")
+TAKEOUT = b"schemas.google.com/blogger/2018"  # which the feed that readers subscribe to does not name
 ANSWER = re.compile(rb"\"kind\"\s*:\s*\"blogger#(?:post|page)(?:List)?\"")
 FEED_PARTS = frozenset(("id", "link", "entry"))
 NOT_WORDS = frozenset(("media:thumbnail", "gd:extendedProperty"))
@@ -77,20 +78,19 @@ class _Export:
             yield from self._answer()
             return
         self._site = self._host()
+        self.whole = TAKEOUT in self._archive.head(self._name, HEAD_BYTES)
         for part in elements(self._archive, self._name, FEED_PARTS, NOT_WORDS):
             if part.name == "id":
                 self._is(part.text("").strip())
             elif part.name == "link":
                 self._links(part)
             else:
-                # Only Takeout says so of each entry; the feed that readers subscribe to does not.
-                self.whole = self.whole or bool(part.text("blogger:status"))
                 yield from self._entry(part)
 
     def _is(self, said: str) -> None:
         found = NAME.match(said)
         self.source = f"blogger:{found[1]}" if found else self.source
-        self.whole = said.endswith(".archive")
+        self.whole = self.whole or said.endswith(".archive")
 
     def _links(self, part: Element) -> None:
         for link in part.all(""):

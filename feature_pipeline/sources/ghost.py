@@ -171,8 +171,9 @@ def _text(post: dict[str, Any]) -> tuple[str, str]:
 
 
 def _writer(post: dict[str, Any], source_id: str, writers: dict[str, str]) -> str | None:
-    author = post.get("author")
-    people = [row.get("data", row) for row in [*_rows(post, "authors"), author] if isinstance(row, dict)]
+    author = post.get("author") or post.get("primary_author")
+    rows = _rows(post, "authors") or ([author] if isinstance(author, dict) else [])
+    people = [row.get("data", row) for row in rows]
     names = ", ".join(str(person["name"]) for person in people if isinstance(person, dict) and person.get("name"))
     owner = author if isinstance(author, str | int) else post.get("author_id")
     return names or writers.get(source_id) or writers.get(str(owner)) or None

@@ -253,7 +253,7 @@ class _Listing:
         self._root = f"{api.removesuffix('/')}/{'' if dotcom else 'wp/v2/'}"
         self.whole = True
         self._seen: set[str] = set()
-        self.source = _account(url if dotcom else self._home(api, url)) or url
+        self.source = _account(urljoin(url, "/") if dotcom else self._home(api, url)) or url
         self._names = self._users()
 
     def items(self, kind: str) -> Iterator[Item]:

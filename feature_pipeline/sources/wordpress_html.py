@@ -154,7 +154,7 @@ def _is_shortcode(slash: str, name: str, values: str, closed: frozenset[str]) ->
         return False
     return (
         name.lower() in closed
-        or values.rstrip().endswith("/")
+        or re.search(r"(?:\A|\s)/\s*\Z", values) is not None
         or bool(QUOTED_VALUE.search(values))
         or (("-" in name or "_" in name) and bool(ANY_VALUE.search(values)))
     )

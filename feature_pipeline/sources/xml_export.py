@@ -88,6 +88,17 @@ def elements(archive: Archive, name: str, wanted: frozenset[str], skip: frozense
         raise damage
 
 
+@dataclass
+class _Open:
+    """An element that has begun, and how much of it there is so far."""
+
+    name: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+    size: int = 0
+    cut: bool = False
+
+
 class _Parser:
     def __init__(self, wanted: frozenset[str], skip: frozenset[str]) -> None:
         self._wanted, self._skip = wanted, skip
@@ -99,7 +110,7 @@ class _Parser:
         self._expat.StartDoctypeDeclHandler = self._doctype
         self._fed = self._depth = self._skipping = self._size = 0
         self._element: Element | None = None
-        self._open: list[tuple[str, dict[str, str], list[str]]] = []
+        self._open: list[_Open] = []
         self._done: list[Element] = []
 
     def feed(self, text: str, last: bool = False) -> BadXmlError | None:
@@ -133,11 +144,13 @@ class _Parser:
         if self._element is None and name in self._wanted:
             self._element, self._size = Element(name), 0
         if self._element is not None:
-            self._open.append((name, attributes if self._has_room(sum(map(len, attributes.values()))) else {}, []))
+            self._open.append(_Open(name))
+            if self._has_room(sum(map(len, attributes.values()))):
+                self._open[-1].attributes = attributes
 
     def _text(self, text: str) -> None:
         if self._open and not self._skipping and self._has_room(len(text)):
-            self._open[-1][2].append(text)
+            self._open[-1].texts.append(text)
 
     def _end(self, name: str) -> None:
         self._depth -= 1
@@ -146,23 +159,24 @@ class _Parser:
             return
         if self._element is None:
             return
-        path = "/".join(opened_name for opened_name, _, _ in self._open[1:])
-        _, attributes, texts = self._open.pop()
+        path = "/".join(inner.name for inner in self._open[1:])
+        ended = self._open.pop()
+        # What is cut is left out whole, so that there is room for what comes after it, such as that it is a draft.
+        self._size -= ended.size if ended.cut else 0
+        self._element.too_large = self._element.too_large or ended.cut or len(self._element.fields) >= MAX_FIELDS
         if len(self._element.fields) < MAX_FIELDS:
-            self._element.fields.append(Field(path, attributes, "".join(texts)))
-        else:
-            self._element.too_large = True
+            self._element.fields.append(Field(path, ended.attributes, "" if ended.cut else "".join(ended.texts)))
         if not self._open:
             self._done.append(self._element)
             self._element = None
 
     def _has_room(self, more: int) -> bool:
-        self._size += more
-        if self._size <= MAX_TEXT:
-            return True
-        assert self._element is not None
-        self._element.too_large = True
-        return False
+        inner = self._open[-1]
+        inner.cut = inner.cut or self._size + more > MAX_TEXT
+        if not inner.cut:
+            inner.size += more
+            self._size += more
+        return not inner.cut
 
 
 def _blocks(archive: Archive, name: str) -> Iterator[bytes]:
