@@ -30,6 +30,9 @@ Progress = Callable[[int, int], None]
 class Embedder(Protocol):
     """Texts to unit vectors. Two embedders with one fingerprint make interchangeable vectors."""
 
+    name: str
+    """What TWIN_EMBEDDER calls it."""
+
     @property
     def fingerprint(self) -> str: ...
     def embed(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors: ...
@@ -44,6 +47,10 @@ class SentenceEmbedder:
     def __init__(self, name: str = DEFAULT) -> None:
         self.name = name
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[SentenceEmbedder], tuple[str]]:
+        """Travels to another process by its name, and is loaded there."""
+        return SentenceEmbedder, (self.name,)
 
     @cached_property
     def folder(self) -> str:

@@ -2,6 +2,7 @@
 
 TWIN_HOME/models/<author>/v3/{adapter_config.json, adapter_model.safetensors, README.md, card.json}
 TWIN_HOME/models/<author>/aliases.json    {"champion": [1, 3]}, the last one in force, the others its history
+TWIN_HOME/models/<author>/forgotten.json  {"3": 2}: version 3 was trained on two posts that are forgotten since
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from contracts.records import AdapterCard
 
 CARD = "card.json"
 CHAMPION = "champion"
+FORGOTTEN = "forgotten.json"
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 
 
@@ -142,6 +144,26 @@ class ModelRegistry:
             version = self.checked(f"{author}@v{history[-2]}")
             self._write_history(author, history[:-1])
         return version
+
+    def flag_forgotten(self, post_ids: Collection[str]) -> list[ModelVersion]:
+        """Note which versions learned from these posts, as the posts are forgotten; returns those versions."""
+        flagged = []
+        for author in self.authors():
+            for version in self.versions(author):
+                learned = {*version.card.posts.get("train", ()), *version.card.posts.get("validation", ())}
+                count = len(learned.intersection(post_ids))
+                if count:
+                    with self._locked(author):
+                        path = self._folder(author) / FORGOTTEN
+                        flags = read_json(path) or {}
+                        write_json(path, {**flags, str(version.number): flags.get(str(version.number), 0) + count})
+                    flagged.append(version)
+        return flagged
+
+    def forgotten(self, version: ModelVersion) -> int:
+        """How many posts that the version was trained on are forgotten since."""
+        flags = read_json(self._folder(version.author) / FORGOTTEN)
+        return int(flags.get(str(version.number), 0)) if isinstance(flags, dict) else 0
 
     def _alias(self, author: str, alias: str) -> int:
         champion = self.champion(author) if alias == CHAMPION else None

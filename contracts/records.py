@@ -33,8 +33,9 @@ class Mark(Record):
 
     start: int
     end: int
-    kind: Literal["quote", "code", "signature", "boilerplate", "private"]
-    """boilerplate: recurs across a site, or asks to share, follow or subscribe; private: an address, a number, a key."""
+    kind: Literal["quote", "code", "signature", "boilerplate", "recurring", "private"]
+    """boilerplate: asks to share, follow or subscribe; recurring: stands in many posts of a site; private: an address, a
+    number, a key."""
     instead: str = ""
     """What an example shows in its place; only `private` has one, such as “[e-mail address]”. The others are left out."""
 
@@ -65,12 +66,21 @@ class Post(Record):
     @property
     def content_hash(self) -> str:
         """Changes with anything that a feature is made from."""
-        return digest(self.title, self.date.isoformat() if self.date else "", self.url or "", self.text)
+        return digest(self.title, self.date.isoformat() if self.date else "", self.url or "", self.format, self.text)
 
     @property
     def text_hash(self) -> str:
         """Equal for the same words published in two places."""
         return digest(" ".join(self.text.split()))
+
+    def shown(self, start: int, end: int) -> str:
+        """`text[start:end]` as an example may show it: what is private is replaced by its kind."""
+        parts, at = [], start
+        for mark in self.marks:
+            if mark.kind == "private" and mark.end > at and mark.start < end:
+                parts += [self.text[at : max(at, mark.start)], mark.instead]
+                at = mark.end
+        return "".join([*parts, self.text[min(at, end) : end]])
 
 
 class Chunk(Record):
@@ -98,15 +108,19 @@ class Span(Record):
 
 
 class Example(Record):
-    """A label: this instruction, with this evidence in the prompt, is answered by this slice of a post."""
+    """A label: this instruction, with this evidence in the prompt, is answered by these slices of a post."""
 
     post_id: str
     author: str
     kind: Literal["title", "continue", "question"]
     instruction: str
-    start: int
-    end: int
+    slices: tuple[tuple[int, int], ...]
+    """The author's own words, in order; between two of them stands what is somebody else's, or no prose."""
     evidence: tuple[Span, ...] = ()
+
+    def target(self, post: Post) -> str:
+        """What is learned: the slices as paragraphs, word for word but for what is private."""
+        return "\n\n".join(post.shown(start, end) for start, end in self.slices)
 
 
 class Snapshot(Record):
@@ -123,6 +137,29 @@ class AuthorStatus(Record):
     reference: bool
     posts: int
     chunks: int
+
+
+class VersionStatus(Record):
+    """A feature version, and how much is built of it."""
+
+    id: str
+    chunker: str
+    embedder: str
+    dimension: int
+    built: dt.datetime
+    active: bool
+    posts: int
+    chunks: int
+
+
+class SourceStatus(Record):
+    """An address that a person named, and how its last reading went."""
+
+    author: str
+    address: str
+    posts: int
+    read: dt.datetime | None
+    outcome: str
 
 
 class Passage(Record):

@@ -7,9 +7,15 @@ from collections.abc import Callable
 
 from contracts.records import Post
 from feature_pipeline.characters import one_line, tidy
+from feature_pipeline.label import combined, marks
+from feature_pipeline.language import detect
 from feature_pipeline.liquid import FENCE, from_markdown
 from feature_pipeline.parser import ParseError, markdown
+from feature_pipeline.quality import refusal
 from feature_pipeline.sources import RawPost, Refusal
+
+CLEANER = "clean/1"
+"""Names these rules: what others have cleaned is cleaned anew at the next run."""
 
 FENCES = re.compile(FENCE, re.MULTILINE)
 # Looks behind, or a long row of spaces would be tried from each of them.
@@ -29,6 +35,9 @@ def clean(raw: RawPost, author: str) -> Post | Refusal:
         return Refusal(raw.source, raw.source_id, "quarantined", str(error))
     if not text:
         return Refusal(raw.source, raw.source_id, "empty")
+    unfit = refusal(title, text)
+    if unfit:
+        return Refusal(raw.source, raw.source_id, *unfit)
     return Post(
         author=author,
         source=raw.source,
@@ -37,6 +46,9 @@ def clean(raw: RawPost, author: str) -> Post | Refusal:
         date=raw.date,
         url=raw.url,
         text=text,
+        format=raw.format,
+        language=detect(text),
+        marks=combined(marks(text, raw.format)),
     )
 
 

@@ -7,65 +7,144 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice
+from typing import Literal
 
-from contracts.records import Example, Post, Span, Split, digest
+from contracts.feature_store import Dated, FeatureStore
+from contracts.records import Example, Format, Mark, Post, Span, Split, digest
+from feature_pipeline import boilerplate, own_words, private
+from feature_pipeline.own_words import spans
 
 TRAIN, VALIDATION = 0.7, 0.1  # the newest fifth is the test: a twin is asked about what comes next
 TARGET = 1600  # characters: about 400 tokens, which two cores train on in a second
 EVIDENCE = 450  # characters a passage shown in training: two of them and their prompt fit the shortest recipe
 SHORTEST = 80  # characters that teach a voice anything
+RELABEL = 256  # posts at a time
 
 TITLE = ("Write a post titled “{title}”.", "Write about this: {title}", "Your next post is called “{title}”. Write it.")
+NOTE = ("Write a short post.", "Say something.", "What is on your mind?")  # it has no title to ask for
+REPLY = ("Answer somebody.", "Write a reply.")
 QUESTION = ("What do you think about {title}?", "What have you written about {title}?", "Tell me about {title}.")
 CONTINUE = "Go on with this post, “{title}”:\n\n{opening}"
 
 LABELS = digest(
-    str((TRAIN, VALIDATION, TARGET, EVIDENCE, SHORTEST)), *TITLE, *QUESTION, CONTINUE, "answers from evidence"
+    str((TRAIN, VALIDATION, TARGET, EVIDENCE, SHORTEST)), *TITLE, *NOTE, *REPLY, *QUESTION, CONTINUE, "own words/1"
 )
+"""Names the rules by which examples and marks are made: stored posts that were labelled by others are labelled anew."""
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"”’')\]]*\s+")
 
+Slices = tuple[tuple[int, int], ...]
+
+
+def label(author: str, store: FeatureStore, changed: bool) -> None:
+    """Give every post its part of the split; mark what recurs across a site, which no single post can tell.
+
+    `changed`: whether a post came, changed or went; otherwise only posts that other rules have labelled are looked at.
+    """
+    known, frozen = store.splits(author)
+    made = split(store.dates(author), known, frozen)
+    store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
+    outdated = store.outdated(author, LABELS)
+    for place in store.places(author) if changed or outdated else ():
+        recurring = boilerplate.count((post.id, post.text) for post in store.posts_in_turn(author, place))
+        anew = (_anew(post, recurring, outdated) for post in store.posts_in_turn(author, place))
+        waiting = (one for one in anew if one)
+        while batch := list(islice(waiting, RELABEL)):
+            store.relabel(LABELS, [(post, post.marks, examples(post)) for post in batch])
+
+
+def _anew(post: Post, recurring: boilerplate.Recurring, outdated: set[str]) -> Post | None:
+    """The post with the marks that it should have now; None where it has them."""
+    own = marks(post.text, post.format) if post.id in outdated else [m for m in post.marks if m.kind != "recurring"]
+    there = [mark.model_copy(update={"kind": "recurring"}) for mark in recurring.marks(post.text)]
+    wanted = combined([*own, *there])
+    return post.model_copy(update={"marks": wanted}) if wanted != post.marks or post.id in outdated else None
+
+
+def marks(text: str, format: Format) -> list[Mark]:
+    """What one post tells of itself: whose words are not the author's, and what is private."""
+    return [*own_words.marks(text, format), *private.marks(text)]
+
+
+def combined(found: Sequence[Mark]) -> tuple[Mark, ...]:
+    """In order and without overlaps: of two, the one that begins first, and of these the longer one; the other is cut."""
+    made: list[Mark] = []
+    for mark in sorted(found, key=lambda mark: (mark.start, -mark.end)):
+        end = made[-1].end if made else 0
+        if mark.end > end:
+            made.append(mark if mark.start >= end else mark.model_copy(update={"start": end}))
+    return tuple(made)
+
 
 def examples(post: Post) -> list[Example]:
-    """Title → post, opening → rest, and question with passages → the passage that answers it."""
-    text = post.text
-    whole = _cut(text, 0, TARGET)
-    if len(text[:whole].strip()) < SHORTEST:
+    """Title → post, opening → rest, question with passages → the passage that answers it; of the author's own words."""
+    own = spans(post.text, post.marks)
+    whole = _first(post.text, own, TARGET)
+    if _length(whole) < SHORTEST:
         return []
-    made = [_example(post, "title", _choose(TITLE, post).format(title=post.title), 0, whole)]
+    made = [_example(post, "title", _asked(post), whole)]
+    if not post.title:
+        return made
 
-    opening = _boundary(_PARAGRAPH, text, 0, 500)
-    rest = _cut(text, opening, TARGET)
-    if opening and len(text[opening:rest].strip()) >= SHORTEST:
-        instruction = CONTINUE.format(title=post.title, opening=text[:opening].strip())
-        made.append(_example(post, "continue", instruction, opening, rest))
+    opening = _boundary(_PARAGRAPH, post.text, own[0][0], own[0][0] + 500)
+    rest = _first(post.text, _after(own, opening), TARGET)
+    if opening and _length(rest) >= SHORTEST:
+        shown = post.shown(own[0][0], opening).strip()
+        made.append(_example(post, "continue", CONTINUE.format(title=post.title, opening=shown), rest))
 
     question = _choose(QUESTION, post).format(title=post.title.rstrip(".?! "))
-    return [*made, *_from_evidence(post, question)]
+    return [*made, *_from_evidence(post, own, question)]
 
 
-def _from_evidence(post: Post, question: str) -> list[Example]:
+def _asked(post: Post) -> str:
+    if post.title:
+        return _choose(TITLE, post).format(title=post.title)
+    return _choose(REPLY if post.format == "reply" else NOTE, post)
+
+
+def _from_evidence(post: Post, own: Sequence[tuple[int, int]], question: str) -> list[Example]:
     """The answer to a question stands in one of the passages shown: what is learned is to answer from them.
 
     A target from outside the passages would teach the opposite, to speak of whatever comes to mind beside them.
     """
-    text = post.text
-    borders = [0]
-    while len(borders) < 3 and borders[-1] < len(text):
-        borders.append(_cut(text, borders[-1], EVIDENCE))
-    slices = [(start, end) for start, end in pairwise(borders) if len(text[start:end].strip()) >= SHORTEST]
-    if not slices:
+    shown: list[tuple[int, int]] = []
+    for start, end in own:
+        while start < end and len(shown) < 2:
+            cut = _cut(post.text, start, end, EVIDENCE)
+            if len(post.text[start:cut].strip()) >= SHORTEST:
+                shown.append((start, cut))
+            start = cut
+    if not shown:
         return []
     choice = int(post.id[4:8], 16)
-    start, end = slices[choice % len(slices)]
-    shown = slices if choice % 4 < 2 else slices[::-1]
-    evidence = tuple(Span(post_id=post.id, start=a, end=b) for a, b in shown)
-    return [_example(post, "question", question, start, end, evidence)]
+    target = shown[choice % len(shown)]
+    evidence = tuple(Span(post_id=post.id, start=a, end=b) for a, b in (shown if choice % 4 < 2 else shown[::-1]))
+    return [_example(post, "question", question, (target,), evidence)]
 
 
-def split(posts: Sequence[Post], known: dict[str, Split], frozen: bool) -> dict[str, Split]:
+def _first(text: str, own: Sequence[tuple[int, int]], length: int) -> Slices:
+    """The first own words, at most `length` characters in all; they end with a paragraph, else with a sentence."""
+    taken: list[tuple[int, int]] = []
+    for start, end in own:
+        cut = _cut(text, start, end, length)
+        taken.append((start, cut))
+        length -= cut - start
+        if cut < end or length < SHORTEST:
+            break
+    return tuple(taken)
+
+
+def _after(own: Sequence[tuple[int, int]], place: int) -> list[tuple[int, int]]:
+    return [(max(start, place), end) for start, end in own if end > place]
+
+
+def _length(slices: Slices) -> int:
+    return sum(end - start for start, end in slices)
+
+
+def split(posts: Sequence[Dated], known: dict[str, Split], frozen: bool) -> dict[str, Split]:
     """Split by post id, by time: oldest to train, newest to test.
 
     Once a champion depends on it (`frozen`), no post changes its part, and a new one takes the part of its time. A corpus of
@@ -91,7 +170,7 @@ def _borders(n: int) -> tuple[int, int]:
     return first, second
 
 
-def _by_frozen_time(posts: Sequence[Post], known: dict[str, Split]) -> dict[str, Split]:
+def _by_frozen_time(posts: Sequence[Dated], known: dict[str, Split]) -> dict[str, Split]:
     def starts(part: Split) -> str:
         return min((str(post.date) for post in posts if post.date and known.get(post.id) == part), default="9999")
 
@@ -105,40 +184,42 @@ def _by_frozen_time(posts: Sequence[Post], known: dict[str, Split]) -> dict[str,
     return made
 
 
-def _by_hash(post: Post) -> Split:
+def _by_hash(post: Dated) -> Split:
     place = int(digest(post.id, length=8), 16) / 16**8
     return "train" if place < TRAIN else "validation" if place < TRAIN + VALIDATION else "test"
 
 
-def _example(post: Post, kind: str, instruction: str, start: int, end: int, evidence: tuple[Span, ...] = ()) -> Example:
-    slice_ = post.text[start:end]
-    start += len(slice_) - len(slice_.lstrip())
-    end -= len(slice_) - len(slice_.rstrip())
-    return Example.model_validate(
-        {
-            "post_id": post.id,
-            "author": post.author,
-            "kind": kind,
-            "instruction": instruction,
-            "start": start,
-            "end": end,
-            "evidence": evidence,
-        }
+def _example(
+    post: Post,
+    kind: Literal["title", "continue", "question"],
+    instruction: str,
+    slices: Slices,
+    evidence: tuple[Span, ...] = (),
+) -> Example:
+    trimmed = tuple(_trimmed(post.text, start, end) for start, end in slices)
+    return Example(
+        post_id=post.id, author=post.author, kind=kind, instruction=instruction, slices=trimmed, evidence=evidence
     )
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    words = text[start:end]
+    return start + len(words) - len(words.lstrip()), end - len(words) + len(words.rstrip())
 
 
 def _choose(templates: Sequence[str], post: Post) -> str:
     return templates[int(post.id[:4], 16) % len(templates)]
 
 
-def _cut(text: str, start: int, length: int) -> int:
-    """The end of a slice from `start` of at most `length` characters that ends with a paragraph, else with a sentence."""
-    if len(text) - start <= length:
-        return len(text)
-    return _boundary(_PARAGRAPH, text, start, length) or _boundary(_SENTENCE, text, start, length) or start + length
+def _cut(text: str, start: int, end: int, length: int) -> int:
+    """The end of a slice of `text[start:end]` of at most `length` characters that ends with a paragraph, else a sentence."""
+    if end - start <= length:
+        return end
+    last = start + length
+    return _boundary(_PARAGRAPH, text, start, last) or _boundary(_SENTENCE, text, start, last) or last
 
 
-def _boundary(pattern: re.Pattern[str], text: str, start: int, length: int) -> int:
-    """The last place within `length` of `start` where `pattern` ends; 0 if there is none."""
-    ends = [match.end() for match in pattern.finditer(text, start, start + length)]
+def _boundary(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
+    """The last place in `text[start:end]` where `pattern` ends; 0 if there is none."""
+    ends = [match.end() for match in pattern.finditer(text, start, end)]
     return ends[-1] if ends else 0

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.feature_store import Features, FeatureStore, FeatureVersion
+from contracts.feature_store import FeatureStore, FeatureVersion
 from contracts.prompt import PROMPT_HASH
-from contracts.records import AdapterCard, Figure, Post, Snapshot, digest
-from feature_pipeline.chunk import CHUNKER, chunk
-from feature_pipeline.label import LABELS, examples
-from feature_pipeline.pipeline import label
+from contracts.records import AdapterCard, Figure, Post, Snapshot
+from feature_pipeline.batches import LocalEngine
+from feature_pipeline.chunk import DEFAULT
+from feature_pipeline.intake import Intake
+from feature_pipeline.label import label
+from feature_pipeline.report import Report
 from training_pipeline.recipe import Recipe
 
 
@@ -33,7 +35,7 @@ class WordEmbedder:
     """A bag of hashed words: texts with words in common are near, and it loads no model."""
 
     def __init__(self, dimension: int = 64, name: str = "words") -> None:
-        self.dimension, self.fingerprint = dimension, f"{name}-{dimension}"
+        self.dimension, self.name, self.fingerprint = dimension, name, f"{name}-{dimension}"
         self.embedded = 0
 
     def embed(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
@@ -63,15 +65,11 @@ def post(number: int, text: str, author: str = "Ada", title: str = "", day: int 
 
 def fill(store: FeatureStore, posts: Sequence[Post], reference: bool = False) -> None:
     """Chunk, embed and store posts, as the feature pipeline does."""
-    version = FeatureVersion(digest(CHUNKER, LABELS), store.embedder.fingerprint)
-    features, texts = [], {}
-    for one in posts:
-        chunks = chunk(one)
-        embedded = [piece.embedded(one.text) for piece in chunks]
-        keys = [store.vector_key(text) for text in embedded]
-        texts.update(zip(keys, embedded, strict=True))
-        features.append(Features(one, chunks, keys, examples(one)))
-    vectors = dict(zip(texts, store.embedder.embed(list(texts.values())), strict=True))
+    version = FeatureVersion(str(DEFAULT), store.embedder.fingerprint, store.embedder.name)
+    intake = Intake(
+        store, posts[0].author, reference, 0, version, DEFAULT, LocalEngine(), Report(posts[0].author), lambda *_: None
+    )
+    features, vectors, _ = intake.features(posts)
     store.write(version, features, vectors, reference)
 
 
@@ -203,7 +201,7 @@ def stock(store: FeatureStore, posts: int = 25) -> None:
         ]
         fill(store, [post(n, text, author=author) for n, text in enumerate(shouted)], reference=True)
     for author in ("Ada", "Bea", "Cy"):
-        label(author, store)
+        label(author, store, changed=True)
 
 
 def recipe(**changes: Any) -> Recipe:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from feature_pipeline.chunk import CHUNK, WHOLE, chunk
+from feature_pipeline.chunk import DEFAULT, Chunker, chunk
 from tests.fakes import post
 
 PARAGRAPH = "A sentence of some ten words stands here for you. "
@@ -13,7 +13,7 @@ PARAGRAPH = "A sentence of some ten words stands here for you. "
 def test_a_short_post_is_one_chunk_however_short() -> None:
     one = post(1, "Gm. 🧵")
     assert [(c.start, c.end) for c in chunk(one)] == [(0, len(one.text))]
-    long = post(2, "x" * WHOLE)
+    long = post(2, "x" * DEFAULT.whole)
     assert len(chunk(long)) == 1
 
 
@@ -29,7 +29,7 @@ def test_offsets_are_exact_and_nothing_but_space_is_lost(unit: str) -> None:
     covered = "".join(one.text[c.start : c.end] for c in chunks)
     assert "".join(covered.split()) == "".join(text.split())
     assert all(a.end <= b.start for a, b in pairwise(chunks))
-    assert all(c.end - c.start <= (CHUNK if len(chunks) > 1 else WHOLE) for c in chunks)
+    assert all(c.end - c.start <= (DEFAULT.size if len(chunks) > 1 else DEFAULT.whole) for c in chunks)
     assert [c.ordinal for c in chunks] == list(range(len(chunks)))
 
 
@@ -44,3 +44,13 @@ def test_the_header_names_title_date_and_section() -> None:
 def test_a_hash_in_code_is_no_section() -> None:
     text = f"```sh\n# not a heading\n```\n\n{PARAGRAPH * 40}"
     assert {c.section for c in chunk(post(1, text))} == {""}
+
+
+def test_another_chunker_cuts_otherwise_and_is_found_by_its_name() -> None:
+    one = post(1, PARAGRAPH * 60)
+    small = Chunker(size=300, whole=300, overlap=100, header=False)
+    chunks = chunk(one, small)
+    assert all(c.end - c.start <= 300 and c.header == "" for c in chunks)
+    assert all(b.start < a.end for a, b in pairwise(chunks))
+    assert Chunker.of(str(small)) == small
+    assert Chunker.of("something else") is None

@@ -5,16 +5,23 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import shutil
 import time
 from collections import Counter
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from contracts.errors import Mismatch, StoreBusy, UsageError
+from contracts.errors import Mismatch, NotFound, StoreBusy, UsageError
 from contracts.feature_store import FeatureStore
 from feature_pipeline import pipeline
+from feature_pipeline.batches import LocalEngine
+from feature_pipeline.chunk import Chunker
+from feature_pipeline.report import Report
 from inference_pipeline.retrieve import search
 from tests.fakes import WORDS, WordEmbedder
 
@@ -46,8 +53,10 @@ def embedder(store: FeatureStore) -> WordEmbedder:
     return store.embedder
 
 
-def ingest(store: FeatureStore, *sources: Path | str, author: str = "Ada", limit: int | None = None) -> pipeline.Report:
-    return pipeline.run([str(source) for source in sources], author, store, limit=limit)
+def ingest(
+    store: FeatureStore, *sources: Path | str, author: str = "Ada", limit: int | None = None, **more: Any
+) -> Report:
+    return pipeline.run([str(source) for source in sources], author, store, limit=limit, **more)
 
 
 def everything(store: FeatureStore, author: str = "Ada") -> tuple[object, ...]:
@@ -65,7 +74,7 @@ def test_what_is_found_is_counted(store: FeatureStore, embedder: WordEmbedder, f
     report = ingest(store, folder)
     assert (report.found, report.added, report.changed, report.unchanged, report.duplicate) == (10, 8, 0, 0, 0)
     assert report.refused == {"empty": 1, "draft": 1}
-    assert report.examples_of_refusals["draft"].startswith("0091.md")
+    assert report.examples_of_refusals["draft"] == ["0091.md: draft: true"]
     assert report.stored + sum(report.refused.values()) == report.found
     assert (report.chunks, report.embedded, embedder.embedded) == (8, 8, 8)
     assert report.snapshot is not None
@@ -175,13 +184,10 @@ def test_another_embedder_rebuilds_every_authors_posts_and_switches(
     other.close()
 
 
-def test_another_chunker_rebuilds_without_embedding_what_stays_the_same(
-    store: FeatureStore, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_chunker_rebuilds_without_embedding_what_stays_the_same(store: FeatureStore, folder: Path) -> None:
     ingest(store, folder)
     before = store.active()
-    monkeypatch.setattr(pipeline, "CHUNKER", "the next chunker")
-    report = ingest(store, folder)
+    report = ingest(store, folder, chunker=Chunker(size=999))
     assert (report.unchanged, report.chunks, report.embedded) == (8, 8, 0)
     assert store.active() not in (None, before)
     assert report.snapshot is not None
@@ -198,43 +204,67 @@ def test_a_second_ingest_is_told_who_holds_the_store(store: FeatureStore, folder
     other.close()
 
 
-def _ingest_elsewhere(home: Path, folder: Path, steps: Connection) -> None:
-    pipeline.BATCH = 10  # many transactions, to be killed in and between
+def _ingest_elsewhere(home: Path, folder: Path) -> None:
+    engine = LocalEngine()
+    engine.batch = 5  # many transactions, to be killed in and between
     store = FeatureStore(home, WordEmbedder())
-    pipeline.run([str(folder)], "Ada", store, progress=lambda stage, done, of: steps.send(stage))
+    pipeline.run([str(folder)], "Ada", store, engine=engine)
     store.close()
 
 
-def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
-    folder = tmp_path / "posts"
-    for number in range(100):
+def test_a_run_that_was_killed_at_any_moment_is_gone_on_with(tmp_path: Path) -> None:
+    """A hundred runs that add, change and delete posts, each killed at a moment of its own, end as one that was let be."""
+    folder, before = tmp_path / "posts", tmp_path / "before"
+    for number in range(30):
         write(folder, number)
-    undisturbed = FeatureStore(tmp_path / "undisturbed", WordEmbedder())
-    ingest(undisturbed, folder)
-    expected = everything(undisturbed)
-    undisturbed.close()
+    _ingest_elsewhere(before, folder)
+    for number in range(40):  # the first five go, ten are edited, ten are new
+        if number < 5:
+            (folder / f"{number:04}.md").unlink()
+        elif number < 15 or number >= 30:
+            write(
+                folder,
+                number,
+                text=f"Now about subject{number}. {' '.join(random.Random(-number).choices(WORDS, k=40))}.",
+            )
+
+    def finished(home: Path) -> tuple[object, ...]:
+        store = FeatureStore(home, WordEmbedder())
+        ingest(store, folder)
+        found = (everything(store), store.sightings.sources()[0].posts, ingest(store, folder).unchanged)
+        store.close()
+        return found
 
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["feature_pipeline.pipeline", "tests.fakes", "langchain_text_splitters"])
-    met = []
-    for number in range(6):
-        home = tmp_path / f"killed-{number}"
-        ours, theirs = server.Pipe()
-        process = server.Process(target=_ingest_elsewhere, args=(home, folder, theirs))
+    server.set_forkserver_preload(
+        ["feature_pipeline.pipeline", "tests.fakes", "langchain_text_splitters", "qdrant_edge"]
+    )
+    took = []
+    for number in range(3):
+        shutil.copytree(before, tmp_path / f"undisturbed-{number}")
+        process = server.Process(target=_ingest_elsewhere, args=(tmp_path / f"undisturbed-{number}", folder))
+        began = time.monotonic()
         process.start()
-        theirs.close()
-        for _ in range(random.randint(17 * number, 17 * number + 17)):
-            ours.recv()
-        time.sleep(random.uniform(0, 0.01))
+        process.join(60)
+        took.append(time.monotonic() - began)
+    expected = finished(tmp_path / "undisturbed-0")
+    assert expected[1:] == (35, 35)
+
+    met = Counter[int]()
+    for number in range(100):
+        home = tmp_path / f"killed-{number}"
+        shutil.copytree(before, home)
+        process = server.Process(target=_ingest_elsewhere, args=(home, folder))
+        process.start()
+        time.sleep(random.uniform(0, 1.1 * min(took)))
         process.kill()
         process.join(60)
         store = FeatureStore(home, WordEmbedder())
-        met.append(store.snapshot().posts)
-        report = ingest(store, folder)
-        assert (report.unchanged, report.stored) == (met[-1], 100)
-        assert everything(store) == expected, f"after a kill with {met[-1]} posts stored"
+        met[sum("Now about" in post.text for post in store.posts("Ada"))] += 1
         store.close()
-    assert any(0 < posts < 100 for posts in met), met
+        assert finished(home) == expected, f"after kill {number}, with {met} edited or new posts stored"
+        shutil.rmtree(home)
+    assert any(0 < stored < 20 for stored in met), met
 
 
 @pytest.mark.parametrize("name", ["Ada", "Wren Halloway", " Inês Caldeira ", "百合", "Dr. No", ".."])
@@ -246,3 +276,186 @@ def test_an_authors_name(name: str) -> None:
 def test_what_cannot_be_an_authors_name(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be an author's name"):
         pipeline.check_author(name)
+
+
+# ---- in step with the source ----------------------------------------------------------------------------------------
+
+
+def test_what_a_complete_listing_lacks_is_deleted_and_comes_back(store: FeatureStore, folder: Path) -> None:
+    first = ingest(store, folder)
+    kept = (folder / "0003.md").read_text("utf-8")
+    (folder / "0003.md").unlink()
+    report = ingest(store, folder)
+    assert (report.deleted, report.unchanged, report.withheld) == (1, 7, 0)
+    assert store.index_size() == 7
+    assert "0003.md" not in {passage.source_id for passage in search(store, "subject3", "Ada", 10)}
+    (folder / "0003.md").write_text(kept, encoding="utf-8")
+    assert ingest(store, folder).added == 1
+    assert store.snapshot() == first.snapshot
+
+
+def test_a_listing_that_lost_most_of_it_deletes_nothing_unless_told_to(store: FeatureStore, folder: Path) -> None:
+    ingest(store, folder)
+    for number in range(5):
+        (folder / f"{number:04}.md").unlink()
+    report = ingest(store, folder)
+    assert (report.deleted, report.withheld, len(store.posts("Ada"))) == (0, 5, 8)
+    assert ingest(store, folder, allow_delete=True).deleted == 5
+    assert len(store.posts("Ada")) == 3
+
+
+def test_a_run_with_a_limit_or_an_error_deletes_nothing(store: FeatureStore, folder: Path, tmp_path: Path) -> None:
+    ingest(store, folder)
+    (folder / "0000.md").unlink()
+    assert ingest(store, folder, limit=7).deleted == 0
+    shutil.move(folder, tmp_path / "moved")
+    report = ingest(store, folder)
+    assert (report.deleted, list(report.failed)) == (0, [str(folder)])
+    assert len(store.posts("Ada")) == 8
+
+
+def test_a_post_that_becomes_a_draft_is_taken_back(store: FeatureStore, folder: Path) -> None:
+    ingest(store, folder)
+    write(folder, 2, front="draft: true\n")
+    report = ingest(store, folder)
+    assert (report.deleted, report.refused, report.unchanged) == (1, {"draft": 1}, 7)
+
+
+def test_a_cross_post_is_one_post_with_two_addresses(store: FeatureStore, folder: Path, tmp_path: Path) -> None:
+    text = " ".join(random.Random(7).choices([f"word{n}" for n in range(400)], k=300))
+    write(folder, 50, text=text, front="url: https://ada.example/one\n")
+    edited = "Originally published elsewhere.\n\n" + text.replace("word7 ", "ward7 ", 3)
+    write(tmp_path / "other", 1, text=edited, front="url: https://copy.example/1\n")
+    ingest(store, folder)
+    report = ingest(store, tmp_path / "other")
+    assert (report.added, report.duplicate) == (0, 1)
+    one = store.find_post("Ada", "https://copy.example/1")
+    assert store.post(one, "Ada").source_id == "0050.md"
+    assert store.sightings.addresses(one) == ["https://ada.example/one", "https://copy.example/1"]
+    (folder / "0050.md").unlink()
+    assert ingest(store, folder).deleted == 0  # the copy still shows it
+    assert store.find_post("Ada", "0050.md") == one
+    assert ingest(store, tmp_path / "other").duplicate == 1
+
+
+def test_a_copy_that_is_edited_becomes_a_post_of_its_own(store: FeatureStore, folder: Path) -> None:
+    write(folder, 20, text="The same words.")
+    write(folder, 21, text="The same words.")
+    assert ingest(store, folder).duplicate == 1
+    write(folder, 21, text="Quite another thing.")
+    report = ingest(store, folder)
+    assert (report.added, report.unchanged, report.deleted) == (1, 9, 0)
+
+
+def test_a_post_that_becomes_a_copy_is_no_post_any_more(store: FeatureStore, folder: Path) -> None:
+    write(folder, 20, text="The same words.")
+    write(folder, 21, text="Other words.")
+    ingest(store, folder)
+    write(folder, 21, text="The same words.")
+    report = ingest(store, folder)
+    assert (report.duplicate, len(store.posts("Ada"))) == (1, 9)
+    assert store.index_size() == 9
+
+
+# ---- forgetting -----------------------------------------------------------------------------------------------------
+
+
+def traces(home: Path, words: str) -> list[str]:
+    """Files of the home folder that hold these words anywhere."""
+    return [path.name for path in home.rglob("*") if path.is_file() and words.encode() in path.read_bytes()]
+
+
+def test_a_forgotten_post_leaves_no_trace_and_does_not_come_back(
+    store: FeatureStore, folder: Path, own_home: Path
+) -> None:
+    write(folder, 30, text="The xylophone canary sang at noon.", title="Canary title")
+    ingest(store, folder)
+    write(folder, 30, text="The xylophone canary sang at midnight.", title="Canary title")
+    ingest(store, folder)
+    assert search(store, "xylophone", "Ada", 1)[0].source_id == "0030.md"
+    assert traces(own_home, "xylophone")
+    store.forget("Ada", [store.find_post("Ada", "0030.md")])
+    assert traces(own_home, "xylophone") == []
+    assert traces(own_home, "Canary title") == []
+    assert store.index_size() == 8
+    report = ingest(store, folder)
+    assert report.refused == {"forgotten": 1}
+    write(folder, 31, text="The xylophone canary sang at midnight.")  # the same words elsewhere
+    assert ingest(store, folder).refused == {"forgotten": 2}
+
+
+def test_a_forgotten_source_takes_its_posts_and_another_brings_its_own_back(
+    store: FeatureStore, folder: Path, tmp_path: Path, own_home: Path
+) -> None:
+    write(tmp_path / "other", 40, text="The xylophone stands in another folder.")
+    write(tmp_path / "other", 2, text=(folder / "0002.md").read_text("utf-8").split("---\n")[2], title="A copy")
+    ingest(store, folder, tmp_path / "other")
+    assert store.forget_source("Ada", str(folder))
+    assert {post.source_id for post in store.posts("Ada")} == {"0040.md"}
+    assert [source.address for source in store.sightings.sources()] == [str(tmp_path / "other")]
+    assert ingest(store, tmp_path / "other").added == 1  # what was a copy stands for itself now
+    with pytest.raises(NotFound, match="has no source"):
+        store.forget_source("Ada", str(folder))
+
+
+def test_a_forgotten_author_leaves_the_others_alone(
+    store: FeatureStore, folder: Path, tmp_path: Path, own_home: Path
+) -> None:
+    ingest(store, folder)
+    write(tmp_path / "hers", 60, text="Bea writes of a xylophone.")
+    ingest(store, tmp_path / "hers", author="Bea")
+    assert len(store.forget_author("Bea")) == 1
+    assert traces(own_home, "xylophone") == []
+    assert [author.name for author in store.authors()] == ["Ada"]
+    assert store.index_size() == 8
+
+
+# ---- feature versions -----------------------------------------------------------------------------------------------
+
+
+def test_a_version_is_built_beside_the_served_one_used_and_rolled_back(
+    store: FeatureStore, folder: Path, own_home: Path
+) -> None:
+    ingest(store, folder)
+    old = store.snapshot()
+    embedders = {"words": WordEmbedder(), "other": WordEmbedder(32, "other")}
+    other = FeatureStore(own_home, embedders["other"], load=embedders.__getitem__)
+    new = pipeline.build_version(other, pipeline.settings_version(other, Chunker(size=500)), lambda *_: None)
+    assert store.snapshot() == old  # nobody notices
+    pipeline.use_version(other, new, lambda *_: None)
+    assert other.snapshot().feature_version == new.id
+    assert search(other, "subject3", "Ada", 1)[0].source_id == "0003.md"
+    assert [(row.embedder, row.active, row.posts) for row in other.versions.all()] == [
+        ("words", False, 8),
+        ("other", True, 8),
+    ]
+    pipeline.use_version(other, other.versions.previous(), lambda *_: None)
+    assert other.snapshot() == old
+    write(folder, 70, text="A post after the rollback.")
+    assert ingest(other, folder).snapshot.feature_version == old.feature_version  # type: ignore[union-attr]
+    assert search(other, "rollback", "Ada", 1)[0].source_id == "0070.md"  # by the embedder of the old version
+    other.close()
+
+
+# ---- an embedder that fails -----------------------------------------------------------------------------------------
+
+
+class FailingEmbedder(WordEmbedder):
+    """Has no memory for three texts at once, nor for one about elephants; what it makes of zeros is no number."""
+
+    def embed(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
+        if len(texts) > 2 or any("elephant" in text for text in texts):
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        made = super().embed(texts, progress)
+        made[[number for number, text in enumerate(texts) if "zero" in text]] = np.nan
+        return made
+
+
+def test_out_of_memory_costs_one_post_not_the_run(tmp_path: Path, folder: Path) -> None:
+    write(folder, 80, text="An elephant is too large.")
+    write(folder, 81, text="A zero is no number.")
+    store = FeatureStore(tmp_path / "small", FailingEmbedder())
+    report = ingest(store, folder)
+    assert (report.added, report.refused) == (8, {"quarantined": 2})
+    assert ingest(store, folder).unchanged == 8
+    store.close()

@@ -12,6 +12,7 @@ import pytest
 from contracts.errors import Mismatch, NotFound, StoreBusy, StoreError
 from contracts.feature_store import Features, FeatureStore, FeatureVersion
 from contracts.records import Chunk
+from feature_pipeline.chunk import DEFAULT
 from inference_pipeline.retrieve import search
 from tests.fakes import WordEmbedder, fill, post
 
@@ -135,7 +136,7 @@ def test_another_embedder_is_refused_until_the_posts_are_ingested_again(store: F
         other.search("brass", "Ada")
     fill(other, [post(1, "about brass")])  # built beside the old version …
     assert texts(store, "brass") == ["about brass"]
-    other.activate(FeatureVersion(store.active().chunker, other.embedder.fingerprint))  # type: ignore[union-attr]
+    other.versions.activate(FeatureVersion(str(DEFAULT), other.embedder.fingerprint))
     assert texts(other, "brass") == ["about brass"]  # … and switched at once
     with pytest.raises(Mismatch):
         store.search("brass", "Ada")

@@ -50,14 +50,14 @@ class Corpus:
     reference: list[Example]
 
     def target(self, example: Example) -> str:
-        return self.posts[example.post_id].text[example.start : example.end]
+        return example.target(self.posts[example.post_id])
 
     def conversation(self, example: Example) -> list[dict[str, str]]:
         """The prompt, under the author's own name also for a reference author's post: only the text differs."""
         shown = []
         for span in example.evidence:
             post = self.posts[span.post_id]
-            shown.append(Evidence(post.title, post.date, post.text[span.start : span.end]))
+            shown.append(Evidence(post.title, post.date, post.shown(span.start, span.end)))
         return messages(self.author, example.instruction, shown)
 
     @property

@@ -7,16 +7,13 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from contracts.errors import NotFound, TwinError, UsageError
-from ui import show
-
-if TYPE_CHECKING:
-    from contracts.model_registry import ModelVersion
-    from ui.wiring import App
+from ui import cli_features, cli_models, show
+from ui.options import Author, Json, app
 
 # A twin never reports to anyone, be it a library's usage statistics or a framework's traces; and what libraries draw and
 # log is for their developers: this command has its own progress bars.
@@ -38,64 +35,10 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-models = typer.Typer(help="Versions of a twin: list, show, promote, roll back.", no_args_is_help=True)
-cli.add_typer(models, name="models")
-
-Author = Annotated[str, typer.Option(help="Whose posts.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-Model = Annotated[str, typer.Argument(help="author@v3 or author@champion")]
-
-
-@cli.command()
-def ingest(
-    sources: Annotated[list[str], typer.Argument(help="A folder, a file, a page, a feed or a blog's address.")],
-    author: Author,
-    reference: Annotated[bool, typer.Option(help="Another person, to compare your style with.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Show what would be stored, and store nothing.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most this many posts.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Take posts in, or bring them up to date: the same command again changes nothing that has not changed."""
-    from feature_pipeline import pipeline
-
-    author = pipeline.check_author(author)
-    if dry_run:
-        _dry_run(sources, author, limit, as_json)
-        return
-    with show.progress(as_json) as progress:
-        report = pipeline.run(sources, author, _app().store, reference=reference, limit=limit, progress=progress)
-    show.report(report, as_json)
-    if not report.stored:
-        raise typer.Exit(1)
-
-
-def _dry_run(sources: list[str], author: str, limit: int | None, as_json: bool) -> None:
-    from feature_pipeline import pipeline
-    from feature_pipeline.sources import Refusal
-
-    report = pipeline.Report(author)
-    taken = 0
-    for item in pipeline.collect(sources, author, report, limit):
-        refused = isinstance(item, Refusal)
-        taken += not refused
-        row: dict[str, Any] = {
-            "source": item.source,
-            "id": item.source_id,
-            "title": None if isinstance(item, Refusal) else item.title,
-            "date": None if isinstance(item, Refusal) else item.date,
-            "author": author,
-            "text": None if isinstance(item, Refusal) else item.text,
-            "status": "refused" if refused else "ok",
-            "reason": f"{item.reason}: {item.detail}".rstrip(": ") if isinstance(item, Refusal) else None,
-        }
-        if as_json:
-            show.out(row, lines=True)
-        else:
-            print(f"{row['date'] or '?'!s:10}  {row['title'] or row['reason']}  ({row['id']})")
-    for source, error in report.failed.items():
-        print(f"{source}: {error}", file=sys.stderr)
-    if not taken:
-        raise typer.Exit(1)
+cli.add_typer(cli_features.commands)  # without a name: its commands stand beside the others
+cli.add_typer(cli_features.versions, name="features")
+cli.add_typer(cli_models.commands)
+cli.add_typer(cli_models.versions, name="models")
 
 
 @cli.command()
@@ -111,7 +54,7 @@ def search(
 
     if (query is None) == (queries is None):
         raise UsageError("give a QUERY or --queries FILE", "twin search 'a question' --author NAME")
-    store = _app().store
+    store = app().store
     for asked in _queries(query, queries):
         found = find(store, asked["query"], author, limit)
         if as_json or queries:
@@ -133,90 +76,6 @@ def _queries(query: str | None, file: Path | None) -> list[dict[str, Any]]:
 
 
 @cli.command()
-def train(
-    author: Author,
-    recipe: Annotated[str, typer.Option(help="quick, standard, or a .toml file.")] = "quick",
-    resume: Annotated[
-        bool, typer.Option(help="Go on with the same run where it was stopped; do nothing if done.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Fine-tune an adapter on the author's posts, measure it, register it, and promote it if it proves itself."""
-    from training_pipeline.recipe import load
-
-    chosen = load(recipe)
-    app = _app()
-    app.store.require_author(author)
-    with show.progress(as_json) as progress:
-        from training_pipeline import pipeline
-
-        outcome = pipeline.run(
-            author, app.store, app.registry, app.base_model, chosen, app.home, resume=resume, progress=progress
-        )
-    show.outcome(outcome, as_json)
-
-
-@cli.command()
-def evaluate(model: Model, as_json: Json = False) -> None:
-    """Measure a registered version again, on the posts that are held out today."""
-    app = _app()
-    app.registry.get(model)
-    with show.progress(as_json) as progress:
-        from training_pipeline import pipeline
-
-        version, figures = pipeline.reevaluate(model, app.store, app.registry, app.base_model, progress)
-    show.figures(version, figures, as_json)
-
-
-@models.command("list")
-def list_(
-    author: Annotated[str | None, typer.Option(help="Only this author's.")] = None, as_json: Json = False
-) -> None:
-    """Every version, with its figures and whether it is the champion."""
-    registry = _app().registry
-    authors = [author] if author else registry.authors()
-    show.versions(
-        [(version, registry.champion(name)) for name in authors for version in registry.versions(name)], as_json
-    )
-
-
-@models.command("show")
-def show_(model: Model, as_json: Json = False) -> None:
-    """A version's card: what made it, and what it proved."""
-    show.card(_app().registry.checked(model))
-
-
-@models.command()
-def promote(model: Model, as_json: Json = False) -> None:
-    """Make a version the champion, whatever its gate says."""
-    _champion(_app().registry.promote(model), as_json)
-
-
-@models.command()
-def rollback(
-    model: Annotated[str, typer.Argument(help="An author, or author@champion.")], as_json: Json = False
-) -> None:
-    """Make the previous champion the champion again."""
-    from contracts.model_registry import parse
-
-    registry = _app().registry
-    author = parse(model)[0] if "@" in model else model
-    champion = registry.champion(author)
-    if "@" in model and champion and registry.get(model).number != champion.number:
-        raise UsageError(
-            f"{model} is not the champion, {champion.name} is", f"to serve it: twin models promote {model}"
-        )
-    _champion(registry.rollback(author), as_json)
-
-
-def _champion(version: ModelVersion, as_json: bool) -> None:
-    if as_json:
-        show.out({"model": version.name, "champion": True})
-    else:
-        print(f"{version.name} is the champion")
-
-
-@cli.command()
 def ask(
     question: Annotated[str, typer.Argument()],
     author: Author,
@@ -228,7 +87,7 @@ def ask(
     """Ask the twin; it answers from the author's posts and says which."""
     if not question.strip():
         raise UsageError("the question is empty", "twin ask 'What do you think about …?' --author NAME")
-    show.answer(_app().twin.stream(question, author, model), as_json)
+    show.answer(app().twin.stream(question, author, model), as_json)
 
 
 @cli.command()
@@ -240,35 +99,35 @@ def chat(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
 ) -> None:
     """Open the chat page in the browser."""
-    app = _app()
+    parts = app()
     if author:
-        app.store.require_author(author)
+        parts.store.require_author(author)
     show.note("starting the page…")
     from ui.page import serve
 
-    serve(app, host=host, port=port, author=author, password=os.environ.get("TWIN_PASSWORD"), ready=show.page_is_up)
+    serve(parts, host=host, port=port, author=author, password=os.environ.get("TWIN_PASSWORD"), ready=show.page_is_up)
 
 
 @cli.command()
 def status(as_json: Json = False) -> None:
     """What is stored, and which versions are in force."""
-    app = _app()
-    champions = {name: app.registry.champion(name) for name in app.registry.authors()}
+    parts = app()
+    champions = {name: parts.registry.champion(name) for name in parts.registry.authors()}
     rows = []
-    for author in app.store.authors():
+    for author in parts.store.authors():
         champion = champions.get(author.name)
         rows.append({**author.model_dump(), "champion": champion.name if champion else None})
-    snapshot = app.store.snapshot()
+    snapshot = parts.store.snapshot()
     show.status(
         {
-            "home": str(app.home),
+            "home": str(parts.home),
             "authors": rows,
             "snapshot": snapshot.id,
             "feature_version": snapshot.feature_version,
             "posts": snapshot.posts,
             "chunks": snapshot.chunks,
-            "base_model": app.settings.base_model,
-            "embedder": app.settings.embedder,
+            "base_model": parts.settings.base_model,
+            "embedder": parts.settings.embedder,
         },
         as_json,
     )
@@ -279,13 +138,7 @@ def doctor(as_json: Json = False) -> None:
     """Check that everything the twin needs is there and whole; exit code 1 where something is not."""
     from ui.doctor import checks
 
-    show.checks(list(checks(_app)), as_json)
-
-
-def _app() -> App:
-    from ui.wiring import App
-
-    return App()
+    show.checks(list(checks(app)), as_json)
 
 
 def main() -> None:

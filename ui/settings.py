@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     """A hub id, a folder of safetensors or a .gguf file."""
     embedder: str = DEFAULT_EMBEDDER
     """A hub id or folder of a sentence-transformers model. Changing it rebuilds the vectors at the next ingest."""
+    chunk_size: int = Field(default=1000, ge=200, le=4000)
+    """Characters of a chunk. Changing it rebuilds the chunks at the next ingest."""
     database_url: str | None = None
     """A SQLAlchemy address for the ledger, such as postgresql+psycopg://…; default: SQLite in TWIN_HOME."""
     qdrant_url: str | None = None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from contracts.model_registry import ModelVersion
     from contracts.records import Figure, Passage
-    from feature_pipeline.pipeline import Report
     from inference_pipeline.twin import Event
     from training_pipeline.pipeline import Outcome
     from ui.doctor import Check
@@ -69,24 +68,6 @@ def _line(stage: str, done: int, of: int | None) -> None:
         note(f"{stage:>12} {done}/{of}" if of else f"{stage:>12} …")
 
 
-def report(report: Report, as_json: bool) -> None:
-    if as_json:
-        out(report.as_json())
-        return
-    print(
-        f"{report.author}: {report.found} found: {report.added} new, {report.changed} changed, "
-        f"{report.unchanged} unchanged, {report.duplicate} duplicate, {sum(report.refused.values())} refused"
-    )
-    if report.chunks:
-        print(f"  {report.chunks} chunks, {report.embedded} embedded, {report.examples} examples")
-    for reason, count in report.refused.items():
-        print(f"  refused {count} × {reason}: {report.examples_of_refusals[reason]}")
-    for source, error in report.failed.items():
-        print(f"  failed {source}: {error}")
-    if report.snapshot:
-        print(f"  snapshot {report.snapshot.id}")
-
-
 def passages(found: Sequence[Passage]) -> None:
     for number, passage in enumerate(found, start=1):
         print(f"[{number}] {passage.title} ({passage.date or 'no date'})  {passage.url or passage.source_id}")
@@ -127,7 +108,8 @@ def figures(version: ModelVersion, measured: dict[str, Figure], as_json: bool) -
         print(f"  {name:20} {figure}")
 
 
-def versions(rows: Sequence[tuple[ModelVersion, ModelVersion | None]], as_json: bool) -> None:
+def versions(rows: Sequence[tuple[ModelVersion, ModelVersion | None, int]], as_json: bool) -> None:
+    """Each with its author's champion, and how many posts that it was trained on are forgotten since."""
     listed = [
         {
             "model": version.name,
@@ -138,23 +120,26 @@ def versions(rows: Sequence[tuple[ModelVersion, ModelVersion | None]], as_json: 
             "snapshot": version.card.snapshot.id,
             "evaluation": {name: figure.model_dump() for name, figure in version.card.evaluation.items()},
             "gate": list(version.card.gate),
+            "forgotten": forgotten,
         }
-        for version, champion in rows
+        for version, champion, forgotten in rows
     ]
     if as_json:
         out(listed)
         return
-    for (version, _), row in zip(rows, listed, strict=True):
+    for (version, _, forgotten), row in zip(rows, listed, strict=True):
         print(f"{'*' if row['champion'] else ' '} {row['model']}  {row['created']}  {row['recipe']}")
         print(f"    ΔNLL {version.card.evaluation['delta_nll']}")
         for reason in version.card.gate:
             print(f"    not promoted by itself: {reason}")
+        if forgotten:
+            print(f"    {forgotten} posts that it was trained on are forgotten: train again")
     print("* champion" if rows else "no versions yet; twin train --author NAME")
 
 
-def card(version: ModelVersion) -> None:
+def card(version: ModelVersion, forgotten: int) -> None:
     """The whole card, as JSON for people too: it is its own best table."""
-    out({"model": version.name, **_card(version)})
+    out({"model": version.name, **_card(version), "forgotten": forgotten})
 
 
 def _card(version: ModelVersion) -> dict[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contracts.base_model import BaseLanguageModel
     from contracts.feature_store import FeatureStore
     from contracts.model_registry import ModelRegistry
+    from feature_pipeline.chunk import Chunker
     from inference_pipeline.twin import Twin
 
 
@@ -34,7 +35,15 @@ class App:
             SentenceEmbedder(self.settings.embedder),
             self.settings.database_url,
             self._qdrant if self.settings.qdrant_url else None,
+            load=SentenceEmbedder,
         )
+
+    @property
+    def chunker(self) -> Chunker:
+        """How new feature versions are cut."""
+        from feature_pipeline.chunk import Chunker
+
+        return Chunker(size=self.settings.chunk_size, whole=self.settings.chunk_size * 6 // 5)
 
     @cached_property
     def registry(self) -> ModelRegistry:

@@ -7,8 +7,10 @@ an open chat page sees the new posts at its next question.
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +22,8 @@ from contracts.embedder import Embedder
 from contracts.errors import Mismatch, StoreBusy
 from contracts.feature_store import tables as t
 from contracts.feature_store.index import EdgeIndex, Point, ServerIndex, VectorIndex
-from contracts.feature_store.ledger import FeatureVersion, Ledger
+from contracts.feature_store.versions import FeatureVersion
+from contracts.feature_store.writing import WritableLedger
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -39,7 +42,7 @@ class Hit:
     bm25_rank: int | None
 
 
-class FeatureStore(Ledger):
+class FeatureStore(WritableLedger):
     """The ledger with its search. The store remembers its embedder: the caller passes only text."""
 
     def __init__(
@@ -48,9 +51,11 @@ class FeatureStore(Ledger):
         embedder: Embedder,
         database_url: str | None = None,
         qdrant: Callable[[], QdrantClient] | None = None,
+        load: Callable[[str], Embedder] | None = None,
     ) -> None:
+        """`embedder` makes new features; `load` brings back the one of an older version by its name, to serve it."""
         super().__init__(home, embedder, database_url)
-        self._qdrant = qdrant
+        self._qdrant, self._load, self._loaded = qdrant, load, embedder
         self._index: VectorIndex | None = None
         self._index_version = ""
         self._slot: FileLock | None = None
@@ -62,14 +67,7 @@ class FeatureStore(Ledger):
         version = self.active()
         if version is None or not text.strip():
             return []
-        if version.embedder != self.embedder.fingerprint:
-            raise Mismatch(
-                "the store's vectors come from another embedding model",
-                version.embedder,
-                self.embedder.fingerprint,
-                "run the same `twin ingest` again to rebuild them, or set TWIN_EMBEDDER back",
-            )
-        vector = self.embedder.embed([text])[0]
+        vector = self.embedder_of(version).embed([text])[0]
         with self._index_lock:
             ranked = self._caught_up(version).search(text, vector, author, candidates)
         bm25 = {chunk: rank for rank, (chunk, _) in enumerate(sorted(ranked.bm25, key=_by_score), start=1)}
@@ -78,6 +76,22 @@ class FeatureStore(Ledger):
         for chunk, rank in bm25.items():
             found.setdefault(chunk, Hit(chunk, 0.0, None, rank))
         return list(found.values())
+
+    def embedder_of(self, version: FeatureVersion) -> Embedder:
+        """The embedder that made the version's vectors, loaded by its name where the settings name another one."""
+        if self._loaded.fingerprint != version.embedder:
+            named = version.embedder_name and self._load is not None
+            self._loaded = self._load(version.embedder_name) if named and self._load else self.embedder
+        if self._loaded.fingerprint != version.embedder:
+            found = self._loaded.fingerprint
+            self._loaded = self.embedder
+            raise Mismatch(
+                "the store's vectors come from another embedding model",
+                version.embedder,
+                found,
+                "run the same `twin ingest` again to rebuild them, or set TWIN_EMBEDDER back",
+            )
+        return self._loaded
 
     def index_size(self) -> int:
         """Points in this process's index, caught up; equal to the live chunks of the active version."""
@@ -88,22 +102,31 @@ class FeatureStore(Ledger):
             return self._caught_up(version).count()
 
     def close(self) -> None:
+        self._close_index()
+        self._database.close()
+
+    def _leave_no_trace(self) -> None:
+        """Also in the indexes: those that are open learn of it at their next search, the others are made again."""
+        super()._leave_no_trace()
+        self._close_index()
+        for slot in (self._home / "index").glob("*/slot-*"):
+            with suppress(Timeout), FileLock(slot / "slot.lock", timeout=0):
+                shutil.rmtree(slot / "shard", ignore_errors=True)
+                (slot / "applied.json").unlink(missing_ok=True)
+
+    # ---- the index follows the ledger -------------------------------------------------------------------------------
+
+    def _close_index(self) -> None:
         with self._index_lock:
             if self._index:
                 self._index.close()
             if self._slot:
                 self._slot.release()
             self._index, self._slot, self._index_version = None, None, ""
-        self._engine.dispose()
-
-    # ---- the index follows the ledger -------------------------------------------------------------------------------
 
     def _caught_up(self, version: FeatureVersion) -> VectorIndex:
         if self._index is None or self._index_version != version.id:
-            if self._index:
-                self._index.close()
-            if self._slot:
-                self._slot.release()
+            self._close_index()
             self._index, self._index_version = self._open_index(version), version.id
         latest = self._latest_seq()
         if self._index.applied < latest:
@@ -115,9 +138,7 @@ class FeatureStore(Ledger):
         return self._index
 
     def _open_index(self, version: FeatureVersion) -> VectorIndex:
-        with self._begin() as db:
-            dimension = db.scalar(sql.select(t.versions.c.dimension).where(t.versions.c.id == version.id))
-        assert dimension is not None
+        dimension = self.versions.dimension(version)
         if self._qdrant is not None:
             return ServerIndex(self._qdrant(), f"twin-{self._identity[:8]}-{version.id}", dimension)
         for number in range(SLOTS):
@@ -135,14 +156,16 @@ class FeatureStore(Ledger):
         )
 
     def _catch_up(self, index: VectorIndex, version: FeatureVersion, latest: int) -> None:
-        newer = [t.chunks.c.version == version.id, t.chunks.c.seq > index.applied, t.chunks.c.seq <= latest]
+        def newer(table: sql.Table) -> tuple[sql.ColumnElement[bool], ...]:
+            return table.c.version == version.id, table.c.seq > index.applied, table.c.seq <= latest
+
         live = (
             sql.select(t.chunks, t.posts.c.text, t.vectors.c.data)
             .join(t.posts, t.posts.c.id == t.chunks.c.post_id)
             .join(t.vectors, t.vectors.c.key == t.chunks.c.vector)
-            .where(*newer, t.chunks.c.live)
+            .where(*newer(t.chunks))
         )
-        dead = sql.select(t.chunks.c.id).where(*newer, t.chunks.c.live.is_(False))
+        dead = sql.select(t.removals.c.id).where(*newer(t.removals))
 
         def points(db: sql.Connection) -> Iterator[Point]:
             import numpy as np

@@ -20,6 +20,9 @@ from sqlalchemy import (
     Index as SqlIndex,
 )
 
+SCHEMA = "2"
+"""Raised when a stored ledger can no longer be read."""
+
 metadata = MetaData()
 
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
@@ -42,14 +45,22 @@ posts = Table(
     Column("title", Text, nullable=False),
     Column("date", Date),
     Column("url", Text),
+    Column("format", String, nullable=False),
+    Column("language", String, nullable=False),
     Column("text", Text, nullable=False),
+    Column("marks", JSON, nullable=False),
+    Column("words", Integer, nullable=False),
     Column("content_hash", String, nullable=False),
     Column("text_hash", String, nullable=False),
+    Column("sketch", LargeBinary, nullable=False),  # what near-duplicates are found by
+    Column("labels", String, nullable=False),  # the rules that its examples were made by
     Column("revision", Integer, nullable=False),
     Column("split", String),
     SqlIndex("posts_by_author", "author", "date"),
+    SqlIndex("posts_by_text", "author", "text_hash"),
 )
 
+# Older texts of a post, and the last one of a post that its source has deleted.
 revisions = Table(
     "revisions",
     metadata,
@@ -61,14 +72,88 @@ revisions = Table(
     PrimaryKeyConstraint("post_id", "revision"),
 )
 
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("post_id", String, primary_key=True),
+    Column("author", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("at", DateTime, nullable=False),
+)
+
+# What a person said to forget, as hashes alone: by id, and by the words, which may stand elsewhere too.
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("author", String, nullable=False),
+    Column("hash", String, nullable=False),
+    PrimaryKeyConstraint("author", "hash"),
+)
+
+# The addresses that a person named, to be read again by `twin sync`.
+sources = Table(
+    "sources",
+    metadata,
+    Column("author", String, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("added", DateTime, nullable=False),
+    Column("read", DateTime),
+    Column("outcome", Text, nullable=False),
+    PrimaryKeyConstraint("author", "address"),
+)
+
+# One row for each thing that a source lists and that was not refused: the post that it is, or is a copy of.
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("author", String, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("post_id", String, nullable=False),
+    Column("url", Text),
+    Column("raw_hash", String, nullable=False),  # of what the source said; empty: look at it again
+    Column("missed", Integer, nullable=False),  # complete runs in a row that were told "not found"
+    Column("run", Integer, nullable=False),  # the last run that met it
+    PrimaryKeyConstraint("author", "address", "source", "source_id"),
+    SqlIndex("sightings_by_post", "post_id"),
+    SqlIndex("sightings_by_run", "author", "address", "run"),
+)
+
+# How to ask an address whether it has changed, and which posts it gave.
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("author", String, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("rules", String, nullable=False),  # by which its posts were cleaned
+    Column("etag", Text, nullable=False),
+    Column("last_modified", Text, nullable=False),
+    Column("listed", Text, nullable=False),
+    Column("posts", JSON, nullable=False),
+    PrimaryKeyConstraint("author", "address", "url"),
+)
+
 versions = Table(
     "feature_versions",
     metadata,
     Column("id", String, primary_key=True),
     Column("chunker", String, nullable=False),
     Column("embedder", String, nullable=False),
+    Column("embedder_name", Text, nullable=False),
     Column("dimension", Integer, nullable=False),
-    Column("active", Boolean, nullable=False),
+    Column("built", DateTime, nullable=False),
+)
+
+# Which version is served: the last row. The others are its history, for a rollback.
+activations = Table(
+    "activations",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("version", String, nullable=False),
+    Column("chosen", Boolean, nullable=False),  # by a person, whose choice stays until the next one
+    Column("at", DateTime, nullable=False),
 )
 
 chunks = Table(
@@ -84,10 +169,20 @@ chunks = Table(
     Column("section", Text, nullable=False),
     Column("header", Text, nullable=False),
     Column("vector", String, nullable=False),
-    Column("live", Boolean, nullable=False),
     Column("seq", Integer, nullable=False),
     SqlIndex("chunks_by_post", "post_id"),
     SqlIndex("chunks_by_seq", "version", "seq"),
+    SqlIndex("chunks_by_vector", "vector"),
+)
+
+# Chunks that are gone, by id alone, so that an index which still has them learns of it.
+removals = Table(
+    "removals",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("seq", Integer, nullable=False),
+    SqlIndex("removals_by_seq", "version", "seq"),
 )
 
 vectors = Table(
@@ -105,8 +200,7 @@ examples = Table(
     Column("author", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("instruction", Text, nullable=False),
-    Column("start", Integer, nullable=False),
-    Column("end", Integer, nullable=False),
+    Column("slices", JSON, nullable=False),
     Column("evidence", JSON, nullable=False),
 )
 

@@ -1,0 +1,99 @@
+"""The database under the ledger: SQLite in TWIN_HOME, or whatever TWIN_DATABASE_URL names. Errors come out typed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sql
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from contracts.errors import StoreError
+from contracts.feature_store import tables as t
+
+AT_ONCE = 500  # parameters of one SQL statement, well under every database's limit
+
+Item = TypeVar("Item")
+
+
+class Database:
+    def __init__(self, home: Path, url: str | None = None) -> None:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            self._engine = _connect(url or f"sqlite:///{home / 'ledger.sqlite3'}")
+            old = sql.inspect(self._engine).has_table("meta")
+            t.metadata.create_all(self._engine)
+            schema = self.remember("schema", "1" if old else t.SCHEMA)
+        except (OSError, SQLAlchemyError, ImportError) as error:
+            raise StoreError(
+                f"the feature store in {home} cannot be opened: {error}", "check TWIN_HOME and TWIN_DATABASE_URL"
+            ) from error
+        if schema != t.SCHEMA:
+            raise StoreError(
+                f"the feature store in {home} was made by another version of this program (schema {schema})",
+                "move it away and ingest again, or install the version that made it",
+            )
+
+    @contextmanager
+    def begin(self, write: bool = False) -> Iterator[sql.Connection]:
+        """One transaction: all of it or, where it fails, none. Raises StoreError."""
+        try:
+            with self._engine.execution_options(write=write).begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise StoreError(f"the ledger failed: {error.orig}", "check the disk, then `twin doctor`") from error
+
+    def remember(self, key: str, value: str) -> str:
+        """The stored value of `key`, set to `value` the first time."""
+        query = sql.select(t.meta.c.value).where(t.meta.c.key == key)
+        with self.begin() as db:
+            found: str | None = db.scalar(query)
+        if found is None:  # only then: a reader must not wait for a writer
+            with self.begin(write=True) as db:
+                found = db.scalar(query)
+                if found is None:
+                    db.execute(sql.insert(t.meta).values(key=key, value=value))
+        return found or value
+
+    def settle(self) -> None:
+        """Bring what was deleted from the log into the file, where it is overwritten (`secure_delete`)."""
+        if self._engine.dialect.name == "sqlite":
+            connection = self._engine.raw_connection()
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for first in range(0, len(items), AT_ONCE):
+        yield items[first : first + AT_ONCE]
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+def _connect(url: str) -> sql.Engine:
+    engine = sql.create_engine(url)
+    if engine.dialect.name == "sqlite":
+
+        @sql.event.listens_for(engine, "connect")
+        def _(connection: Any, record: object) -> None:
+            connection.isolation_level = None  # the begin event below says when a transaction starts
+            connection.execute("PRAGMA busy_timeout=30000")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten
+
+        @sql.event.listens_for(engine, "begin")
+        def _(connection: sql.Connection) -> None:
+            # A transaction that reads and then writes fails if another wrote in between; one that says so at once waits.
+            write = connection.get_execution_options().get("write")
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine

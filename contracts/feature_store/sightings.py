@@ -1,0 +1,224 @@
+"""What each source showed at its last reading: which post each thing is, or is a copy of, and what changed since.
+
+A post stays as long as one source shows it. Knows nothing of texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sql
+
+from contracts.feature_store import tables as t
+from contracts.feature_store.database import Database, now, slices
+from contracts.records import SourceStatus
+
+Key = tuple[str, str]
+"""(source, source_id), as the source's reader names a post."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """`raw_hash` is over what the source said; `url` is this copy's own address."""
+
+    key: Key
+    post_id: str
+    raw_hash: str
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """One source of one author, in one run."""
+
+    author: str
+    address: str
+    run: int
+
+
+class Sightings:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # ---- the sources that a person named ----------------------------------------------------------------------------
+
+    def register(self, author: str, address: str) -> None:
+        mine = _of(t.sources, author, address)
+        with self._database.begin(write=True) as db:
+            if not db.scalar(sql.select(sql.func.count()).select_from(t.sources).where(*mine)):
+                db.execute(sql.insert(t.sources).values(author=author, address=address, added=now(), outcome=""))
+
+    def finish(self, author: str, address: str, outcome: str) -> None:
+        """How the reading went, in words."""
+        with self._database.begin(write=True) as db:
+            done = sql.update(t.sources).where(*_of(t.sources, author, address))
+            db.execute(done.values(read=now(), outcome=outcome))
+
+    def sources(self, author: str | None = None) -> list[SourceStatus]:
+        """In the order in which they were named."""
+        posts = (
+            sql.select(t.sightings.c.author, t.sightings.c.address, sql.func.count().label("posts"))
+            .group_by(t.sightings.c.author, t.sightings.c.address)
+            .subquery()
+        )
+        same = sql.and_(posts.c.author == t.sources.c.author, posts.c.address == t.sources.c.address)
+        query = sql.select(t.sources, posts.c.posts).outerjoin(posts, same)
+        if author is not None:
+            query = query.where(t.sources.c.author == author)
+        with self._database.begin() as db:
+            rows = db.execute(query.order_by(t.sources.c.author, t.sources.c.added, t.sources.c.address)).all()
+        return [
+            SourceStatus(
+                author=row.author, address=row.address, posts=row.posts or 0, read=row.read, outcome=row.outcome
+            )
+            for row in rows
+        ]
+
+    # ---- what they showed -------------------------------------------------------------------------------------------
+
+    def known(self, place: Place, keys: Sequence[Key]) -> dict[Key, Sighting]:
+        found: dict[Key, Sighting] = {}
+        with self._database.begin() as db:
+            for some in slices(keys):
+                query = sql.select(t.sightings).where(
+                    *_here(place),
+                    t.sightings.c.source.in_({source for source, _ in some}),
+                    t.sightings.c.source_id.in_({source_id for _, source_id in some}),
+                )
+                for row in db.execute(query):
+                    key = (row.source, row.source_id)
+                    found[key] = Sighting(key, row.post_id, row.raw_hash, row.url)
+        return {key: found[key] for key in keys if key in found}
+
+    def touch(self, place: Place, keys: Sequence[Key]) -> None:
+        """These were met in this run, whatever became of them."""
+        if not keys:
+            return
+        update = sql.update(t.sightings).where(
+            *_here(place),
+            t.sightings.c.source == sql.bindparam("s"),
+            t.sightings.c.source_id == sql.bindparam("i"),
+        )
+        with self._database.begin(write=True) as db:
+            rows = [{"s": source, "i": source_id} for source, source_id in keys]
+            db.execute(update.values(run=place.run, missed=0), rows)
+
+    def put(self, db: sql.Connection, place: Place, seen: Sequence[Sighting]) -> list[str]:
+        """In the transaction that writes their posts. Returns the posts that no source shows now: they became copies."""
+        left: set[str] = set()
+        for sighting in seen:
+            source, source_id = sighting.key
+            mine = (*_here(place), t.sightings.c.source == source, t.sightings.c.source_id == source_id)
+            before = db.scalar(sql.select(t.sightings.c.post_id).where(*mine))
+            if before is not None and before != sighting.post_id:
+                left.add(before)
+            values = {
+                "post_id": sighting.post_id,
+                "url": sighting.url,
+                "raw_hash": sighting.raw_hash,
+                "missed": 0,
+                "run": place.run,
+            }
+            if before is None:
+                place_of = {"author": place.author, "address": place.address}
+                db.execute(sql.insert(t.sightings).values(**place_of, source=source, source_id=source_id, **values))
+            else:
+                db.execute(sql.update(t.sightings).where(*mine).values(**values))
+        return [post_id for post_id in sorted(left) if not _shown(db, post_id)]
+
+    def look_again(self, db: sql.Connection, post_ids: Collection[str], but: Collection[Key]) -> None:
+        """Copies of posts whose words have changed may be copies no longer."""
+        for some in slices(sorted(post_ids)):
+            rows = db.execute(sql.select(t.sightings).where(t.sightings.c.post_id.in_(some))).all()
+            for row in rows:
+                if (row.source, row.source_id) not in but:
+                    this = [
+                        t.sightings.c[name] == getattr(row, name)
+                        for name in ("author", "address", "source", "source_id")
+                    ]
+                    db.execute(sql.update(t.sightings).where(*this).values(raw_hash=""))
+
+    def count(self, place: Place) -> tuple[int, int]:
+        """How many are known, and how many of them were met in this run."""
+        met = sql.func.sum(sql.case((t.sightings.c.run == place.run, 1), else_=0))
+        with self._database.begin() as db:
+            row = db.execute(sql.select(sql.func.count(), met).where(*_here(place))).one()
+        return row[0], row[1] or 0
+
+    def missing(self, place: Place) -> list[Key]:
+        """Known, and not met in this run."""
+        query = sql.select(t.sightings.c.source, t.sightings.c.source_id)
+        with self._database.begin() as db:
+            rows = db.execute(query.where(*_here(place), t.sightings.c.run != place.run)).all()
+        return [(row.source, row.source_id) for row in rows]
+
+    def miss(self, place: Place, keys: Sequence[Key], times: int) -> list[Key]:
+        """Those of `keys` that were now not found in so many complete runs in a row."""
+        gone = []
+        with self._database.begin(write=True) as db:
+            for source, source_id in keys:
+                mine = (*_here(place), t.sightings.c.source == source, t.sightings.c.source_id == source_id)
+                missed = t.sightings.c.missed + 1
+                db.execute(sql.update(t.sightings).where(*mine).values(run=place.run, missed=missed))
+                if (db.scalar(sql.select(t.sightings.c.missed).where(*mine)) or 0) >= times:
+                    gone.append((source, source_id))
+        return gone
+
+    def drop(self, db: sql.Connection, author: str, address: str, keys: Sequence[Key]) -> list[str]:
+        """The source does not show these any more. Returns the posts that no source shows now."""
+        shown = _of(t.sightings, author, address)
+        orphans: list[str] = []
+        for source, source_id in keys:
+            mine = (*shown, t.sightings.c.source == source, t.sightings.c.source_id == source_id)
+            post_id = db.scalar(sql.select(t.sightings.c.post_id).where(*mine))
+            db.execute(sql.delete(t.sightings).where(*mine))
+            if post_id and not _shown(db, post_id):
+                orphans.append(post_id)
+        return orphans
+
+    def addresses(self, post_id: str) -> list[str]:
+        """Where the post and its copies stand on the web."""
+        query = sql.select(t.sightings.c.url).where(t.sightings.c.post_id == post_id, t.sightings.c.url.is_not(None))
+        with self._database.begin() as db:
+            return sorted(set(db.scalars(query)))
+
+    # ---- how to ask them whether they have changed ------------------------------------------------------------------
+
+    def memory(self, author: str, address: str, rules: str) -> dict[str, dict[str, Any]]:
+        """etag, last_modified, listed and posts, by URL; what other rules have cleaned is to be fetched again."""
+        with self._database.begin() as db:
+            mine = (*_of(t.fetches, author, address), t.fetches.c.rules == rules)
+            rows = db.execute(sql.select(t.fetches).where(*mine)).all()
+        names = ("etag", "last_modified", "listed")
+        return {
+            row.url: {
+                **{name: getattr(row, name) for name in names},
+                "posts": tuple((source, source_id) for source, source_id in row.posts),
+            }
+            for row in rows
+        }
+
+    def remember(self, author: str, address: str, rules: str, memory: dict[str, dict[str, Any]]) -> None:
+        """Instead of what was remembered of the same URLs. After their posts are stored: else they would never be."""
+        with self._database.begin(write=True) as db:
+            for some in slices(sorted(memory)):
+                db.execute(sql.delete(t.fetches).where(*_of(t.fetches, author, address), t.fetches.c.url.in_(some)))
+            mine = {"author": author, "address": address, "rules": rules}
+            rows = [{**mine, "url": url, **seen} for url, seen in memory.items()]
+            if rows:
+                db.execute(sql.insert(t.fetches), rows)
+
+
+def _shown(db: sql.Connection, post_id: str) -> bool:
+    count = sql.select(sql.func.count()).select_from(t.sightings).where(t.sightings.c.post_id == post_id)
+    return bool(db.scalar(count))
+
+
+def _of(table: sql.Table, author: str, address: str) -> tuple[sql.ColumnElement[bool], sql.ColumnElement[bool]]:
+    return table.c.author == author, table.c.address == address
+
+
+def _here(place: Place) -> tuple[sql.ColumnElement[bool], sql.ColumnElement[bool]]:
+    return _of(t.sightings, place.author, place.address)

@@ -1,0 +1,314 @@
+"""What the feature pipeline writes: posts with everything made of them, in whole transactions, and what is to be gone."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sql
+from filelock import FileLock, Timeout
+
+from contracts.errors import NotFound, StoreBusy, StoreError
+from contracts.feature_store import tables as t
+from contracts.feature_store.database import now, slices
+from contracts.feature_store.ledger import Ledger, latest_seq
+from contracts.feature_store.sightings import Key, Place, Sighting
+from contracts.feature_store.versions import FeatureVersion
+from contracts.records import Chunk, Example, Mark, Post, Split
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Everything made from one post; `vectors[i]` is the key of the vector of `chunks[i]`."""
+
+    post: Post
+    chunks: Sequence[Chunk]
+    vectors: Sequence[str]
+    examples: Sequence[Example]
+    labels: str = ""
+    """The rules that the examples were made by."""
+    sketch: bytes = b""
+
+
+class WritableLedger(Ledger):
+    """The ledger as the feature pipeline uses it."""
+
+    @contextmanager
+    def writing(self, who: str) -> Iterator[None]:
+        """Hold the store for writing; readers go on. Raises StoreBusy, naming who holds it."""
+        lock, holder = FileLock(self._home / "ingest.lock"), self._home / "ingest.holder"
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+            raise StoreBusy(f"the store is being written by {name}", "wait until it has finished") from error
+        try:
+            holder.write_text(f"{who} (process {os.getpid()})", encoding="utf-8")
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    # ---- what is there already --------------------------------------------------------------------------------------
+
+    def known(self, ids: Sequence[str]) -> dict[str, str]:
+        """content_hash by id, of those that are stored."""
+        with self._begin() as db:
+            rows = db.execute(sql.select(t.posts.c.id, t.posts.c.content_hash).where(t.posts.c.id.in_(ids)))
+            return {row.id: row.content_hash for row in rows}
+
+    def same_text(self, author: str, hashes: Collection[str]) -> dict[str, str]:
+        """By text_hash, the id of a stored post of the author's with the same words."""
+        query = sql.select(t.posts.c.text_hash, t.posts.c.id).where(
+            t.posts.c.author == author, t.posts.c.text_hash.in_(hashes)
+        )
+        with self._begin() as db:
+            return {row.text_hash: row.id for row in db.execute(query)}
+
+    def sketches(self, author: str) -> Iterator[tuple[str, bytes]]:
+        query = sql.select(t.posts.c.id, t.posts.c.sketch).where(t.posts.c.author == author).order_by(t.posts.c.id)
+        with self._begin() as db:
+            for row in db.execution_options(yield_per=1000).execute(query):
+                yield row.id, row.sketch
+
+    def is_forgotten(self, author: str, hashes: Collection[str]) -> set[str]:
+        query = sql.select(t.forgotten.c.hash).where(t.forgotten.c.author == author, t.forgotten.c.hash.in_(hashes))
+        with self._begin() as db:
+            return set(db.scalars(query))
+
+    def outdated(self, author: str, labels: str) -> set[str]:
+        """Ids of posts that were labelled by other rules."""
+        query = sql.select(t.posts.c.id).where(t.posts.c.author == author, t.posts.c.labels != labels)
+        with self._begin() as db:
+            return set(db.scalars(query))
+
+    def missing_vectors(self, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` that no stored vector has: the only texts that need embedding."""
+        wanted = set(keys)
+        with self._begin() as db:
+            return wanted - self._existing(db, t.vectors.c.key, sorted(wanted))
+
+    def posts_without(self, version: FeatureVersion) -> Iterator[Post]:
+        """Stored posts that have no chunk of `version`: what is left to build of it."""
+        built = sql.select(t.chunks.c.post_id).where(t.chunks.c.version == version.id)
+        with self._begin() as db:
+            ids = list(db.scalars(sql.select(t.posts.c.id).where(t.posts.c.id.not_in(built)).order_by(t.posts.c.id)))
+        yield from self.posts_by_id(ids)
+
+    # ---- writing ----------------------------------------------------------------------------------------------------
+
+    def write(
+        self,
+        version: FeatureVersion,
+        features: Sequence[Features],
+        vectors: dict[str, Vector],
+        reference: bool = False,
+        place: Place | None = None,
+        seen: Sequence[Sighting] = (),
+    ) -> None:
+        """Store posts with their chunks, vectors, examples and sightings: all of them or, after a crash, none."""
+        import numpy as np
+
+        for key, vector in vectors.items():
+            if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
+                raise StoreError(f"the embedder made an unusable vector ({key})", "check the embedding model")
+        with self._begin(write=True) as db:
+            self.versions.register(db, version, len(next(iter(vectors.values()))) if vectors else None)
+            if vectors:
+                known = self._existing(db, t.vectors.c.key, list(vectors))
+                rows = [
+                    {"key": key, "data": v.astype("<f2").tobytes()} for key, v in vectors.items() if key not in known
+                ]
+                if rows:
+                    db.execute(sql.insert(t.vectors), rows)
+            seq = latest_seq(db) + 1
+            changed = [self._write_post(db, version, feature, reference, seq) for feature in features]
+            if place:
+                self._bury(db, self.sightings.put(db, place, seen), "duplicate")
+                self.sightings.look_again(db, [id_ for id_ in changed if id_], {sighting.key for sighting in seen})
+
+    def _write_post(
+        self, db: sql.Connection, version: FeatureVersion, feature: Features, reference: bool, seq: int
+    ) -> str:
+        """Returns the post's id where its words were others before."""
+        post = feature.post
+        values = {
+            **post.model_dump(exclude={"marks"}),
+            "marks": [mark.model_dump() for mark in post.marks],
+            "words": len(post.text.split()),
+            "content_hash": post.content_hash,
+            "text_hash": post.text_hash,
+            "sketch": feature.sketch,
+            "labels": feature.labels,
+        }
+        if not db.scalar(sql.select(sql.func.count()).where(t.authors.c.name == post.author)):
+            db.execute(sql.insert(t.authors).values(name=post.author, reference=reference, split_frozen=False))
+        old = db.execute(sql.select(t.posts).where(t.posts.c.id == post.id)).one_or_none()
+        same = old is not None and old.content_hash == post.content_hash
+        if old is None:
+            last = db.scalar(sql.select(sql.func.max(t.revisions.c.revision)).where(t.revisions.c.post_id == post.id))
+            db.execute(sql.delete(t.tombstones).where(t.tombstones.c.post_id == post.id))
+            db.execute(sql.insert(t.posts).values(id=post.id, revision=(last or 0) + 1, split=None, **values))
+        elif not same:
+            self._keep_revision(db, old)
+            db.execute(sql.update(t.posts).where(t.posts.c.id == post.id).values(revision=old.revision + 1, **values))
+        # Chunks of other versions stay while the text is the same; they point into a text that is gone once it changes.
+        stale = [t.chunks.c.post_id == post.id] + ([t.chunks.c.version == version.id] if same else [])
+        self._remove_chunks(db, seq, *stale)
+        self._write_chunks(db, version, feature, seq)
+        self._write_examples(db, post.id, feature.examples)
+        return post.id if old is not None and old.text_hash != post.text_hash else ""
+
+    def _write_chunks(self, db: sql.Connection, version: FeatureVersion, feature: Features, seq: int) -> None:
+        post_id = feature.post.id
+        ids = [str(uuid.uuid5(uuid.NAMESPACE_URL, f"{version.id}/{post_id}/{c.ordinal}")) for c in feature.chunks]
+        for some in slices(ids):
+            db.execute(sql.delete(t.removals).where(t.removals.c.id.in_(some)))
+        if feature.chunks:
+            db.execute(
+                sql.insert(t.chunks),
+                [
+                    {"id": id_, "version": version.id, "vector": key, "seq": seq, **chunk.model_dump()}
+                    for id_, chunk, key in zip(ids, feature.chunks, feature.vectors, strict=True)
+                ],
+            )
+
+    def _write_examples(self, db: sql.Connection, post_id: str, made: Sequence[Example]) -> None:
+        db.execute(sql.delete(t.examples).where(t.examples.c.post_id == post_id))
+        if made:
+            db.execute(sql.insert(t.examples), [example.model_dump(mode="json") for example in made])
+
+    def _keep_revision(self, db: sql.Connection, old: Any) -> None:
+        db.execute(
+            sql.insert(t.revisions).values(
+                post_id=old.id, revision=old.revision, title=old.title, text=old.text, replaced=now()
+            )
+        )
+
+    def relabel(self, labels: str, made: Sequence[tuple[Post, Sequence[Mark], Sequence[Example]]]) -> None:
+        """New marks and examples of stored posts, by the rules `labels`."""
+        with self._begin(write=True) as db:
+            for post, marks, examples in made:
+                values = {"marks": [mark.model_dump() for mark in marks], "labels": labels}
+                db.execute(sql.update(t.posts).where(t.posts.c.id == post.id).values(**values))
+                self._write_examples(db, post.id, examples)
+
+    def assign_splits(self, splits: dict[str, Split]) -> None:
+        with self._begin(write=True) as db:
+            for post_id, split in splits.items():
+                db.execute(sql.update(t.posts).where(t.posts.c.id == post_id).values(split=split))
+
+    def start_run(self, author: str, sources: Sequence[str], reference: bool) -> int:
+        """Note that an ingest begins; it says anew whether the author is one to compare with."""
+        with self._begin(write=True) as db:
+            db.execute(sql.update(t.authors).where(t.authors.c.name == author).values(reference=reference))
+            made = db.execute(
+                sql.insert(t.runs).values(author=author, started=now(), report={"sources": list(sources)})
+            )
+            assert made.inserted_primary_key is not None
+            return int(made.inserted_primary_key[0])
+
+    def finish_run(self, run: int, report: dict[str, Any]) -> None:
+        with self._begin(write=True) as db:
+            db.execute(sql.update(t.runs).where(t.runs.c.id == run).values(finished=now(), report=report))
+
+    # ---- what is to be gone -----------------------------------------------------------------------------------------
+
+    def drop(self, author: str, address: str, keys: Sequence[Key], reason: str) -> int:
+        """The source shows these no more; posts that no other source shows are deleted. Returns how many."""
+        deleted = 0
+        for some in slices(keys):
+            with self._begin(write=True) as db:
+                orphans = self.sightings.drop(db, author, address, some)
+                self._bury(db, orphans, reason)
+                deleted += len(orphans)
+        return deleted
+
+    def _bury(self, db: sql.Connection, ids: Sequence[str], reason: str) -> None:
+        """Their last texts stay as revisions, and a tombstone says why they are gone."""
+        for row in db.execute(sql.select(t.posts).where(t.posts.c.id.in_(ids))).all():
+            self._keep_revision(db, row)
+            db.execute(sql.insert(t.tombstones).values(post_id=row.id, author=row.author, reason=reason, at=now()))
+        self._remove(db, ids)
+
+    def forget(self, author: str, post_ids: Sequence[str]) -> None:
+        """Leave nothing of these posts but hashes of ids and words, so that no later run brings them back."""
+        for some in slices(post_ids):
+            with self._begin(write=True) as db:
+                texts = db.scalars(sql.select(t.posts.c.text_hash).where(t.posts.c.id.in_(some)))
+                hashes = {*some, *texts}
+                known = self._existing(db, t.forgotten.c.hash, sorted(hashes))
+                rows = [{"author": author, "hash": value} for value in sorted(hashes - known)]
+                if rows:
+                    db.execute(sql.insert(t.forgotten), rows)
+                self._erase(db, some)
+        self._leave_no_trace()
+
+    def forget_source(self, author: str, address: str) -> list[str]:
+        """The source and every post that it showed, whose ids are returned; what others show comes back from there."""
+        mine = [t.sightings.c.author == author, t.sightings.c.address == address]
+        with self._begin(write=True) as db:
+            ids = list(db.scalars(sql.select(t.sightings.c.post_id).where(*mine).distinct()))
+            known = db.execute(
+                sql.delete(t.sources).where(t.sources.c.author == author, t.sources.c.address == address)
+            )
+            if not ids and not known.rowcount:
+                raise NotFound(f"{author!r} has no source {address}", f"twin sources --author {author!r}")
+            db.execute(sql.delete(t.fetches).where(t.fetches.c.author == author))
+            db.execute(sql.delete(t.runs).where(t.runs.c.author == author))
+            for some in slices(ids):
+                self._erase(db, some)
+            db.execute(sql.delete(t.sightings).where(*mine))
+        self._leave_no_trace()
+        return ids
+
+    def forget_author(self, author: str) -> list[str]:
+        """Everything of the author's. Returns the ids of their posts."""
+        with self._begin(write=True) as db:
+            ids = list(db.scalars(sql.select(t.posts.c.id).where(t.posts.c.author == author)))
+            dead = db.scalars(sql.select(t.tombstones.c.post_id).where(t.tombstones.c.author == author))
+            for some in slices([*ids, *dead]):
+                self._erase(db, some)
+            for table in (t.sources, t.sightings, t.fetches, t.runs, t.forgotten, t.tombstones):
+                db.execute(sql.delete(table).where(table.c.author == author))
+            db.execute(sql.delete(t.authors).where(t.authors.c.name == author))
+        self._leave_no_trace()
+        return ids
+
+    def _erase(self, db: sql.Connection, ids: Sequence[str]) -> None:
+        """Also older revisions, and whatever shows that the post was ever there."""
+        self._remove(db, ids)
+        for table in (t.revisions, t.tombstones, t.sightings):
+            db.execute(sql.delete(table).where(table.c.post_id.in_(ids)))
+
+    def _remove(self, db: sql.Connection, ids: Sequence[str]) -> None:
+        if ids:
+            self._remove_chunks(db, latest_seq(db) + 1, t.chunks.c.post_id.in_(ids))
+            db.execute(sql.delete(t.examples).where(t.examples.c.post_id.in_(ids)))
+            db.execute(sql.delete(t.posts).where(t.posts.c.id.in_(ids)))
+
+    def _remove_chunks(self, db: sql.Connection, seq: int, *which: sql.ColumnElement[bool]) -> None:
+        gone = db.execute(sql.select(t.chunks.c.id, t.chunks.c.version).where(*which)).all()
+        if gone:
+            db.execute(sql.delete(t.chunks).where(*which))
+            db.execute(sql.insert(t.removals), [{"id": row.id, "version": row.version, "seq": seq} for row in gone])
+
+    def _leave_no_trace(self) -> None:
+        """Vectors that no chunk has any more, the blocks of the file that held what is gone, and the indexes' copies."""
+        with self._begin(write=True) as db:
+            used = sql.select(t.chunks.c.vector)
+            db.execute(sql.delete(t.vectors).where(t.vectors.c.key.not_in(used)))
+        self._database.settle()
+
+    def _existing(self, db: sql.Connection, column: sql.Column[str], keys: Sequence[str]) -> set[str]:
+        return {found for some in slices(keys) for found in db.scalars(sql.select(column).where(column.in_(some)))}

@@ -1,0 +1,259 @@
+"""One source → posts in the store, a batch at a time, and what it no longer shows → gone.
+
+What a source says is compared before it is cleaned, so that a post that has not changed costs one hash.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from contracts.errors import SourceError
+from contracts.feature_store import Features, FeatureStore, FeatureVersion, Key, Place, Sighting
+from contracts.records import Post, digest
+from feature_pipeline.batches import Engine, Progress
+from feature_pipeline.chunk import Chunker, chunk
+from feature_pipeline.clean import CLEANER
+from feature_pipeline.deduplicate import NearDuplicates, sketch
+from feature_pipeline.label import LABELS, examples
+from feature_pipeline.report import Report, SourceReport
+from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, read
+from feature_pipeline.sources.memory import Memory, Seen
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MISSES = 2  # complete runs in which a page was not found, until its post is taken for deleted
+LONGEST_WAIT_S = 20.0  # until what was read so far is stored: a slow site must not lose minutes to a crash
+
+
+@dataclass
+class Intake:
+    """One run's posts on their way into the store."""
+
+    store: FeatureStore
+    author: str
+    reference: bool
+    run: int
+    version: FeatureVersion
+    chunker: Chunker
+    engine: Engine
+    report: Report
+    progress: Progress
+    not_found: list[Key] = field(default_factory=list)
+
+    @cached_property
+    def near(self) -> NearDuplicates:
+        """Loaded at the first new post: a run without any needs none."""
+        return NearDuplicates(self.store.sketches(self.author))
+
+    def source(self, address: str, limit: int | None, allow_delete: bool) -> None:
+        """Everything that one source shows. One that cannot be read is noted, and takes nothing away."""
+        place, mine = Place(self.author, address, self.run), SourceReport(address)
+        self.report.sources.append(mine)
+        self.not_found = []
+        memory = Memory({url: Seen(**seen) for url, seen in self._remembered(place).items()})
+        self.store.sightings.register(self.author, address)
+        items = read(address, memory)
+        try:
+            for batch in _batches(islice(items, limit), self.engine.batch):
+                mine.complete = any(isinstance(item, Complete) for item in batch)
+                mine.found += sum(not isinstance(item, Complete) for item in batch)
+                self._take(batch, place)
+        except SourceError as error:
+            self.report.failed[address] = mine.error = str(error)
+        else:
+            if limit is None or mine.found < limit:
+                self._keep_memory(place, memory)
+        if mine.complete:
+            self._delete_missing(place, allow_delete)
+        self.store.sightings.finish(self.author, address, mine.error or f"{mine.found} found")
+
+    # ---- a batch ----------------------------------------------------------------------------------------------------
+
+    def _take(self, batch: Sequence[Item], place: Place) -> None:
+        self.report.found += sum(not isinstance(item, Complete) for item in batch)
+        self.progress("read", self.report.found, None)
+        items = [item for item in batch if not isinstance(item, Complete)]
+        known = self.store.sightings.known(place, [(item.source, item.source_id) for item in items])
+        raws = {(item.source, item.source_id): item for item in items if isinstance(item, RawPost)}
+        self.report.duplicate += sum(isinstance(item, RawPost) for item in items) - len(raws)
+        fresh = _fresh(raws, known)
+        same = [key for key in raws if key not in fresh]
+        same += [(item.source, item.source_id) for item in items if isinstance(item, Unchanged)]
+        for key in same:
+            self._count_unchanged(key, known.get(key))
+        met = [key for key in same if key in known]
+        for item in items:
+            if isinstance(item, Refusal):
+                met += self._refused(item, known, place)
+        met += self._clean([(raws[key], raw_hash) for key, raw_hash in fresh.items()], known, place)
+        self.store.sightings.touch(place, met)
+
+    def _count_unchanged(self, key: Key, sighting: Sighting | None) -> None:
+        copy = sighting is not None and sighting.post_id != digest(self.author, *key)
+        self.report.duplicate += copy
+        self.report.unchanged += not copy
+
+    def _refused(self, refusal: Refusal, known: dict[Key, Sighting], place: Place) -> list[Key]:
+        """Returns what was met all the same: the old version of a page that cannot be read today stays."""
+        self.report.refuse(refusal)
+        key = (refusal.source, refusal.source_id)
+        if key not in known:
+            return []
+        if refusal.reason in WITHDRAWN:
+            self.report.deleted += self.store.drop(self.author, place.address, [key], refusal.reason)
+            return []
+        if refusal.reason == "not_found":
+            self.not_found.append(key)
+            return []
+        return [key]
+
+    def _clean(self, raws: Sequence[tuple[RawPost, str]], known: dict[Key, Sighting], place: Place) -> list[Key]:
+        """Clean what is fresh and store it. Returns what was refused though it is known: its old version stays."""
+        stay: list[Key] = []
+        posts: list[tuple[Post, Sighting]] = []
+        cleaned = self.engine.clean([raw for raw, _ in raws], self.author)
+        hashes = {value for post in cleaned if isinstance(post, Post) for value in (post.id, post.text_hash)}
+        forgotten = self.store.is_forgotten(self.author, hashes)
+        for (raw, raw_hash), post in zip(raws, cleaned, strict=True):
+            if isinstance(post, Post) and not forgotten.isdisjoint((post.id, post.text_hash)):
+                post = Refusal(raw.source, raw.source_id, "forgotten", "you said to forget it")
+            if isinstance(post, Refusal):
+                stay += self._refused(post, known, place)
+            else:
+                posts.append((post, Sighting((raw.source, raw.source_id), post.id, raw_hash, raw.url)))
+        self._store(posts, place)
+        return stay
+
+    def _store(self, posts: Sequence[tuple[Post, Sighting]], place: Place) -> None:
+        stored = self.store.known([post.id for post, _ in posts])
+        new, seen = self._originals(posts, stored)
+        features, vectors, broken = self.features(new)
+        self.report.changed += sum(feature.post.id in stored for feature in features)
+        self.report.added += sum(feature.post.id not in stored for feature in features)
+        seen = [sighting for sighting in seen if sighting.post_id not in broken]
+        if seen:
+            self.store.write(self.version, features, vectors, self.reference, place, seen)
+
+    def _originals(
+        self, posts: Sequence[tuple[Post, Sighting]], stored: dict[str, str]
+    ) -> tuple[list[Post], list[Sighting]]:
+        """The posts that are new or changed, and what each thing that was seen is: a post of its own, or a copy of one."""
+        same = self.store.same_text(self.author, {post.text_hash for post, _ in posts})
+        now = {post.id: post.text_hash for post, _ in posts}
+        same = {
+            text: id_ for text, id_ in same.items() if now.get(id_, text) == text
+        }  # what is edited here has it no more
+        new: dict[str, Post] = {}
+
+        def text_of(post_id: str) -> str | None:
+            if post_id in now:
+                return new[post_id].text if post_id in new else None
+            return next((post.text for post in self.store.posts_by_id([post_id])), None)
+
+        def original(post: Post, sketched: bytes) -> str:
+            if stored.get(post.id) == post.content_hash:
+                return post.id
+            if same.setdefault(post.text_hash, post.id) != post.id:
+                return same[post.text_hash]
+            edited = post.id in stored or post.id in new
+            return (not edited and self.near.find(post.id, post.text, sketched, text_of)) or post.id
+
+        seen: list[Sighting] = []
+        for post, sighting in sorted(posts, key=lambda pair: pair[0].id not in stored):  # what is known comes first
+            sketched = sketch(post.text)
+            post_id = original(post, sketched)
+            seen.append(replace(sighting, post_id=post_id))
+            if post_id != post.id:
+                self.report.duplicate += 1
+            elif stored.get(post.id) == post.content_hash:
+                self.report.unchanged += 1
+            else:
+                self.near.add(post.id, sketched)
+                new[post.id] = post
+        return list(new.values()), seen
+
+    def features(self, posts: Sequence[Post]) -> tuple[list[Features], dict[str, NDArray[np.float32]], set[str]]:
+        """Chunks, examples and vectors; and the ids of posts of which no vector can be made, which are refused."""
+        made = [(post, chunk(post, self.chunker)) for post in posts]
+        texts = {
+            self.store.vector_key(text, self.version): text
+            for post, chunks in made
+            for text in (piece.embedded(post.text) for piece in chunks)
+        }
+        missing = sorted(self.store.missing_vectors(texts))
+        embedder = self.store.embedder_of(self.version)
+        found = self.engine.embed([texts[key] for key in missing], embedder, self.progress)
+        vectors = {key: vector for key, vector in zip(missing, found, strict=True) if vector is not None}
+        features, broken = [], set()
+        for post, chunks in made:
+            keys = [self.store.vector_key(piece.embedded(post.text), self.version) for piece in chunks]
+            if vectors.keys() >= set(keys) & set(missing):
+                features.append(Features(post, chunks, keys, examples(post), LABELS, sketch(post.text)))
+            else:
+                broken.add(post.id)
+                detail = "the embedder makes no usable vector of it"
+                self.report.refuse(Refusal(post.source, post.source_id, "quarantined", detail))
+        self.report.chunks += sum(len(feature.chunks) for feature in features)
+        self.report.examples += sum(len(feature.examples) for feature in features)
+        self.report.embedded += len(vectors)
+        return features, vectors, broken
+
+    # ---- the end of a source ----------------------------------------------------------------------------------------
+
+    def _remembered(self, place: Place) -> dict[str, dict[str, object]]:
+        return self.store.sightings.memory(place.author, place.address, CLEANER)
+
+    def _keep_memory(self, place: Place, memory: Memory) -> None:
+        """Of addresses whose posts are all stored: what was refused is to be looked at again."""
+        keys = list({key for seen in memory.now.values() for key in seen.posts})
+        known = self.store.sightings.known(place, keys)
+        kept = {url: asdict(seen) for url, seen in memory.now.items() if all(key in known for key in seen.posts)}
+        self.store.sightings.remember(place.author, place.address, CLEANER, kept)
+
+    def _delete_missing(self, place: Place, allow_delete: bool) -> None:
+        gone = self.store.sightings.miss(place, self.not_found, MISSES)
+        missing = self.store.sightings.missing(place)
+        known, met = self.store.sightings.count(place)
+        if missing and 2 * met < known and not allow_delete:
+            self.report.withheld += len(missing)
+        else:
+            gone += missing
+        self.report.deleted += self.store.drop(self.author, place.address, gone, "deleted")
+
+
+def _fresh(raws: dict[Key, RawPost], known: dict[Key, Sighting]) -> dict[Key, str]:
+    """The hashes of what says something else than at the last run; with the copies of posts that do."""
+    hashes = {key: _raw_hash(raw) for key, raw in raws.items()}
+    changed = {key for key, value in hashes.items() if key not in known or known[key].raw_hash != value}
+    posts = {known[key].post_id for key in changed if key in known}
+    return {key: value for key, value in hashes.items() if key in changed or known[key].post_id in posts}
+
+
+def _raw_hash(raw: RawPost) -> str:
+    date = raw.date.isoformat() if raw.date else ""
+    return digest(CLEANER, raw.title, date, raw.url or "", raw.markup, raw.format, raw.text)
+
+
+def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """Of at most `size`; what was read before an error, or in a long while, is not held back."""
+    batch: list[Item] = []
+    began = time.monotonic()
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) >= size or time.monotonic() - began > LONGEST_WAIT_S:
+                yield batch
+                batch, began = [], time.monotonic()
+    except SourceError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
