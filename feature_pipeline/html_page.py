@@ -1,7 +1,6 @@
 """A whole HTML page → its article as Markdown, and the facts about it. Runs in the parser's child process.
 
-trafilatura finds the article. It also drops blank lines in code, the bars of quotations and emoji joiners, so those are
-kept out of its sight and put back: what the author typed is the voice.
+`html_article` finds the article and `html_facts` what is stated about it; this parses the page, once for both.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from urllib.parse import urljoin
 
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
+from feature_pipeline.html_article import OTHERS, article, length
+from feature_pipeline.html_facts import stated
 from feature_pipeline.html_markdown import SKIP, prune, to_markdown
 from feature_pipeline.liquid import from_html
 
@@ -22,14 +23,6 @@ FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+j
 FEED_LINK = re.compile(r"(?:^|/)(?:feed|rss|atom|index)(?:\.xml|\.json|\.rss|\.atom|/)?$", re.IGNORECASE)
 ARTICLE_TYPES = re.compile(r'"@type"\s*:\s*(?:\[\s*)?"(?:Article|BlogPosting|NewsArticle|SocialMediaPosting)"')
 CHROME = frozenset(("nav", "header", "footer", "aside", "form", "dialog"))
-# Not the author's words, though inside the article: names that themes give to comments and to what invites a click.
-OTHERS = re.compile(
-    r"(?:^|[\s_-])(?:comments?|respond|disqus|webmentions?|related|share|sharing|social|sidebar|newsletter|subscribe"
-    r"|breadcrumbs?|pagination|pager)(?:[\s_-]|$)",
-    re.IGNORECASE,
-)
-# Printable, or trafilatura drops them; no one writes them.
-BREAK, JOIN, PART = "⸨br⸩", "⸨zwj⸩", "⸨zwnj⸩"
 
 
 def markdown(html: str) -> str:
@@ -40,23 +33,28 @@ def markdown(html: str) -> str:
     if root is None:
         return ""
     prune(root)
-    if not whole:
-        return to_markdown(root)
-    marked = root.findall(".//article") or root.findall(".//main")
-    region = to_markdown(_without_chrome(marked[0] if len(marked) == 1 else root))
-    article = _article(root)
-    # A post of one sentence is too short for trafilatura to see; a page that marks its article is believed over it.
-    missed = len(article.split()) < len(region.split()) / 2 if len(marked) == 1 else not article
-    return region if missed else article
+    return _article(root) if whole else to_markdown(root)
 
 
 def facts(html: str, url: str | None = None) -> dict[str, Any]:
     """What the page says about itself; the keys are those of `parser.Facts`."""
     root = parse(html)
+    return {} if root is None else _facts(root, url)
+
+
+def page(html: str, url: str | None = None) -> tuple[str, dict[str, Any]]:
+    """`markdown` and `facts` of a whole page that is parsed once."""
+    root = parse(html)
     if root is None:
-        return {}
+        return "", {}
+    found = _facts(root, url)
+    return _article(root), found
+
+
+def _facts(root: HtmlElement, url: str | None) -> dict[str, Any]:
+    """Leaves `root` as `prune` does."""
     links = {name: _links(root, find, url) for name, find in (("canonical", _canonical), ("feeds", _feeds))}
-    found: dict[str, Any] = _metadata(root)
+    found = stated(root, url)
     found["url"] = next((link for link in links["canonical"] if link.startswith(("http://", "https://"))), None)
     found["feeds"] = links["feeds"]
     og_type = "".join(root.xpath("//meta[@property='og:type']/@content")[:1]).strip().lower()
@@ -81,21 +79,11 @@ def parse(html: str) -> HtmlElement | None:
 
 
 def _article(root: HtmlElement) -> str:
-    import trafilatura
-    from lxml.html import tostring
-
-    kept = _shield(root)
-    found = trafilatura.extract(
-        tostring(root, encoding="unicode"),
-        output_format="markdown",
-        favor_precision=True,
-        include_formatting=True,
-        include_links=False,
-        include_tables=True,
-        include_comments=False,
-        with_metadata=False,
-    )
-    return _unshield(found or "", kept)
+    """A post of one sentence is too short to be found; a page that marks its article is believed over what was found."""
+    marked = root.findall(".//article") or root.findall(".//main")
+    region = _without_chrome(marked[0]) if len(marked) == 1 else None
+    enough = 1 if region is None else length(region) // 2
+    return article(root, enough) or to_markdown(_without_chrome(root) if region is None else region)
 
 
 def _without_chrome(part: HtmlElement) -> HtmlElement:
@@ -104,77 +92,6 @@ def _without_chrome(part: HtmlElement) -> HtmlElement:
         if element.tag in CHROME or OTHERS.search(f"{element.get('id', '')} {element.get('class', '')}"):
             element.drop_tree()
     return part
-
-
-def _shield(root: HtmlElement) -> list[str]:
-    """Marks what trafilatura would flatten; returns the Markdown of each marked block."""
-    kept: list[str] = []
-    for element in list(root.iter("pre", "blockquote")):
-        if next(element.iterancestors("pre", "blockquote"), None) is None:
-            block = to_markdown(element)
-            if element.tag == "pre":
-                code = (element.text_content() or "").replace("`", "'")
-                for child in list(element):
-                    element.remove(child)
-                element.text = code
-            slots = [(node, name) for node, name in _texts(element) if (getattr(node, name) or "").strip()]
-            if block and slots:
-                (first, at_first), (last, at_last) = slots[0], slots[-1]
-                setattr(first, at_first, f"⸨{len(kept)}⸩\n{getattr(first, at_first)}")
-                setattr(last, at_last, f"{getattr(last, at_last)}\n⸨/{len(kept)}⸩")
-                kept.append(block)
-    # In a <div> a <br> may stand for a paragraph, and trafilatura knows how to tell.
-    for br in [br for br in root.iter("br") if br.getparent().tag in ("p", "li", "td", "dd", "h1", "h2", "h3")]:
-        br.tail = BREAK + (br.tail or "")
-        br.drop_tag()
-    for raised in list(root.iter("sup", "sub")):  # trafilatura writes these as tags
-        raised.drop_tag()
-    _replace(root, {"\u200d": JOIN, "\u200c": PART})
-    return kept
-
-
-def _unshield(text: str, kept: list[str]) -> str:
-    def block(match: re.Match[str]) -> str:
-        return f"\n\n{kept[int(match[1])]}\n\n"
-
-    text = re.sub(rf" *{BREAK} *", "\n", text).replace(JOIN, "\u200d").replace(PART, "\u200c")
-    text = re.sub(r"\s*(?:`{1,3}[^\n`]*\n?)?⸨(\d+)⸩.*?⸨/\1⸩(?:\s*`{1,3})?\s*", block, text, flags=re.DOTALL)
-    return re.sub(r"⸨/?\d+⸩\s?", "", text).strip()
-
-
-def _texts(element: HtmlElement) -> Iterator[tuple[HtmlElement, str]]:
-    """Where text hangs inside an element, in reading order."""
-    yield element, "text"
-    for child in element:
-        yield from _texts(child)
-        yield child, "tail"
-
-
-def _replace(root: HtmlElement, changes: dict[str, str]) -> None:
-    for node, name in _texts(root):
-        value = getattr(node, name)
-        if value:
-            for old, new in changes.items():
-                value = value.replace(old, new)
-            setattr(node, name, value)
-
-
-def _metadata(root: HtmlElement) -> dict[str, Any]:
-    import trafilatura
-
-    # extensive_search guesses a date from any number in the text: no date is better.
-    found = trafilatura.extract_metadata(root, date_config={"original_date": True, "extensive_search": False})
-    return {"title": _title(root, found.title or ""), "date": found.date, "author": found.author}
-
-
-def _title(root: HtmlElement, found: str) -> str:
-    """trafilatura takes a lone <h1>; outside the article that is often the blog's name, and <title> knows better."""
-    title = " ".join((root.findtext(".//title") or "").split())
-    in_article = root.xpath("//article//h1 | //main//h1")
-    named = root.xpath("//meta[@property='og:title']/@content")
-    if not title or named or in_article or found.casefold() in title.casefold():
-        return found or title
-    return title.split(" | ")[0]
 
 
 def _canonical(root: HtmlElement) -> list[str]:

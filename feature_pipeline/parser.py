@@ -69,14 +69,23 @@ def markdown(html: str) -> str:
 
 def facts(html: str, url: str | None = None) -> Facts:
     """Raises ParseError."""
-    found: dict[str, Any] = _child.ask("facts", html, url)
-    return Facts(**{**found, "date": _day(found.get("date"))})
+    return _facts(_child.ask("facts", html, url))
+
+
+def page(html: str, url: str | None = None) -> tuple[str, Facts]:
+    """`markdown` and `facts` of a whole page, for the time of one. Raises ParseError."""
+    text, found = _child.ask("page", html, url)
+    return text, _facts(found)
 
 
 def entries(feed: bytes, content_type: str, url: str) -> list[Entry]:
     """In the feed's order. Raises ParseError."""
     found = _child.ask("entries", base64.b64encode(feed).decode(), content_type, url, limit_s=FEED_LIMIT_S)
     return [Entry(**{**entry, "date": _day(entry["date"])}) for entry in found]
+
+
+def _facts(found: dict[str, Any]) -> Facts:
+    return Facts(**{**found, "date": _day(found.get("date"))})
 
 
 def _day(date: str | None) -> dt.date | None:
@@ -156,6 +165,7 @@ def _serve() -> None:
     tasks: dict[str, Callable[..., Any]] = {
         "markdown": html_page.markdown,
         "facts": html_page.facts,
+        "page": html_page.page,
         "entries": read_feed,
     }
     for line in sys.stdin:

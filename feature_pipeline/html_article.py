@@ -1,0 +1,265 @@
+"""Which words of a whole page are its article; what is kept is written from the page itself.
+
+trafilatura says where the article is. Of its output only the letters are used, to recognise the page's own paragraphs: it
+loses headings, tables, lines of code and words beside formulas, and these stand between the paragraphs that it found.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lxml.html import HtmlElement
+
+from feature_pipeline.html_markdown import BLOCKS, PRE, SKIP, to_markdown
+
+# Names that themes give to comments, and to what invites a click: not the author's words, though inside the article.
+OTHERS = re.compile(
+    r"(?:^|[\s_-])(?:comments?|respond|disqus|webmentions?|related|share|sharing|social|sidebar|newsletter|subscribe"
+    r"|breadcrumbs?|pagination|pager)(?:[\s_-]|$)",
+    re.IGNORECASE,
+)
+# A stretch of so many letters is found again by more than chance; what is shorter than two is too short to tell.
+STRETCH = 10
+# Under so many words, and so small a part of the page, trafilatura's quick look has missed the article.
+FEW_WORDS, SMALL_PART = 120, 0.3
+CONTENT = frozenset(
+    (
+        *("p", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "thead"),
+        *("tbody", "tr", "td", "th", "caption", *PRE),
+    )
+)
+# What stands over other people's words and other posts, alone on its line.
+ENDINGS = re.compile(
+    r"(?:related|recommended|more|most|other|latest|popular|trending|top|similar)(?: \w+){0,3}"
+    r" (?:posts?|articles?|stories|news|videos?|content|reading|links?|topics?|columns?|coverage|headlines|searches|read"
+    r"|viewed|popular|shared|slide ?shows?)|related|you (?:may|might)(?: also)? (?:like|enjoy|be interested in).*"
+    r"|more (?:from|on|about) .{2,60}|(?:read|see|up) (?:next|also)|read more|recommended(?: for you)?"
+    r"|(?:\d+ |no |view |post a |add a |leave a |your )?(?:comments?|reply|replies|responses?|thoughts on.*)(?: ?\(?\d+\)?)?"
+    r"|(?:share|tweet|like|follow|print|email|pin)(?: (?:this|on|us|it|via|with|me)\b.{0,40})?|leave a (?:reply|comment).*"
+    r"|about the author|tags?|filed under.*|categor(?:y|ies)|advertisement|newsletter|sign up.{0,40}|subscribe.{0,40}"
+    r"|join the (?:conversation|discussion).*",
+    re.IGNORECASE,
+)
+# What stands between a title and the first sentence.
+BYLINE = re.compile(
+    r"(?:by|von|par|por)(?: \S+){1,6}|(?:posted|published|updated|last updated|written|author|date)\b.*"
+    r"|.*\b(?:19|20)\d\d\b.*\b\d\d?\b.*|.*\b\d\d?\b.*\b(?:19|20)\d\d\b.*"
+    r"|\d+ (?:comments?|views?|shares?|likes?|min(?:ute)?s?(?: read)?).*",
+    re.IGNORECASE,
+)
+SENTENCE_END = re.compile(r"[.!?…:。！？]['\"”’»)]?$")
+
+
+@dataclass
+class Run:
+    """Text that a reader sees as one paragraph, heading, cell or block of code."""
+
+    owner: HtmlElement
+    places: list[tuple[HtmlElement, str]] = field(default_factory=list)
+    linked: int = 0
+    letters: str = ""
+    found: bool = False
+
+    def words(self) -> str:
+        return " ".join("".join(getattr(node, name) or "" for node, name in self.places).split())
+
+    def clear(self) -> None:
+        for node, name in self.places:
+            setattr(node, name, None)
+
+
+@dataclass
+class Tally:
+    """Letters under an element: all, those in links, those that trafilatura found."""
+
+    all: int = 0
+    linked: int = 0
+    found: int = 0
+
+
+def article(root: HtmlElement, enough: int = 1) -> str:
+    """Markdown of a page that has been through `prune`; "", and `root` as it was, for fewer than `enough` letters."""
+    runs = list(_runs(root))
+    seed = _seed(root, sum(len(run.words().split()) for run in runs))
+    if seed is None:
+        return ""
+    _recognise(runs, "".join(seed.itertext()))
+    lines = {
+        letters(text)
+        for element in seed.iter()
+        for text in ("".join(element.itertext()), element.text, element.tail)
+        if text
+    }
+    kept = _trimmed(_unquoted(_chosen(runs, lines)), titles(root))
+    if sum(len(run.letters) for run in kept) < enough:
+        return ""
+    keep = {id(run) for run in kept}
+    for run in runs:
+        if id(run) not in keep:
+            run.clear()
+    return re.sub(r"\A(?:---\n\n)+|(?:\n\n---)+(?=\n\n---|\s*\Z)", "", to_markdown(root))
+
+
+def letters(text: str) -> str:
+    """What stays the same however a text is laid out."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def length(element: HtmlElement) -> int:
+    """Letters that a reader sees in it, but for links."""
+    return sum(len(run.letters) - run.linked for run in _runs(element))
+
+
+def titles(root: HtmlElement) -> set[str]:
+    """The letters of what may be the title: it is no part of the text, and would stand there twice."""
+    said = [root.findtext(".//title") or "", *map(str, root.xpath("//meta[@property='og:title']/@content"))]
+    parts = [part for text in said for part in re.split(r"\s+[-–—|·•:»«]\s+", text) if len(part.split()) > 2]
+    return {letters(text) for text in (*said, *parts, *(h1.text_content() or "" for h1 in root.iter("h1")))} - {""}
+
+
+def _seed(root: HtmlElement, words: int) -> HtmlElement | None:
+    """trafilatura's article: its quick look adds less of others' words than its thorough one, but misses some pages."""
+    from trafilatura import bare_extraction
+
+    found = None
+    for fast in (True, False):
+        answer = bare_extraction(
+            copy.deepcopy(root), output_format="txt", include_comments=False, include_formatting=False, fast=fast
+        )
+        found = getattr(answer, "body", None) if answer is not None else found
+        size = len(" ".join(found.itertext()).split()) if found is not None else 0
+        if size >= FEW_WORDS or size >= SMALL_PART * words:
+            break
+    return found
+
+
+def _runs(root: HtmlElement) -> Iterator[Run]:
+    """In reading order, without those that have no letters."""
+    run: Run | None = None
+    for node, name, owner, linked in _texts(root, root, False):
+        if run is None or owner is not run.owner or name == "":
+            if run is not None and run.letters:
+                yield run
+            run = Run(owner)
+        if name:
+            seen = letters(getattr(node, name))
+            run.places.append((node, name))
+            run.letters += seen
+            run.linked += len(seen) if linked else 0
+    if run is not None and run.letters:
+        yield run
+
+
+def _texts(
+    element: HtmlElement, owner: HtmlElement, linked: bool
+) -> Iterator[tuple[HtmlElement, str, HtmlElement, bool]]:
+    """Each text with the block it is in and whether it is a link's; no name where a block begins or ends."""
+    tag = element.tag
+    if not isinstance(tag, str) or (tag in SKIP and tag != "form"):
+        return
+    block = (tag in BLOCKS or tag == "form") and owner.tag not in PRE
+    owner, linked = (element if block else owner), linked or tag == "a"
+    if block:
+        yield element, "", owner, linked
+    if element.text:
+        yield element, "text", owner, linked
+    for child in element:
+        yield from _texts(child, owner, linked)
+        if child.tail:
+            yield child, "tail", owner, linked
+    if block:
+        yield element, "", owner, linked
+
+
+def _recognise(runs: list[Run], text: str) -> None:
+    """Marks those of which most stretches of letters stand in `text`."""
+    text = letters(text)
+    known = {text[at : at + STRETCH] for at in range(len(text) - STRETCH + 1)}
+    for run in runs:
+        stretches = [run.letters[at : at + STRETCH] for at in range(0, len(run.letters) - STRETCH + 1, 3)]
+        again = sum(stretch in known for stretch in stretches)
+        run.found = len(run.letters) >= 2 * STRETCH and again >= 0.6 * len(stretches)
+
+
+def _chosen(runs: list[Run], lines: set[str]) -> list[Run]:
+    """What was found, and what stands in between and looks like a part of it."""
+    at = [place for place, run in enumerate(runs) if run.found]
+    if not at:
+        return [run for run in runs if run.letters in lines]
+    tallies = _tallies(runs)
+    verdicts: dict[HtmlElement, bool] = {}
+    kept = []
+    for place, run in enumerate(runs):
+        inside = at[0] < place < at[-1]
+        if run.found or run.letters in lines or (inside and _belongs(run.owner, tallies, verdicts)):
+            kept.append(run)
+    return kept
+
+
+def _tallies(runs: list[Run]) -> dict[HtmlElement, Tally]:
+    tallies: dict[HtmlElement, Tally] = {}
+    for run in runs:
+        node: HtmlElement | None = run.owner
+        while node is not None:
+            tally = tallies.setdefault(node, Tally())
+            tally.all += len(run.letters)
+            tally.linked += run.linked
+            tally.found += len(run.letters) if run.found else 0
+            node = node.getparent()
+    return tallies
+
+
+def _belongs(owner: HtmlElement, tallies: dict[HtmlElement, Tally], verdicts: dict[HtmlElement, bool]) -> bool:
+    """Whether the largest part around `owner` in which nothing was found is content, not links or a box of a theme's."""
+    if tallies[owner].found:
+        return True
+    parent = owner.getparent()
+    while parent is not None and not tallies[parent].found:
+        owner, parent = parent, parent.getparent()
+    if owner not in verdicts:
+        code_or_table = owner.tag in ("div", "figure") and owner.find(".//pre") is not None
+        code_or_table = code_or_table or (owner.tag == "div" and owner.find(".//table") is not None)
+        named = OTHERS.search(f"{owner.get('id') or ''} {owner.get('class') or ''}")
+        linked = tallies[owner].linked > tallies[owner].all / 2
+        verdicts[owner] = (owner.tag in CONTENT or code_or_table) and not named and not linked
+    return verdicts[owner]
+
+
+def _unquoted(runs: list[Run]) -> list[Run]:
+    """Without the boxes that repeat a sentence of the text in large letters."""
+    if not any(run.owner.tag == "aside" or next(run.owner.iterancestors("aside"), None) is not None for run in runs):
+        return runs
+    text = "\n".join(run.letters for run in runs)
+    boxed = [next(run.owner.iterancestors("aside"), run.owner if run.owner.tag == "aside" else None) for run in runs]
+    return [run for run, box in zip(runs, boxed, strict=True) if box is None or text.count(run.letters) < 2]
+
+
+def _trimmed(runs: list[Run], named: set[str]) -> list[Run]:
+    """Without the title and byline before the text, and without what invites to read or say more after it."""
+    size = sum(len(run.letters) for run in runs)
+    first = 0
+    for place, run in enumerate(runs[:12]):
+        if run.letters in named and sum(len(before.letters) for before in runs[:place]) < min(400, size / 4):
+            first = place + 1
+    while first < len(runs) - 1 and _is_byline(runs[first]):
+        first += 1
+    last, after = len(runs), 0
+    for place in range(len(runs) - 1, first, -1):
+        after += len(runs[place].letters)
+        if after > size / 4:
+            break
+        words = runs[place].words()
+        if len(words) < 70 and ENDINGS.fullmatch(words.strip(" :.…»>")):
+            last = place
+    while last - 1 > first and re.fullmatch("h[1-6]", runs[last - 1].owner.tag):
+        last -= 1
+    return runs[first:last] or runs
+
+
+def _is_byline(run: Run) -> bool:
+    words = run.words()
+    heading = re.fullmatch("h[2-6]", run.owner.tag)
+    return not heading and len(words) <= 90 and not SENTENCE_END.search(words) and bool(BYLINE.fullmatch(words))

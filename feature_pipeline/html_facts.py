@@ -1,0 +1,386 @@
+"""What a whole HTML page states about its article: title, day of publication, author.
+
+Stated, not guessed: structured data and <meta> first, then what a reader of the page sees. Knows no site by name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from lxml.html import HtmlElement
+
+from feature_pipeline.sources.text import to_date
+
+Node = dict[str, Any]
+
+ARTICLE = re.compile(r"(?:Article|Posting|Report|Review|Recipe|Chapter)$")
+MAX_JSON = 1_000_000
+MAX_NODES = 2_000
+TITLES = (
+    *("dc.title", "dc:title", "dcterms.title", "dcterm:title", "og:title", "citation_title", "parsely-title"),
+    *("sailthru.title", "headline", "twitter:title", "title"),
+)
+AUTHORS = (
+    *("dc.creator", "dc:creator", "dcterms.creator", "dcterm:creator", "author", "article:author", "parsely-author"),
+    *("sailthru.author", "citation_author", "byl", "authors", "creator", "og:author", "og:article:author"),
+)
+DATES = (
+    *("article:published_time", "og:published_time", "og:article:published_time", "datepublished", "parsely-pub-date"),
+    *("sailthru.date", "citation_publication_date", "citation_online_date", "dc.date.issued", "dcterms.issued"),
+    *("dc.date.created", "dcterms.created", "dcterms.date", "dc.date", "dc:date", "dc:created", "article.published"),
+    *("published_time", "published", "published-date", "publish_date", "publish-date", "publishdate", "pubdate"),
+    *("pub_date", "publication_date", "article_date_original", "release_date", "originalpublicationdate", "date"),
+)
+SITES = ("og:site_name", "application-name", "apple-mobile-web-app-title", "twitter:site", "article:publisher")
+# What stands between a title and the name of a site; a hyphen without spaces is part of a word.
+BARS = re.compile(r"\s*[|｜·•»«]\s*|\s+::\s+|\s+/\s+")
+DASHES = re.compile(r"\s+[-–—:~]\s+|\s+@\s+")
+DAY = (
+    r"(?:19|20)\d\d[-/.]\d{1,2}[-/.]\d{1,2}"
+    r"|\d{1,2}(?:st|nd|rd|th)?\.? (?:of )?[^\W\d]{3,10}\.?,? (?:19|20)\d\d"
+    r"|[^\W\d]{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d"
+    r"|\d{1,2}\.\d{1,2}\.(?:19|20)\d\d"
+    r"|(?:19|20)\d\d ?[年년] ?\d{1,2} ?[月월] ?\d{1,2}"
+)
+DATED = re.compile(
+    r"(?:(?:first |originally )?(?:posted|published|written|date|created|on|by [^\d\n]{2,40}?)[\s:,|–—·-]*)*"
+    rf"(?:[^\W\d]{{3,10}}\.?,? )?({DAY})\b[^\n]{{0,30}}",
+    re.IGNORECASE,
+)
+CHANGED = re.compile(r"updat|modif|edited|revis|change", re.IGNORECASE)
+DAY_IN_ADDRESS = re.compile(r"/((?:19|20)\d\d)[/-](0?[1-9]|1[0-2])[/-](0?[1-9]|[12]\d|3[01])(?:[/-]|\b)")
+BY = re.compile(
+    r"(?:(?:written|posted|published|authored|words|story|text|article|report)\s+)?(?:by|von|par|por|door|author)\b[:\s]+",
+    re.IGNORECASE,
+)
+# Where a name ends: at a number, a sign, or the words that say when and for whom.
+AFTER_NAME = re.compile(
+    r"\s*(?:[|•·—–\[/]|\d|,?\s(?:on|in|at|for|published|posted|updated|last updated|\w+day,)\s).*", re.DOTALL
+)
+NOBODY = frozenset(
+    (
+        *("admin", "administrator", "anonymous", "author", "by", "editor", "editorial team", "guest", "name", "none"),
+        *("null", "root", "staff", "team", "the editors", "unknown", "user", "webmaster", "follow author", "share"),
+    )
+)
+# Who wrote a comment, or is quoted in a box beside the article, did not write the article.
+ASIDE_TAGS = frozenset(("aside", "nav", "footer"))
+ASIDE = re.compile(
+    r"(?:^|[\s_-])(?:comments?|respond|disqus|related|recommend\w*|sidebar|widget|footer|promo)(?:[\s_-]|$)", re.I
+)
+
+
+def stated(root: HtmlElement, url: str | None = None) -> dict[str, Any]:
+    """`title` (may be ""), `date` and `author` (may be None) of a page that has not been through `prune`."""
+    nodes = list(_nodes(root))
+    meta = _meta(root)
+    names = _site_names(nodes, meta)
+    title = _title(root, nodes, meta, {*map(_letters, names), *_hosts(root, meta, url)} - {""})
+    return {
+        "title": title,
+        "date": _date(root, nodes, meta, url),
+        "author": _author(root, nodes, meta, {_letters(title), *_no_person(names, nodes)}),
+    }
+
+
+def _nodes(root: HtmlElement) -> Iterator[Node]:
+    """Each object of the structured data, articles first; an @id is replaced by what it names."""
+    found: list[Node] = []
+    for script in root.iter("script"):
+        if script.get("type", "").split(";")[0].strip().lower() == "application/ld+json":
+            found += _flat(_json(script.text or ""))
+    named = {node["@id"]: node for node in found if isinstance(node.get("@id"), str) and len(node) > 1}
+    for node in found:
+        authors = node.get("author")
+        if authors:
+            listed = authors if isinstance(authors, list) else [authors]
+            node["author"] = [named.get(str(one.get("@id")), one) if isinstance(one, dict) else one for one in listed]
+    yield from sorted(found, key=lambda node: not _is_article(node))
+
+
+def _json(text: str) -> Any:
+    text = re.sub(r"\A\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[)|(?:-->|//\s*\]\]>|\]\]>)\s*;?\s*\Z", "", text)
+    try:
+        return json.loads(text.strip().rstrip(";"), strict=False) if len(text) <= MAX_JSON else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _flat(value: Any) -> Iterator[Node]:
+    """Breadth first, so that a page's own article stands before what it refers to."""
+    queue = [value]
+    for place in range(MAX_NODES):
+        if place >= len(queue):
+            return
+        one = queue[place]
+        if isinstance(one, dict):
+            yield one
+            queue += [inner for inner in one.values() if isinstance(inner, (dict, list))]
+        elif isinstance(one, list):
+            queue += one
+
+
+def _is_article(node: Node) -> bool:
+    kinds = node.get("@type")
+    return any(
+        isinstance(kind, str) and ARTICLE.search(kind) for kind in (kinds if isinstance(kinds, list) else [kinds])
+    )
+
+
+def _meta(root: HtmlElement) -> dict[str, list[str]]:
+    """<meta> by the name, property or itemprop it has, in lower case; a property may hold several names."""
+    found: dict[str, list[str]] = {}
+    for element in root.iter("meta"):
+        content = " ".join((element.get("content") or "").split())
+        for attribute in ("property", "name", "itemprop"):
+            for name in (element.get(attribute) or "").lower().split() if content else ():
+                found.setdefault(name, []).append(content)
+    return found
+
+
+def _site_names(nodes: list[Node], meta: dict[str, list[str]]) -> list[str]:
+    names = [name for key in SITES for name in meta.get(key, [])]
+    return names + [name for node in nodes for name in _names(node.get("name")) if node.get("@type") == "WebSite"]
+
+
+def _hosts(root: HtmlElement, meta: dict[str, list[str]], url: str | None) -> set[str]:
+    """The letters of the page's host, with and without its last part."""
+    links = [url or "", *meta.get("og:url", []), *map(str, root.xpath("//link[@rel='canonical']/@href"))]
+    hosts = [host for link in links if (host := _host(link))]
+    return {_letters(name) for host in hosts for name in (host, host.rpartition(".")[0])}
+
+
+def _no_person(names: list[str], nodes: list[Node]) -> set[str]:
+    """A blog may well be called after its author: its name is no person's if it is a firm's, a word, or "The …"."""
+    firms = [node for node in nodes if "NewsMedia" in str(node.get("@type"))]
+    firms += [node["publisher"] for node in nodes if isinstance(node.get("publisher"), dict)]
+    taken = [name for firm in firms if firm.get("@type") != "Person" for name in _names(firm.get("name"))]
+    taken += [name for name in names if len(name.split()) < 2 or name.casefold().startswith("the ")]
+    return {_letters(name) for name in taken}
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url.strip()).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
+
+
+def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sites: set[str]) -> str:
+    """The heading that the page shows, where structured data, <meta> or <title> agree that it is the title."""
+    tag = " ".join((root.findtext(".//title") or "").split())
+    structured = [
+        str(node["headline"]) for node in nodes if _is_article(node) and isinstance(node.get("headline"), str)
+    ]
+    named = [title for key in TITLES for title in meta.get(key, [])]
+    said = [plain for text in (*named[:1], *structured[:1], *named[1:], tag) if (plain := _one_line(text))]
+    said = [text for text in said if _letters(text) not in sites] or said
+    headings = [text for h1 in root.iter("h1") if (text := _one_line(h1.text_content() or ""))]
+    for heading in headings:
+        short = _letters(heading)
+        if len(short) > 2 and short not in sites and any(_opens_or_ends(short, _letters(text)) for text in said):
+            return heading
+    inside = [text for h1 in root.xpath("//article//h1 | //main//h1") if (text := _one_line(h1.text_content() or ""))]
+    if said and (named or structured or len(inside) != 1):
+        return _without_site(said[0], sites)
+    return next(iter(inside or headings), "") or (_without_site(tag, sites) if tag else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(re.sub(r"</?[a-z][^<>]{0,200}>", "", text).split())
+
+
+def _opens_or_ends(short: str, text: str) -> bool:
+    """Whether a title is this heading, or this heading and a site's name."""
+    return (text.startswith(short) and len(short) * 3 >= len(text)) or (
+        text.endswith(short) and len(short) * 2 >= len(text)
+    )
+
+
+def _without_site(title: str, sites: set[str]) -> str:
+    for mark in (BARS, DASHES):
+        parts = mark.split(title)
+        if len(parts) < 2:
+            continue
+        last, first = list(mark.finditer(title))[-1], next(mark.finditer(title))
+        if _letters(parts[-1]) in sites:
+            return _without_site(title[: last.start()], sites)
+        if _letters(parts[0]) in sites:
+            return _without_site(title[first.end() :], sites)
+        if mark is BARS and parts[0]:
+            return parts[0]
+    return title
+
+
+def _date(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], url: str | None) -> dt.date | None:
+    """The day as it was written, in the author's own time zone."""
+    said: list[object] = [node.get("datePublished") for node in nodes if _is_article(node)]
+    said += [content for name in DATES for content in meta.get(name, [])]
+    said += [node.get("datePublished") for node in nodes]
+    return (
+        _first_day(said)
+        or _first_day(_times(root))
+        or _day_in_address(root, meta, url)
+        or _first_day(_written(root))
+        or _last_resort(root)
+    )
+
+
+def _first_day(values: Iterable[object]) -> dt.date | None:
+    for value in values:
+        text = " ".join(value.split()) if isinstance(value, str) else ""
+        day = to_date(text) or _worded(text)
+        if day and dt.date(1990, 1, 1) <= day <= dt.date.today() + dt.timedelta(days=1):
+            return day
+    return None
+
+
+def _worded(text: str) -> dt.date | None:
+    found = re.search(DAY, text) if len(text) < 200 else None
+    if not found:
+        return None
+    text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|\bof ", "", found[0]).replace("Sept ", "Sep ").replace("Sept.", "Sep")
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    try:
+        if len(numbers) == 3:
+            year, month, day = numbers if numbers[0] > 31 else reversed(numbers)
+            return dt.date(year, month, day)
+    except ValueError:
+        return None
+    return to_date(re.sub(r"(?<=[^\W\d])\.|(?<=\d)\.", "", text))
+
+
+def _times(root: HtmlElement) -> list[str]:
+    """<time> and its microdata: those called published, then the first; never those of comments, or of a change."""
+    places = root.xpath("//time | //*[@itemprop='datePublished'] | //abbr[contains(@class, 'published') and @title]")
+    named: list[str] = []
+    others: list[str] = []
+    for place in places[:50]:
+        about = " ".join(place.get(name) or "" for name in ("class", "itemprop", "id"))
+        if (CHANGED.search(about) and "publi" not in about.lower()) or _beside(place):
+            continue
+        value = place.get("datetime") or place.get("content") or place.get("title") or place.text_content() or ""
+        is_named = "publi" in about.lower() or place.get("pubdate") is not None or "entry-date" in about
+        (named if is_named else others).append(value)
+    return named + others
+
+
+def _day_in_address(root: HtmlElement, meta: dict[str, list[str]], url: str | None) -> dt.date | None:
+    canonical = [str(link) for link in root.xpath("//link[@rel='canonical']/@href")]
+    for link in [*canonical, *meta.get("og:url", []), url or ""]:
+        found = DAY_IN_ADDRESS.search(link)
+        day = _first_day(["-".join(part.zfill(2) for part in found.groups())]) if found else None
+        if day:
+            return day
+    return None
+
+
+def _written(root: HtmlElement) -> Iterator[str]:
+    """Lines that hold little but a date."""
+    for text in root.xpath("//body//text()[contains(., '20') or contains(., '19')]"):
+        line = " ".join(text.split())
+        found = DATED.fullmatch(line) if 8 <= len(line) <= 90 else None
+        parent = text.getparent()
+        if found and parent.tag not in ("script", "style", "option", "a") and not _beside(parent):
+            before = (parent.text or "") if text.is_tail else ""
+            # Beside a heading cell it says when something else was.
+            if not CHANGED.search(before) and not parent.xpath("ancestor-or-self::td[../th]"):
+                yield found[1]
+
+
+def _last_resort(root: HtmlElement) -> dt.date | None:
+    """What htmldate knows of other languages; its extensive search guesses from any number, and no date is better."""
+    import htmldate
+
+    try:
+        found = htmldate.find_date(root, original_date=True, extensive_search=False)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return _first_day([found])
+
+
+def _author(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], taken: set[str]) -> str | None:
+    """Names, separated by commas. `taken`: the letters of what is no name here, such as the site's."""
+    sources: list[Iterable[str]] = [
+        *(_names(node["author"]) for node in nodes if node.get("author") and _is_article(node)),
+        *(meta.get(name, []) for name in AUTHORS),
+        *(_names(node["author"]) for node in nodes if node.get("author")),
+        _signed(root),
+    ]
+    for source in sources:
+        people = list(dict.fromkeys(person for name in source if (person := _person(name, taken))))
+        if people:
+            return ", ".join(people[:10])
+    return None
+
+
+def _names(authors: Any) -> list[str]:
+    names: list[str] = []
+    for one in authors if isinstance(authors, list) else [authors]:
+        if isinstance(one, dict):
+            given = [one.get(key) for key in ("givenName", "familyName")]
+            one = one.get("name") or " ".join(name for name in given if isinstance(name, str))
+        names += [name for name in (one if isinstance(one, list) else [one]) if isinstance(name, str)]
+    return names
+
+
+def _person(name: str, taken: set[str]) -> str:
+    """A name without "By" and what follows it; "" for what is no name."""
+    name = _bare(name)
+    if "://" in name or "@" in name or re.match(r"\S+\.[a-z]{2,5}\Z|www\.", name):
+        return ""
+    letters = _letters(name)
+    if not letters or name.casefold() in NOBODY or letters in taken or len(name) > 80 or len(name.split()) > 9:
+        return ""
+    return name
+
+
+def _bare(text: str) -> str:
+    """Without "By" before the name, and what stands behind it."""
+    text = BY.sub("", re.sub(r"\s*\([^()]*\)\s*$", "", _one_line(text)), count=1)
+    return text if "://" in text else AFTER_NAME.sub("", text).strip(" ,;:-–—")
+
+
+def _signed(root: HtmlElement) -> Iterator[str]:
+    """What the page shows as its byline; the first is enough, as later ones are in boxes about other posts."""
+    marked = "//*[@rel='author' or @itemprop='author' or contains(@class, 'p-author') or contains(@class, 'h-card')]"
+    classes = (
+        "//body//*[contains(@class, 'byline') or contains(@class, 'Byline') or contains(@class, 'author') or "
+        "contains(@class, 'Author') or contains(@id, 'byline') or contains(@id, 'author')]"
+    )
+    for query, alone in ((marked, ASIDE_TAGS - {"aside"}), (classes, ASIDE_TAGS)):
+        for element in root.xpath(query)[:20]:
+            named = element.xpath(".//*[@itemprop='name' or @rel='author' or contains(@class, 'fn')]")
+            text = _one_line(((named or [element])[0]).text_content() or "")
+            if 2 < len(text) < 100 and not _beside(element, alone) and _looks_like_a_name(text):
+                yield text
+                return
+    for text in root.xpath("//body//text()[starts-with(normalize-space(.), 'By ') or normalize-space(.) = 'By']")[:20]:
+        line = _one_line(text if len(text.strip()) > 3 else (text.getparent().text_content() or ""))
+        if len(line) < 80 and _looks_like_a_name(line) and not _beside(text.getparent()):
+            yield line
+            return
+
+
+def _looks_like_a_name(text: str) -> bool:
+    """Few words, none of them in small letters but the like of "van"; any for scripts without capitals."""
+    words = _bare(text).split()
+    small = [word for word in words if word[0].islower() and len(word) > 3]
+    return 0 < len(words) <= 6 and not small
+
+
+def _beside(element: HtmlElement, tags: frozenset[str] = ASIDE_TAGS) -> bool:
+    """In a comment, a sidebar or a list of other posts."""
+    for node in [element, *element.iterancestors()]:
+        if node.tag in tags or ASIDE.search(f"{node.get('id') or ''} {node.get('class') or ''}"):
+            return node.tag not in ("body", "html")
+    return False
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
