@@ -313,7 +313,10 @@ def test_what_is_not_wordpress_is_left_alone(tmp_path: Path, content: bytes) -> 
         ('<code>[vc_row a="b"]</code> kept', '<p><code>[vc_row a="b"]</code> kept</p>'),
         ('[vc_row css=".x"][vc_column]Words[/vc_column][/vc_row]', "<p>Words</p>"),
         ("[contact-form-7 id=3]Hello", "<p>Hello</p>"),
-        ('[sourcecode language="c"]\na &lt; b\n\n[1]\n[/sourcecode]', "<pre><code>a &lt; b\n\n[1]</code></pre>"),
+        (
+            '[sourcecode language="c"]\na &lt; b\n\n[1]\n[/sourcecode]',
+            '<pre><code class="language-c">a &lt; b\n\n[1]</code></pre>',
+        ),
         ("[code]if a<b[/code]", "<pre><code>if a&lt;b</code></pre>"),
     ],
 )
@@ -375,7 +378,9 @@ def visited(blog: Blog, api: str = "/wp-json/") -> list[Item]:
 
 
 def test_a_site_is_listed_page_by_page(site: Blog) -> None:
-    put(site, "posts", 1, [api_post(number) for number in range(300, 200, -1)])
+    shared = '<p>Mine.</p><div id="jp-post-flair" class="sharedaddy"><h3>Share this</h3></div>'  # by plugins
+    first = [api_post(number) for number in range(300, 201, -1)]
+    put(site, "posts", 1, [*first, api_post(201, content={"rendered": shared, "protected": False})])
     put(site, "posts", 2, [api_post(201), api_post(200, content={"rendered": "", "protected": True})])
     put(site, "pages", 1, [api_post(9, type="page", title={"rendered": "About"})])
     found = visited(site)
@@ -391,6 +396,7 @@ def test_a_site_is_listed_page_by_page(site: Blog) -> None:
         format="article",
     )
     assert [post.source_id for post in posts(found)] == [*map(str, range(300, 200, -1)), "9"]
+    assert posts(found)[99].text == "<p>Mine.</p>"
     assert reasons(found) == [("200", "private")]
     assert found[-1] == Complete()
 
@@ -408,8 +414,8 @@ def test_a_full_last_page_is_followed_by_a_400(site: Blog) -> None:
     [
         ("oops", 500, "server_error"),
         ("[{broken", 200, "bad_answer"),
-        ({"code": "rest_forbidden"}, 200, "bad_answer"),
         ({"code": "rest_forbidden"}, 401, "blocked_page"),
+        ([api_post(number) for number in range(1, 101)], 200, "bad_answer"),
     ],
 )
 def test_a_page_that_fails_ends_the_listing_without_complete(
@@ -423,8 +429,11 @@ def test_a_page_that_fails_ends_the_listing_without_complete(
     assert Complete() not in found
 
 
-def test_answers_that_are_too_large_are_asked_for_in_parts(site: Blog) -> None:
-    put(site, "posts", 1, "[" + " " * 5_100_000 + "]")
+@pytest.mark.parametrize(
+    ("answer", "status"), [("[" + " " * 5_100_000 + "]", 200), ({"code": "rest_invalid_param"}, 400)]
+)
+def test_fewer_are_asked_for_where_a_hundred_are_too_many(site: Blog, answer: object, status: int) -> None:
+    put(site, "posts", 1, answer, status=status)
     put(site, "posts", 1, [api_post(number) for number in range(20)], size=20)
     put(site, "posts", 2, [api_post(20)], size=20)
     found = visited(site)
@@ -449,12 +458,6 @@ def test_plain_permalinks_and_wordpress_com(site: Blog) -> None:
         found = visited(site, api)
         assert [post.source for post in posts(found)] == [f"wordpress:127.0.0.1:{site.port}"]
         assert found[-1] == Complete()
-
-
-def test_what_plugins_hang_under_a_post_is_cut_off(site: Blog) -> None:
-    flair = '<p>Mine.</p><div id="jp-post-flair" class="sharedaddy"><h3>Share this</h3></div>'
-    put(site, "posts", 1, [api_post(1, content={"rendered": flair, "protected": False})])
-    assert [post.text for post in posts(visited(site))] == ["<p>Mine.</p>"]
 
 
 def test_pages_are_asked_where_the_site_has_none_to_show(site: Blog) -> None:

@@ -200,6 +200,12 @@ def _utc(said: str) -> dt.datetime:
     return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
 
+def _is_last(answer: dict[str, Any], short: bool) -> bool:
+    """A site may give fewer on a page than asked for, and then says that there is a next."""
+    pages = answer["meta"].get("pagination") if isinstance(answer.get("meta"), dict) else None
+    return not pages["next"] if isinstance(pages, dict) and "next" in pages else short
+
+
 def _host(url: str) -> str:
     return urlsplit(url).netloc.lower().removeprefix("www.")
 
@@ -233,8 +239,12 @@ class _Listing:
             if not isinstance(rows, list):
                 yield self._broken(kind, "bad_answer", f"the list of {kind} is no list")
                 return
-            yield from self._new(rows)
-            if len(rows) < size:
+            new = list(self._new(rows))
+            yield from new
+            if _is_last(answer, len(rows) < size):
+                return
+            if not new:
+                yield self._broken(kind, "bad_answer", f"the list of {kind} says again what was on the pages before")
                 return
             at += size
 

@@ -26,7 +26,8 @@ from feature_pipeline.sources.xml_export import BadXmlError, Element, elements
 
 MARKS = (b"wordpress.org/export/", b"<wp:wxr_version>")
 SAVED = re.compile(rb"\"content\"\s*:\s*\{\s*\"(?:rendered|raw)\"")
-CHANNEL = frozenset(("link", "wp:author", "item"))
+SITE = frozenset(("link", "wp:base_blog_url"))
+CHANNEL = SITE | {"wp:author", "item"}
 NOT_WORDS = frozenset(("wp:comment", "wp:postmeta", "wp:termmeta"))
 POSTS = frozenset(("post", "page"))
 # What WordPress keeps beside the posts; nobody wrote them to be read, and there are thousands.
@@ -116,7 +117,7 @@ def _wxr(archive: Archive, name: str) -> Iterator[Found]:
     source, site = str(archive.path), ""
     names: dict[str, str] = {}
     for element in elements(archive, name, CHANNEL, NOT_WORDS):
-        if element.name == "link":
+        if element.name in SITE:
             site = site or web_address(element.text("")) or ""
             source = _account(site) or source
         elif element.name == "wp:author":
@@ -267,7 +268,8 @@ class _Listing:
             except FetchError as error:
                 if error.status == 400 and at:
                     return  # the page after the last
-                if error.reason != "too_large" or size == SIZES[-1]:
+                # 400 for the first: the site gives fewer on a page.
+                if (error.reason != "too_large" and error.status != 400) or size == SIZES[-1]:
                     yield self._broken(kind, error.reason, error.detail)
                     return
                 size = SIZES[SIZES.index(size) + 1]
@@ -275,8 +277,12 @@ class _Listing:
             if not isinstance(page, list):
                 yield self._broken(kind, "bad_answer", f"the list of {kind} is no list")
                 return
-            yield from self._new(page)
+            new = list(self._new(page))
+            yield from new
             if len(page) < size:
+                return
+            if not new:
+                yield self._broken(kind, "bad_answer", f"the list of {kind} says again what was on the pages before")
                 return
             at += size
 

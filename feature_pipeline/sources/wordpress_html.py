@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 CODE_NAMES = "sourcecode|source|code|python|php|css|html|js|javascript|java|ruby|sql|xml|bash|cpp|csharp"
 CODE = re.compile(rf"\[({CODE_NAMES})((?:\s[^\[\]]{{0,500}})?)\]", re.IGNORECASE)
+LANGUAGE = re.compile(r"\b(?:lang|language)\s*=\s*[\"'“]?([\w+#-]{1,30})", re.IGNORECASE)
 # They show what is elsewhere, or a form: with what is between them, which is an address.
 GONE_NAMES = (
     "gallery|playlist|audio|video|embed|youtube|vimeo|soundcloud|twitter|tweet|instagram|facebook|dailymotion|slideshare"
@@ -130,9 +131,15 @@ def _fenced(text: str) -> str:
                 break
             continue
         code = html.escape(html.unescape(text[found.end() : end].strip("\n")), quote=False)
-        parts.append(f"{text[at : found.start()]}\n\n<pre><code>{code}</code></pre>\n\n")
+        parts.append(f"{text[at : found.start()]}\n\n<pre><code{_language(found)}>{code}</code></pre>\n\n")
         at = end + len(found[1]) + 3
     return "".join([*parts, text[at:]])
+
+
+def _language(found: re.Match[str]) -> str:
+    said = LANGUAGE.search(found[2])
+    name = said[1] if said else "" if found[1].lower() in ("sourcecode", "source", "code") else found[1]
+    return f' class="language-{name.lower()}"' if name else ""
 
 
 def _shortcode(found: re.Match[str], closed: frozenset[str]) -> str:
