@@ -15,7 +15,7 @@ from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.archive import Archive
 from feature_pipeline.sources.entries import text
 from feature_pipeline.sources.fetch import FetchError, Page
-from feature_pipeline.sources.fragment import body, drop, inner, letters, of_class, tree, words
+from feature_pipeline.sources.fragment import body, cut, drop, inner, letters, of_class, tree, words
 from feature_pipeline.sources.text import to_date, web_address
 from feature_pipeline.sources.visit import Visit
 
@@ -163,11 +163,12 @@ def _listed(entry: Entry, source: str) -> Found:
     for last in content.xpath(".//p[last()]"):
         if PUBLISHED_IN.search(words(last)):
             drop(last, "preceding-sibling::*[1][self::hr]")
-            last.drop_tree()
+            cut(last)
     first = next(iter(content), None)
-    if first is not None and first.tag == "h4":
-        first.drop_tree()  # the subtitle
-    found = _post(content, entry.title, may_be_reply=first is None or first.tag != "h4")
+    subtitle = first is not None and first.tag == "h4"
+    if subtitle:
+        cut(first)
+    found = _post(content, entry.title, may_be_reply=not subtitle)
     return replace(found, source=source, source_id=source_id, date=entry.date, url=url or None, author=entry.author)
 
 
@@ -181,7 +182,7 @@ def _post(content: HtmlElement, title: str, may_be_reply: bool) -> RawPost:
     named_so = [each for each in content.xpath(f".//*[{HEADING}]") if letters(words(each)) == letters(title)]
     marked = content.xpath(f".//*[({HEADING}) and {of_class('graf--title')}]")
     for heading in (marked or named_so)[:1]:
-        heading.drop_tree()
+        cut(heading)
     drop(content, f".//*[{of_class('graf--subtitle')}]")
     reply = may_be_reply and not marked and not named_so and _begins(content, title)
     if reply:
@@ -211,12 +212,12 @@ def _begins(content: HtmlElement, title: str) -> bool:
 def _drop_quoted(content: HtmlElement) -> None:
     quoted = _quoted(content)
     if quoted is not None:
-        quoted.drop_tree()
+        cut(quoted)
 
 
 def _quoted(content: HtmlElement) -> HtmlElement | None:
     """A response to a highlight begins with it: other people's words, unless there is nothing else."""
-    first = next((each for each in content.xpath(".//p | .//blockquote") if words(each)), None)
+    first = next((each for each in content.iter("p", "blockquote") if words(each)), None)
     answers = first is not None and first.tag == "blockquote" and words(first) != words(content)
     return first if answers else None
 

@@ -14,7 +14,7 @@ from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.archive import Archive
 from feature_pipeline.sources.entries import has_columns, text
-from feature_pipeline.sources.fragment import body, drop, inner, of_class, words
+from feature_pipeline.sources.fragment import body, cut, drop, inner, of_class, words
 from feature_pipeline.sources.listing import listed, unless_same
 from feature_pipeline.sources.tables import Row, rows
 from feature_pipeline.sources.text import to_date, web_address
@@ -170,10 +170,11 @@ def _content(html: str) -> str:
             anchor.remove(child)
         anchor.text = f"[{number}]"
     for number in root.xpath(NUMBER):
-        first = next(iter(number.xpath("following-sibling::*[1]/descendant-or-self::p[1]")), None)
+        note = number.getnext()
+        first = next(note.iter("p"), None) if note is not None else None
         if first is not None:
             first.text = f"[{words(number)}] {(first.text or '').lstrip()}"
-            number.drop_tree()
+            cut(number)
     return inner(root) if words(root) else ""
 
 
