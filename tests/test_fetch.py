@@ -9,6 +9,8 @@ import socket
 import subprocess
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from email.utils import format_datetime
 from pathlib import Path
@@ -19,6 +21,14 @@ from contracts.errors import SourceError
 from feature_pipeline.sources.connect import may_connect
 from feature_pipeline.sources.fetch import Fetcher, FetchError
 from tests.blog_server import Blog, Reply, article, posts, reasons, visit
+
+# 200 MB of zeros.
+BROTLI = (
+    "cfffff7ff82700e2b14020f7fe9ffffffff04f00c4610180eefd3fffffffe19f0088c32200ddfb7ffeffffc33f0110870500baf7fffcffff877f"
+    "02200e0b0074effff9ffff0fff04401c1600e8defff3ffff1ffe0980382c00d0bdffe7ffff3ffc1300715800a07bffcfffff7ff82700e2b00040"
+    "f7fe9ffffffff04f00c4610180eefd3fffffffe19f0088c30200ddfbfffc0f5ec73f0110870500bab9eb"
+)
+ZSTD = b"\x28\xb5\x2f\xfd\x00\x58" + b"\x02\x00\x10\x00" * 1599 + b"\x03\x00\x10\x00"
 
 
 @pytest.fixture
@@ -42,6 +52,9 @@ def other() -> Iterator[Blog]:
     "host",
     [
         *("127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"),
+        *("0x7f.0x0.0x0.0x1", "017700000001", "0x7f.1", "[0:0:0:0:0:ffff:7f00:1]", "[2001:0:7f00:1::]"),
+        *("[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::7f00:1]", "[2002:a9fe:a9fe::]", "[fd00:ec2::254]"),
+        *("[::ffff:169.254.169.254]", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "[::ffff:a83f:8110]"),
         *("[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::7f00:1]", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1"),
         *(
             "169.254.169.254",
@@ -122,8 +135,28 @@ def test_of_several_addresses_the_permitted_ones_are_tried(blog: Blog) -> None:
         assert fetcher.get(f"http://ann.example:{blog.port}/").content == b"ok"
 
 
+def test_the_names_of_blocked_addresses_are_blocked(blog: Blog) -> None:
+    """A public name may lead anywhere; of several addresses, only those that are permitted are tried."""
+
+    def leads(host: str, port: int) -> list[str]:
+        return ["10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "fe80::1%eth0"]
+
+    with pytest.raises(FetchError) as error, Fetcher(allow_private=False, resolve=leads) as fetcher:
+        fetcher.get(f"http://ann.example:{blog.port}/")
+    assert (error.value.reason, blog.asked) == ("blocked_address", [])
+
+
 @pytest.mark.parametrize(
-    "target", ["http://169.254.169.254/latest/meta-data", "http://[::ffff:a9fe:a9fe]/", "//168.63.129.16"]
+    "target",
+    [
+        *(
+            "http://169.254.169.254/latest/meta-data",
+            "http://[::ffff:a9fe:a9fe]/",
+            "//168.63.129.16",
+            "http://0xa9fea9fe/",
+        ),
+        *("http://[64:ff9b::a9fe:a9fe]/", "http://2852039166/", "http://0251.0376.0251.0376/", "http://224.0.0.1/"),
+    ],
 )
 def test_a_redirect_to_a_blocked_address_stops_there(blog: Blog, target: str) -> None:
     blog["/p"] = Reply(status=302, headers={"Location": target})
@@ -155,6 +188,37 @@ def test_no_cookie_or_credential_reaches_another_origin(blog: Blog, other: Blog)
     assert all("cookie" not in headers and "authorization" not in headers for headers in other.headers)
 
 
+def test_a_redirect_to_a_name_that_leads_to_a_blocked_address_stops_there(blog: Blog, other: Blog) -> None:
+    def leads(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"] if host == "ann.example" else ["168.63.129.16", "169.254.169.254"]
+
+    blog["/p"] = Reply(status=302, headers={"Location": f"http://intern.example:{other.port}/q"})
+    with pytest.raises(FetchError) as error, Fetcher(allow_private=True, resolve=leads) as fetcher:
+        fetcher.get(f"http://ann.example:{blog.port}/p")
+    assert (error.value.reason, blog.asked, other.asked) == ("blocked_address", ["/p"], [])
+
+
+def test_what_is_for_one_server_is_not_sent_to_another(blog: Blog, other: Blog) -> None:
+    secret = {"If-None-Match": '"1"', "Authorization": "Bearer x", "Cookie": "a=b"}
+    blog["/p"] = Reply(status=307, headers={"Location": "/q"})
+    blog["/q"] = Reply(status=308, headers={"Location": f"{other.url}/r"})
+    other["/r"] = Reply(status=302, headers={"Location": f"{blog.url}/end"})
+    blog["/end"] = "ok"
+    with Fetcher(allow_private=True) as fetcher:
+        assert fetcher.get(f"{blog.url}/p", headers=secret).content == b"ok"
+    sent = [{"if-none-match", "authorization", "cookie"} & set(headers) for headers in blog.headers]
+    assert [len(names) for names in sent] == [3, 3, 0]
+    assert not {"if-none-match", "authorization", "cookie"} & set(other.headers[0])
+
+
+def test_cookies_are_not_kept_at_all(blog: Blog) -> None:
+    blog["/p"] = Reply("ok", headers={"Set-Cookie": "secret=1"})
+    with Fetcher(allow_private=True) as fetcher:
+        fetcher.get(f"{blog.url}/p")
+        fetcher.get(f"{blog.url}/p")
+    assert all("cookie" not in headers for headers in blog.headers)
+
+
 # What a server may do to us
 
 
@@ -169,6 +233,7 @@ def test_a_byte_now_and_then_does_not_reset_the_clock(blog: Blog) -> None:
     started = time.monotonic()
     assert fails(f"{blog.url}/slow", deadline_s=1).reason == "timeout"
     assert time.monotonic() - started < 2
+    assert Fetcher().deadline_s == 30
 
 
 def test_nor_does_a_header_now_and_then() -> None:
@@ -198,7 +263,6 @@ def test_nor_does_a_header_now_and_then() -> None:
     ("reply", "reason"),
     [
         (Reply(b"a" * 5_000_001), "too_large"),
-        (Reply(gzip.compress(b"\0" * 200_000_000, 1), headers={"Content-Encoding": "gzip"}), "too_large"),
         (Reply(b"abc", headers={"Content-Encoding": "br"}), "bad_encoding"),
         (Reply(b"abc", headers={"Content-Encoding": "zstd"}), "bad_encoding"),
         (Reply(b"abc", headers={"Content-Encoding": "gzip"}), "bad_encoding"),
@@ -214,6 +278,33 @@ def test_what_breaks_a_fetch_has_a_name(blog: Blog, reply: Reply, reason: str) -
     blog["/p"] = reply
     error = fails(f"{blog.url}/p", deadline_s=10)
     assert (error.reason, bool(error.hint), "\n" in error.detail) == (reason, True, False)
+
+
+@pytest.mark.parametrize(
+    ("bomb", "encoding", "reason"),
+    [
+        (gzip.compress(bytes(200_000_000), 1), "gzip", "too_large"),
+        (zlib.compress(bytes(200_000_000), 1), "deflate", "too_large"),
+        (gzip.compress(gzip.compress(bytes(200_000_000), 1)), "gzip, gzip", "bad_encoding"),
+        (bytes.fromhex(BROTLI), "br", "bad_encoding"),
+        (ZSTD, "zstd", "bad_encoding"),
+    ],
+)
+def test_a_bomb_is_stopped(blog: Blog, bomb: bytes, encoding: str, reason: str) -> None:
+    """What is not asked for is refused before a byte of it is unpacked; gzip at 5 MB."""
+    blog["/p"] = Reply(bomb, headers={"Content-Encoding": encoding})
+    tracemalloc.start()
+    error = fails(f"{blog.url}/p", deadline_s=10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (error.reason, blog.headers[0]["accept-encoding"]) == (reason, "gzip")
+    assert peak < 30_000_000
+
+
+def test_a_page_of_five_megabytes_is_read(blog: Blog) -> None:
+    blog["/p"] = Reply(gzip.compress(b"a" * 5_000_000), headers={"Content-Encoding": "gzip"})
+    with Fetcher(allow_private=True) as fetcher:
+        assert len(fetcher.get(f"{blog.url}/p").content) == 5_000_000
 
 
 def test_gzip_is_unpacked(blog: Blog) -> None:
@@ -232,11 +323,22 @@ def test_a_busy_server_is_asked_three_times(blog: Blog) -> None:
     assert blog.pages == ["/p"] * 6
 
 
-def test_a_long_wait_is_put_off(blog: Blog) -> None:
-    blog["/p"] = Reply("", 429, {"Retry-After": "86400"})
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("in_words", [False, True])
+def test_a_long_wait_is_put_off(blog: Blog, status: int, in_words: bool) -> None:
+    at = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), usegmt=True)
+    blog["/p"] = Reply("", status, {"Retry-After": at if in_words else "3600"})
     started = time.monotonic()
-    assert fails(f"{blog.url}/p", deadline_s=5).reason == "deferred"
+    assert fails(f"{blog.url}/p", deadline_s=30).reason == "deferred"
     assert time.monotonic() - started < 1
+    assert blog.asked == ["/p"]
+
+
+@pytest.mark.parametrize("wait", ["-5", "1e9999", "soon", "Sun, 99 Mar 2013 99:99:99 GMT", "٣"])
+def test_a_wait_that_means_nothing(blog: Blog, wait: str) -> None:
+    blog["/p"] = [Reply("", 429, {"Retry-After": "0"}), Reply("", 503, {"Retry-After": wait}), Reply("ok")]
+    with Fetcher(allow_private=True) as fetcher:
+        assert fetcher.get(f"{blog.url}/p").content == b"ok"
 
 
 def test_nobody_there() -> None:

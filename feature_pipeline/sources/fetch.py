@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -26,6 +26,8 @@ MAX_BYTES = 5_000_000
 MAX_REDIRECTS = 5
 TRIES = 3
 MAX_WAIT_S = 10.0
+LONGEST_VALIDATOR = 500
+_NONE: Mapping[str, str] = {}
 NUMERIC_HOST = re.compile(r"https?://(?:0x|\d)[\da-fx.]*(?::\d+)?(?:[/?#]|\Z)", re.IGNORECASE)
 
 HINTS = {
@@ -53,6 +55,9 @@ class Page:
     content: bytes
     content_type: str
     charset: str | None
+    etag: str = ""
+    """With `last_modified`, what the server wants to be asked with next time; empty where it gave none."""
+    last_modified: str = ""
 
 
 class Fetcher:
@@ -77,22 +82,27 @@ class Fetcher:
     ) -> None:
         self._transport.close()
 
-    def get(self, url: str, max_bytes: int = MAX_BYTES, cut: bool = False) -> Page:
-        """Raises FetchError. A body over `max_bytes` is an error, or with `cut` is cut there."""
+    def get(self, url: str, max_bytes: int = MAX_BYTES, cut: bool = False, headers: Mapping[str, str] = _NONE) -> Page:
+        """Raises FetchError. A body over `max_bytes` is an error, or with `cut` is cut there.
+
+        `headers` are for the server of `url`: where a redirect leads to another, they are not sent on.
+        """
         self._transport.deadline = time.monotonic() + self.deadline_s
         here = _checked(url)
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._try(here, max_bytes, cut)
+            answer = self._try(here, max_bytes, cut, headers)
             if isinstance(answer, Page):
                 return answer
+            if _origin(answer) != _origin(here):
+                headers = _NONE
             here = answer
         raise FetchError("too_many_redirects", f"{url} redirects more than {MAX_REDIRECTS} times")
 
-    def _try(self, url: httpx.URL, max_bytes: int, cut: bool) -> Page | httpx.URL:
+    def _try(self, url: httpx.URL, max_bytes: int, cut: bool, headers: Mapping[str, str]) -> Page | httpx.URL:
         """The page, or where it sends us. A server that is busy or broken is asked three times."""
         for attempt in range(TRIES):
             try:
-                answer, wait = self._ask(url, max_bytes, cut)
+                answer, wait = self._ask(url, max_bytes, cut, headers)
             except FetchError as error:
                 if error.reason != "truncated" or attempt == TRIES - 1:
                     raise
@@ -102,15 +112,17 @@ class Fetcher:
                     return answer
                 if attempt == TRIES - 1 or not _worth_another(answer):
                     raise answer
-            pause = min(wait or 0.25 * 2**attempt, MAX_WAIT_S)
-            if time.monotonic() + pause >= self._transport.deadline:
-                raise FetchError("deferred", f"{url} asks us to wait longer than {self.deadline_s:.0f} s")
+            pause = wait or 0.25 * 2**attempt
+            if pause > MAX_WAIT_S or time.monotonic() + pause >= self._transport.deadline:
+                raise FetchError("deferred", f"{url} asks us to wait for {pause:.0f} s")
             time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def _ask(self, url: httpx.URL, max_bytes: int, cut: bool) -> tuple[Page | httpx.URL | FetchError, float]:
+    def _ask(
+        self, url: httpx.URL, max_bytes: int, cut: bool, headers: Mapping[str, str]
+    ) -> tuple[Page | httpx.URL | FetchError, float]:
         """One request. Neither cookies nor credentials are kept, so none can reach another origin."""
-        headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"}
+        headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", **headers}
         try:
             response = self._transport.handle_request(httpx.Request("GET", url, headers=headers))
             try:
@@ -128,7 +140,8 @@ class Fetcher:
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError, UnicodeError) as error:
             raise _broken(url, error) from error
         kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-        return Page(str(url), content, kind, response.charset_encoding), 0.0
+        etag, date = (_validator(response.headers.get(name, "")) for name in ("etag", "last-modified"))
+        return Page(str(url), content, kind, response.charset_encoding, etag, date), 0.0
 
 
 def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
@@ -144,6 +157,15 @@ def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
     if parsed.userinfo:
         raise FetchError("bad_url", f"the address of {parsed.host} has a user name or password in it")
     return parsed.copy_with(fragment=None)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _validator(header: str) -> str:
+    """As the server gave it, unless it is nothing that could be sent back."""
+    return header if len(header) <= LONGEST_VALIDATOR and header.isascii() and header.isprintable() else ""
 
 
 def _worth_another(error: FetchError) -> bool:

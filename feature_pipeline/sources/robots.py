@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 AGENT = "llm-twin"
 MAX_BYTES = 500 * 1024
+MAX_AGE_S = 24 * 3600.0
 PAUSE_S = 0.2
-MAX_PAUSE_S = 10.0
 # RFC 9309: no rules are published, so all is allowed. Anything else that fails: assume all is forbidden.
 NO_RULES = ("not_found", "gone", "blocked_page", "http_error", "too_many_redirects")
 # Nothing can be read from such an address, with or without rules.
@@ -21,19 +22,22 @@ HOPELESS = ("bad_url", "blocked_address", "unreachable", "tls")
 
 
 class Robots:
-    """Rules are fetched once a host and kept for the run."""
+    """Rules are fetched once a host and kept for the run, or for `max_age_s` where it lasts longer.
 
-    def __init__(self, fetcher: Fetcher) -> None:
-        self._fetcher = fetcher
-        self._rules: dict[str, Protego] = {}
+    `pause_s` is between two readings of a host that asks for none.
+    """
+
+    def __init__(self, fetcher: Fetcher, pause_s: float = PAUSE_S, max_age_s: float = MAX_AGE_S) -> None:
+        self._fetcher, self._pause_s, self._max_age_s = fetcher, pause_s, max_age_s
+        self._rules: dict[str, tuple[float, Protego]] = {}
         self._failed: dict[str, FetchError] = {}
 
     def check(self, url: str) -> float:
-        """Seconds to wait before reading `url`. Raises FetchError where it must not be read, or no one knows."""
+        """Seconds between two readings of the host. Raises FetchError where `url` must not be read, or no one knows."""
         rules = self._of(url)
         if not rules.can_fetch(url, AGENT):
             raise FetchError("robots_disallowed", f"robots.txt forbids {url}")
-        return min(max(rules.crawl_delay(AGENT) or 0.0, PAUSE_S), MAX_PAUSE_S)
+        return max(rules.crawl_delay(AGENT) or 0.0, self._pause_s)
 
     def sitemaps(self, url: str) -> list[str]:
         return [str(sitemap) for sitemap in self._of(url).sitemaps]
@@ -43,13 +47,15 @@ class Robots:
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin in self._failed:
             raise self._failed[origin]
-        if origin not in self._rules:
+        at, rules = self._rules.get(origin, (0.0, None))
+        if rules is None or time.monotonic() - at > self._max_age_s:
             try:
-                self._rules[origin] = self._read(origin)
+                rules = self._read(origin)
             except FetchError as error:
                 self._failed[origin] = error
                 raise
-        return self._rules[origin]
+            self._rules[origin] = (time.monotonic(), rules)
+        return rules
 
     def _read(self, origin: str) -> Protego:
         from protego import Protego
