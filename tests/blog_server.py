@@ -6,12 +6,13 @@ import http.server
 import ssl
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from feature_pipeline.sources import Item, RawPost, Refusal
+from feature_pipeline.sources import Item, RawPost, Refusal, Unchanged
 from feature_pipeline.sources.fetch import Fetcher
-from feature_pipeline.sources.web import read_address
+from feature_pipeline.sources.memory import Memory
+from feature_pipeline.sources.web import MAX_PAGES, read_address
 
 PROSE = "It rained all day and I stayed in, mending the kettle and listening to the wireless. " * 3
 
@@ -26,6 +27,13 @@ class Reply:
     drip: float = 0
     cut: int = 0
     """So many bytes fewer than promised."""
+
+
+def _is_known(handler: http.server.BaseHTTPRequestHandler, reply: Reply) -> bool:
+    """Whether the one who asks has it already, as a server with ETags or dates finds out."""
+    etag, date = reply.headers.get("ETag"), reply.headers.get("Last-Modified")
+    asked = handler.headers
+    return bool((etag and asked["If-None-Match"] == etag) or (date and asked["If-Modified-Since"] == date))
 
 
 class Blog:
@@ -74,6 +82,9 @@ class Blog:
     def answer(self, handler: http.server.BaseHTTPRequestHandler, reply: Reply) -> None:
         body = reply.body.replace("URL", self.url).encode() if isinstance(reply.body, str) else reply.body
         headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body)), **reply.headers}
+        if _is_known(handler, reply):
+            body, reply = b"", replace(reply, status=304)
+            headers = {**reply.headers, "Content-Length": "0"}
         handler.send_response(reply.status)
         for name, value in headers.items():
             handler.send_header(name, value.replace("URL", self.url))
@@ -95,8 +106,9 @@ class Blog:
         return [path for path in self.asked if path not in ("/robots.txt", "/sitemap.xml")]
 
 
-def visit(url: str, deadline_s: float = 30) -> list[Item]:
-    return list(read_address(url, Fetcher(allow_private=True, deadline_s=deadline_s)))
+def visit(url: str, deadline_s: float = 30, memory: Memory | None = None, max_pages: int = MAX_PAGES) -> list[Item]:
+    fetcher = Fetcher(allow_private=True, deadline_s=deadline_s)
+    return list(read_address(url, fetcher, memory, max_pages, pause_s=0))
 
 
 def posts(items: list[Item]) -> list[RawPost]:
@@ -107,8 +119,40 @@ def reasons(items: list[Item]) -> list[tuple[str, str]]:
     return [(item.source_id, item.reason) for item in items if isinstance(item, Refusal)]
 
 
+def unchanged(items: list[Item]) -> list[str]:
+    return [item.source_id for item in items if isinstance(item, Unchanged)]
+
+
 def article(title: str, body: str = PROSE, head: str = "") -> str:
     return (
         f"<!doctype html><html><head><title>{title}</title>{head}</head><body><nav><a href='/'>Home</a></nav>"
         f"<article><h1>{title}</h1><p>{body}</p></article></body></html>"
     )
+
+
+def sitemap(*paths: str, kind: str = "urlset", inner: str = "url", changed: dict[str, str] | None = None) -> str:
+    """`changed`: the lastmod of a path."""
+    dates = {path: f"<lastmod>{date}</lastmod>" for path, date in (changed or {}).items()}
+    places = "".join(f"<{inner}><loc>URL{path}</loc>{dates.get(path, '')}</{inner}>" for path in paths)
+    return f'<?xml version="1.0"?><{kind} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</{kind}>'
+
+
+def rss(*items: str, channel: str = "") -> Reply:
+    body = (
+        '<?xml version="1.0" encoding="utf-8"?><rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"'
+        ' xmlns:atom="http://www.w3.org/2005/Atom">'
+        f"<channel><title>Ann</title><link>URL/</link>{channel}{''.join(items)}</channel></rss>"
+    )
+    return Reply(body, headers={"Content-Type": "text/plain"})  # as many servers mislabel it
+
+
+def full(number: int) -> str:
+    return (
+        f"<item><title>Post {number}</title><link>URL/posts/{number}/?utm_source=feed</link><guid>g{number}</guid>"
+        f"<pubDate>Sun, 24 Mar 2013 23:30:0{number % 10} -0700</pubDate>"
+        f"<content:encoded><![CDATA[<p>Text {number}.</p><p style='display:none'>No.</p>]]></content:encoded></item>"
+    )
+
+
+def summary(path: str, text: str = "Just the beginning […]") -> str:
+    return f"<item><title>Sum</title><link>{path}</link><guid>s-{path}</guid><description>{text}</description></item>"

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from feature_pipeline.parser import Entry
 from feature_pipeline.sources.text import decode, to_date, web_address
@@ -24,6 +24,8 @@ CUT = re.compile(
     r"(?:\[?(?:…|\.\.\.|&#8230;|&hellip;)\]?|read more|continue reading|more →)[\s»→)\]]*(?:</\w+>\s*)*\Z",
     re.IGNORECASE,
 )
+ATOM = "{http://www.w3.org/2005/Atom}"
+WORDPRESS = re.compile(rb"<generator\b[^>]*(?:>\s*|uri=[\"'])https?://(?:www\.)?wordpress\.(?:org|com)/")
 MAX_SITEMAP_BYTES = 5_000_000
 
 
@@ -61,17 +63,53 @@ def entries(data: bytes, content_type: str, url: str) -> Iterator[Entry]:
         yield _entry(entry, url)
 
 
-def locations(data: bytes, url: str) -> list[str]:
-    """The addresses in a sitemap or an index of sitemaps. Raises BadListError."""
-    from lxml import etree
+def listing(data: bytes, url: str) -> list[tuple[str, str]]:
+    """The addresses in a sitemap or an index of sitemaps, each with the time of its last change. Raises BadListError.
 
+    The time is empty where it cannot be believed: where all are the same, it is the time at which the list was made.
+    """
     _no_entities(data)
     try:
-        root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False))
-    except etree.XMLSyntaxError as error:
+        root = _xml(data)
+    except SyntaxError as error:
         raise BadListError(f"it is no XML: {error}") from error
-    found = root.iterfind(".//{*}loc")
-    return [urljoin(url, place.text.strip()) for place in found if place.text and _is_place(place)]
+    found = []
+    for place in root.iterfind(".//{*}loc"):
+        parent = place.getparent()
+        # A <loc> of a page, not of an image in it.
+        if place.text and parent is not None and str(parent.tag).rpartition("}")[2] in ("url", "sitemap"):
+            found.append((urljoin(url, place.text.strip()), (parent.findtext("{*}lastmod") or "").strip()))
+    made_at_once = len(found) > 1 and len({changed for _, changed in found}) == 1
+    return [(place, changed if not made_at_once and _is_past(changed) else "") for place, changed in found]
+
+
+def older(data: bytes, url: str) -> str:
+    """The address of the page of older entries that a feed names; empty where there is none."""
+    if data.lstrip()[:1] == b"{":
+        try:
+            named = json.loads(decode(data) or "").get("next_url")
+        except (ValueError, RecursionError, AttributeError):
+            return ""
+        return web_address(urljoin(url, named)) or "" if isinstance(named, str) and named else ""
+    try:
+        _no_entities(data)
+        root = _xml(data, recover=True)
+    except (BadListError, SyntaxError):
+        return ""
+    links = [] if root is None else [*root.findall(f"{ATOM}link"), *root.findall(f"{{*}}channel/{ATOM}link")]
+    named_as = {link.get("rel"): link.get("href", "") for link in reversed(links)}
+    href = named_as.get("prev-archive") or named_as.get("next") or ""
+    return web_address(urljoin(url, href.strip())) or "" if href else ""
+
+
+def older_unnamed(data: bytes, url: str) -> str:
+    """The same for WordPress, whose feeds have pages and do not say so."""
+    if not WORDPRESS.search(data[:20_000]):
+        return ""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    number = int(query["paged"]) if re.fullmatch(r"[0-9]{1,6}", query.get("paged", "")) else 1
+    return urlunsplit(parts._replace(query=urlencode({**query, "paged": str(number + 1)})))
 
 
 def unpacked(data: bytes) -> bytes:
@@ -88,10 +126,23 @@ def unpacked(data: bytes) -> bytes:
     return text
 
 
-def _is_place(place: Any) -> bool:
-    """A <loc> of a page, not of an image in it."""
-    parent = place.getparent()
-    return parent is not None and str(parent.tag).rpartition("}")[2] in ("url", "sitemap")
+def _xml(data: bytes, recover: bool = False) -> Any:
+    from lxml import etree
+
+    return etree.fromstring(
+        data, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=recover)
+    )
+
+
+def _is_past(changed: str) -> bool:
+    """Whether nothing more can change at that time; a day is past when it is over everywhere."""
+    try:
+        at = dt.datetime.fromisoformat(changed)
+    except ValueError:
+        return False
+    at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+    only_a_day = at.time() == dt.time()
+    return at + dt.timedelta(hours=36 if only_a_day else 0) < dt.datetime.now(dt.UTC)
 
 
 def _no_entities(data: bytes) -> None:

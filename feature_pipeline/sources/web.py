@@ -1,114 +1,190 @@
-"""Posts at a web address: one page, a feed, or a blog with its feeds and sitemaps."""
+"""Posts at a web address: one page, a feed, a platform, or a blog with its feeds and sitemaps."""
 
 from __future__ import annotations
 
-import re
+import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from contracts.errors import SourceError
 from feature_pipeline.parser import Entry, Facts, ParseError, entries, facts
-from feature_pipeline.sources import Found, Item, RawPost, Refusal, feeds
+from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unchanged, feeds, platforms
+from feature_pipeline.sources.address import canonical, folder_of, host_of, is_root, key_of, ours
 from feature_pipeline.sources.fetch import Fetcher, FetchError, Page
 from feature_pipeline.sources.files import from_text
-from feature_pipeline.sources.memory import Memory
-from feature_pipeline.sources.robots import HOPELESS
+from feature_pipeline.sources.memory import Memory, Seen
+from feature_pipeline.sources.robots import HOPELESS, PAUSE_S
+from feature_pipeline.sources.sitemaps import Sitemaps
 from feature_pipeline.sources.text import decode, web_address
 from feature_pipeline.sources.visit import Visit
+from feature_pipeline.sources.walls import blocked
 
+# Requests a run, but for those that are answered by "as it was"; the next run goes on.
 MAX_PAGES = 500
 MAX_FEEDS = 5
-MAX_SITEMAPS = 20
-# A wall says little: a post about Cloudflare or passwords says more than this.
-WALL_WORDS = 200
-WALL = re.compile(
-    r"just a moment\s*(?:\.\.\.|…)|verify (?:that )?you are (?:a )?human|are you a (?:human|robot)"
-    r"|checking your browser|enable javascript and cookies|attention required!|please (?:enable|accept) cookies"
-    r"|unusual traffic from your"
-    r"|before you continue to|pardon our interruption|ddos protection by|complete the (?:captcha|security check)"
-    r"|access (?:to this page has been )?denied|request unsuccessful\. incapsula|confirm (?:that )?you are human",
-    re.IGNORECASE,
-)
-LOGIN = re.compile(r"\b(?:log|sign) ?in\b|\blogin\b|subscribers only|member[- ]only|your password", re.IGNORECASE)
+# Posts that feeds may give in a run.
+MAX_ENTRIES = 5_000
+# Of a page that a blog lists: that it gives no post is known. With any other reason it may give one another time.
+SETTLED = frozenset(("not_found", "gone", "off_site", "not_an_article", "empty", "not_text", "duplicate", "draft"))
+SETTLED |= {"robots_disallowed"}
 
 
-def read_address(url: str, fetcher: Fetcher | None = None, memory: Memory | None = None) -> Iterator[Item]:
-    """Raises SourceError where there is nothing to read; a page that cannot be read is a Refusal."""
+def read_address(
+    url: str,
+    fetcher: Fetcher | None = None,
+    memory: Memory | None = None,
+    max_pages: int = MAX_PAGES,
+    pause_s: float = PAUSE_S,
+) -> Iterator[Item]:
+    """Raises SourceError where there is nothing to read; a page that cannot be read is a Refusal.
+
+    What the last run learned and this one did not come to is kept in `memory.now`; what a complete one did not meet is not.
+    """
     with fetcher or Fetcher() as open_fetcher:
-        yield from _Blog(url, Visit(open_fetcher, memory)).items()
+        visit, whole = Visit(open_fetcher, memory, pause_s), False
+        for item in _items(url, visit, max_pages):
+            whole = isinstance(item, Complete)
+            yield item
+        for address, seen in visit.memory.before.items():
+            visit.memory.now.setdefault(address, Seen() if whole else seen)
 
 
-def blocked(page: Facts) -> bool:
-    """Whether a page that answers 200 is a bot wall, a login or a cookie page instead of what was asked for."""
-    if page.words > WALL_WORDS:
-        return False
-    said = f"{page.title}\n{page.opening}"
-    return bool(WALL.search(said)) or (page.password and bool(LOGIN.search(said)) and not page.article)
+def _items(url: str, visit: Visit, max_pages: int) -> Iterator[Item]:
+    for name in platforms.claimed_by(url):
+        found = platforms.posts(name, visit, url)
+        items = platforms.unless_other(found) if name == "mastodon" else found
+        if items is not None:
+            yield from items
+            return
+    yield from _Blog(url, visit, max_pages).items()
 
 
 class _Blog:
     """One reading of one address, and what was seen there."""
 
-    def __init__(self, source: str, visit: Visit) -> None:
-        self.source, self.visit = source, visit
+    def __init__(self, source: str, visit: Visit, max_pages: int) -> None:
+        self.source, self.visit, self.memory, self.max_pages = source, visit, visit.memory, max_pages
         self.seen: set[str] = set()
+        self.given: dict[str, str] = {}
+        """Ids of posts, by the keys of their addresses and by what their pages call their address."""
         self.host, self.prefix = "", "/"
-        self.troubles: list[Refusal] = []
+        self.requests = self.entries = 0
+        self.listed = False
+        """By sitemaps that know all its posts."""
+        self.whole = True
+        """Nothing was left out or failed so far."""
+
+    @property
+    def used_up(self) -> bool:
+        return self.requests >= self.max_pages
 
     def items(self) -> Iterator[Item]:
         try:
-            page = self.visit.get(self.source)
-            self.host, self.prefix = _host(page.url), _folder(page.url)
-            yield from self._first(page)
-            yield from self.troubles
+            page = self.visit.changed(self.source)
+            if page is None:
+                yield from self._unchanged(self.source)
+            else:
+                self.host, self.prefix = host_of(page.url), folder_of(page.url)
+                yield from self._first(page)
         except FetchError as error:
             if error.reason in HOPELESS:
                 raise
-            yield self._refuse(self.source, error.reason, error.detail)
+            yield self._lost(error)
         except ParseError as error:
             yield self._refuse(self.source, "quarantined", str(error))
+        if self.listed and self.whole:
+            yield Complete()
 
     def _first(self, page: Page) -> Iterator[Item]:
         """The address may name a feed, a sitemap, a post or a blog: its content says which."""
         listed = feeds.kind(page.content)
         if listed == "feed":
-            yield from self._feed(page)
+            yield from self._feed(self.source, page)
         elif listed:
-            yield from self._pages(self._ours(self._sitemap(page)))
+            yield from self._pages(Sitemaps(self.visit).take(page))
         elif page.content_type in ("text/plain", "text/markdown", "text/x-markdown"):
-            item = from_text(_text(page), PurePosixPath(urlsplit(page.url).path), self.source, _canonical(page.url))
-            yield replace(item, url=item.url or page.url) if isinstance(item, RawPost) else item
+            item = from_text(_text(page), PurePosixPath(urlsplit(page.url).path), self.source, canonical(page.url))
+            yield self._only(page, replace(item, url=item.url or page.url) if isinstance(item, RawPost) else item)
         else:
             html = _text(page)
             found = facts(html, page.url)
             if blocked(found):
                 raise FetchError("blocked_page", f"{page.url} shows a wall instead of the page")
-            if found.article and not _is_root(page.url):
-                yield self._post(page, html, found)
+            if found.article and not is_root(page.url):
+                yield self._only(page, self._post(page, html, found))
             else:
-                yield from self._blog(page, html, found)
+                yield from self._site(page, html, found)
+
+    def _only(self, page: Page, item: RawPost | Refusal) -> RawPost | Refusal:
+        if isinstance(item, RawPost):
+            self.visit.remember(self.source, page, [(item.source, item.source_id)])
+        return item
+
+    def _lost(self, error: FetchError) -> Refusal:
+        """If the address was one post's, what became of it became of the post. A feed that is gone takes none along."""
+        posts = self.memory.before.get(self.source, Seen()).posts
+        source_id = posts[0][1] if len(posts) == 1 else self.source
+        if error.reason == "gone":
+            self.memory.now[self.source] = Seen()
+        if error.reason in ("not_found", "gone") and key_of(source_id) != key_of(self.source):
+            try:
+                self.visit.get(source_id)
+                source_id = self.source
+            except FetchError as other:
+                source_id = source_id if other.reason == error.reason else self.source
+        return self._refuse(source_id, error.reason, error.detail)
+
+    def _unchanged(self, address: str) -> Iterator[Unchanged]:
+        """What the last run found there."""
+        self.memory.now[address] = self.memory.before[address]
+        for source, source_id in self.memory.before[address].posts:
+            key = key_of(source_id) if web_address(source_id) else source_id
+            self.seen.add(key)
+            if key not in self.given:
+                self.given[key] = source_id
+                yield Unchanged(source, source_id)
+
+    # ---- a site -----------------------------------------------------------------------------------------------------
+
+    def _site(self, page: Page, html: str, found: Facts) -> Iterator[Item]:
+        """What its platform lists; where that is closed, a blog as any other."""
+        for name, api in platforms.found_in(html, page.url):
+            items = platforms.unless_closed(platforms.posts(name, self.visit, page.url, api))
+            if items is not None:
+                yield from items
+                return
+            # Posts have other names there: what is missing here may be open again tomorrow.
+            self.whole = False
+        yield from self._blog(page, html, found)
 
     def _blog(self, page: Page, html: str, found: Facts) -> Iterator[Item]:
         """Feeds first, as they say most of each post; then what only the sitemaps know."""
-        any_feed = False
+        any_feed = failed = False
         for address in found.feeds[:MAX_FEEDS]:
+            before = len(self.seen)
             try:
-                feed = self.visit.get(address)
+                feed = self.visit.changed(address)
             except FetchError as error:
+                self.whole, failed = False, failed or error.reason not in SETTLED
                 yield self._refuse(address, error.reason, error.detail)
                 continue
-            if feeds.kind(feed.content) == "feed":
+            if feed is None:
                 any_feed = True
-                yield from self._feed(feed, by_address=True)
+                yield from self._unchanged(address)
+            elif feeds.kind(feed.content) == "feed":
+                any_feed = True
+                yield from self._feed(address, feed, by_address=True)
             else:
                 yield self._refuse(address, "bad_feed", "the page calls it a feed, but it is none")
-        sitemap = self._ours(self._sitemaps(page.url))
-        if any_feed or sitemap:
-            self.seen.add(_key(page.url))
-            yield from self._pages(sitemap)
+            # An empty feed, or one that says nothing new, cannot vouch for the sitemaps.
+            self.whole &= len(self.seen) > before or before > 0
+        sitemaps = Sitemaps(self.visit).of_site(page.url)
+        failed = failed or bool(sitemaps.troubles)
+        if any_feed or failed or ours(list(sitemaps.places), self.host, self.prefix):
+            yield from self._pages(sitemaps, key_of(page.url))
         elif found.article or (found.words and found.link_words * 2 < found.words):
             yield self._post(page, html, found)
         else:
@@ -116,32 +192,101 @@ class _Blog:
                 f"{page.url} has no feed, no sitemap and no article", "give the address of its feed, or of one post"
             )
 
-    def _feed(self, page: Page, by_address: bool = False) -> Iterator[Item]:
-        """`by_address`: name posts by their address, which stays when an old one leaves the feed for the sitemap."""
-        try:
-            listed = entries(page.content, page.content_type, page.url)
-        except ParseError as error:
-            yield self._refuse(page.url, "bad_feed", str(error))
-            return
-        if not by_address:
-            self.host = _common_host(listed) or self.host
-        if not listed and not by_address:
-            yield self._refuse(page.url, "empty", "the feed has no entries")
-        for number, entry in enumerate(listed):
-            # A link to another's page names that page, not this post.
-            name = _canonical(entry.url) if by_address and entry.url and _host(entry.url) == self.host else ""
-            key = _key(name) if name else entry.id
-            if key in self.seen:
-                continue
-            if len(self.seen) >= MAX_PAGES:
-                yield self._refuse(page.url, "page_cap", f"{len(listed) - number} entries after the first {MAX_PAGES}")
-                return
-            self.seen.add(key)
-            yield self._entry(entry, name or entry.id)
+    # ---- feeds ------------------------------------------------------------------------------------------------------
 
-    def _entry(self, entry: Entry, source_id: str) -> Found:
+    def _feed(self, address: str, page: Page, by_address: bool = False) -> Iterator[Item]:
+        """With its older pages, as long as they bring something new.
+
+        `by_address`: name posts by their address, which stays when an old one leaves the feed for the sitemap.
+        """
+        first, asked, keys, refused = page, {address, page.url}, [], set()
+        older: Page | None = page
+        while older is not None:
+            page, older = older, None
+            try:
+                listed = entries(page.content, page.content_type, page.url)
+            except ParseError as error:
+                yield self._refuse(page.url, "bad_feed", str(error))
+                return
+            if not by_address and page is first:
+                self.host = _common_host(listed) or self.host
+                if not listed:
+                    yield self._refuse(page.url, "empty", "the feed has no entries")
+            new: dict[str, tuple[str, Entry]] = {}
+            for entry in listed:
+                key, name = self._name(entry, by_address)
+                keys.append(key)
+                if key not in self.seen:
+                    new.setdefault(key, (name, entry))
+            for item in self._entries(page, new):
+                refused |= {item.reason} if isinstance(item, Refusal) else set()
+                yield item
+            if new and "page_cap" not in refused:
+                try:
+                    older = self._older(page, asked)
+                except FetchError as error:
+                    refused.add(error.reason)
+                    self.whole = False
+                    yield self._refuse(page.url, error.reason, f"its older entries: {error.detail}")
+        if refused <= {"empty"}:
+            ids = dict.fromkeys(self.given[key] for key in keys if key in self.given)
+            self.visit.remember(address, first, [(self.source, source_id) for source_id in ids])
+
+    def _older(self, page: Page, asked: set[str]) -> Page | None:
+        """The next page of the feed, once. Raises FetchError where one was promised."""
+        named = feeds.older(page.content, page.url)
+        address = named or feeds.older_unnamed(page.content, page.url)
+        if not address or address in asked:
+            return None
+        asked.add(address)
+        if self.used_up or self.entries >= MAX_ENTRIES:
+            raise FetchError("page_cap", f"{address} comes after {self.requests} requests and {self.entries} posts")
+        self.requests += 1
+        try:
+            older = self.visit.get(address)
+        except FetchError as error:
+            # WordPress says so at the end.
+            if error.reason == "not_found" and not named:
+                return None
+            raise
+        if feeds.kind(older.content) != "feed":
+            raise FetchError("bad_feed", f"{older.url} is none")
+        return older
+
+    def _name(self, entry: Entry, by_address: bool) -> tuple[str, str]:
+        """What tells it from the others, and its id."""
+        # A link to another's page names that page, not this post.
+        own = by_address and entry.url and host_of(entry.url) == self.host
+        name = canonical(entry.url or "") if own else entry.id
+        return (key_of(name) if web_address(name) else name), name
+
+    def _entries(self, page: Page, new: dict[str, tuple[str, Entry]]) -> Iterator[Item]:
+        """What is known already comes last, so that a cap does not keep us from the rest for ever."""
+        unread = unlisted = 0
+        for key, (name, entry) in sorted(new.items(), key=lambda item: (item[1][1].url or "") in self.memory.before):
+            if self.entries >= MAX_ENTRIES:
+                unlisted += 1
+                continue
+            if self.used_up and self._is_own(entry) and not entry.whole:
+                unread += 1
+                continue
+            self.seen.add(key)
+            self.entries += 1
+            item = self._entry(entry, name)
+            if not isinstance(item, Refusal):
+                self.given[key] = item.source_id
+            yield item
+        if unlisted:
+            yield self._refuse(page.url, "page_cap", f"{unlisted} entries come after the first {MAX_ENTRIES:,}")
+        if unread:
+            yield self._refuse(page.url, "page_cap", f"{unread} entries are left: the next run goes on with them")
+
+    def _is_own(self, entry: Entry) -> bool:
+        return bool(entry.url) and host_of(entry.url or "") == self.host
+
+    def _entry(self, entry: Entry, source_id: str) -> RawPost | Refusal | Unchanged:
         """A summary is completed from its page, if the page is the blog's own: a link to another's is not."""
-        own = bool(entry.url) and _host(entry.url or "") == self.host
+        own = self._is_own(entry)
         given = RawPost(
             self.source,
             source_id,
@@ -158,11 +303,11 @@ class _Blog:
             return self._refuse(source_id or self.source, "empty", "the entry has no text, or nothing to name it by")
         return given
 
-    def _completed(self, given: RawPost) -> Found:
+    def _completed(self, given: RawPost) -> RawPost | Refusal | Unchanged:
         """From its page, unless that says less than the summary, as the page of a program does."""
-        if self.visit.given_up:
-            return self._refuse(given.source_id, "deferred", "its host failed too often in this run")
         page = self._page(given.url or "", given.source_id)
+        if isinstance(page, Unchanged):
+            return page
         if isinstance(page, RawPost) and len(page.text.split()) > len(given.text.split()):
             return replace(
                 page,
@@ -170,93 +315,121 @@ class _Blog:
                 date=given.date or page.date,
                 author=given.author or page.author,
             )
-        says_less = isinstance(page, RawPost) or page.reason == "empty"
-        return given if says_less and given.text.strip() else page
+        if isinstance(page, Refusal) and (page.reason != "empty" or not given.text.strip()):
+            return page
+        # What is stored is not what the page gave, so that nothing is known of the page.
+        self.memory.now[given.url or ""] = Seen()
+        return given if given.text.strip() else self._refuse(given.source_id, "empty", "neither feed nor page has text")
 
-    def _pages(self, addresses: list[str]) -> Iterator[Item]:
+    # ---- pages ------------------------------------------------------------------------------------------------------
+
+    def _pages(self, sitemaps: Sitemaps, root: str = "") -> Iterator[Item]:
+        """What the sitemaps list and the feeds did not give; what its date says is as it was is not asked for."""
+        for address, reason, detail in sitemaps.troubles:
+            yield self._refuse(address, reason, detail)
+        addresses = ours(list(sitemaps.places), self.host, self.prefix)
+        # What a feed gives and the sitemaps do not list shows that they do not list everything.
+        self.listed = bool(addresses) and sitemaps.whole and self.seen <= {key_of(address) for address in addresses}
+        self.seen.add(root)
+        to_read = []
+        for address in addresses:
+            key, changed = key_of(address), sitemaps.places[address]
+            before = self.memory.before.get(address)
+            if key in self.seen:
+                if changed and key in self.given:
+                    read = self.memory.now.get(address, Seen())
+                    self.memory.now[address] = replace(read, listed=changed, posts=((self.source, self.given[key]),))
+            elif changed and before is not None and before.listed == changed:
+                self.seen.add(key)
+                yield from self._unchanged(address)
+            else:
+                to_read.append(address)
+        yield from self._read(self._new_first(to_read), sitemaps.places)
+
+    def _new_first(self, addresses: list[str]) -> list[str]:
+        """Then what is known, in chance order: where a run cannot ask for all of it, each has its turn."""
+        known = [address for address in addresses if address in self.memory.before]
+        random.shuffle(known)
+        return [address for address in addresses if address not in self.memory.before] + known
+
+    def _read(self, addresses: list[str], changed: dict[str, str]) -> Iterator[Item]:
         for number, address in enumerate(addresses):
-            if _key(address) in self.seen:
+            key = key_of(address)
+            if key in self.seen:
                 continue
-            if len(self.seen) >= MAX_PAGES or self.visit.given_up:
-                reason = "page_cap" if len(self.seen) >= MAX_PAGES else "deferred"
-                yield self._refuse(address, reason, f"{len(addresses) - number} addresses are left for another run")
+            if self.used_up or self.visit.given_up:
+                reason = "page_cap" if self.used_up else "deferred"
+                left = f"{len(addresses) - number} addresses are left: the next run goes on with them"
+                yield self._refuse(address, reason, left)
                 return
-            self.seen.add(_key(address))
-            yield self._page(address, _canonical(address), listed=True)
+            self.seen.add(key)
+            item = self._page(address, canonical(address), changed[address], listed=True)
+            if item is not None:
+                yield item
 
-    def _page(self, address: str, source_id: str, listed: bool = False) -> Found:
-        """`listed`: a sitemap names it, so it may as well be a list of posts."""
+    def _page(
+        self, address: str, source_id: str, changed: str = "", listed: bool = False
+    ) -> RawPost | Refusal | Unchanged | None:
+        """None for what gave no post before and is as it was. `listed`: by a sitemap, which may list lists as well."""
+        before = self.memory.before.get(address, Seen())
+        self.requests += 1
         try:
-            page = self.visit.get(address)
-            if _host(page.url) != self.host:
-                return self._refuse(source_id, "off_site", f"{address} leads to {page.url}")
-            html = _text(page)
-            found = facts(html, page.url)
+            page = self.visit.changed(address)
+            if page is None:
+                self.requests -= 1
+                self.memory.now[address] = replace(before, listed=changed)
+                self.given.update({key_of(name): name for _, name in before.posts})
+                return Unchanged(*before.posts[0]) if before.posts else None
+            item = self._read_page(page, source_id, listed)
         except FetchError as error:
-            return self._refuse(source_id, error.reason, error.detail)
+            if error.reason in SETTLED:
+                self.memory.now[address] = Seen() if error.reason == "gone" else before
+            return self._refuse(before.posts[0][1] if before.posts else source_id, error.reason, error.detail)
         except ParseError as error:
             return self._refuse(source_id, "quarantined", str(error))
+        if isinstance(item, RawPost):
+            self.visit.remember(address, page, [(item.source, item.source_id)], changed)
+        elif item.reason == "not_an_article":
+            self.visit.remember(address, page, [], changed)
+        elif item.reason in SETTLED:
+            self.memory.now[address] = Seen()
+        return item
+
+    def _read_page(self, page: Page, source_id: str, listed: bool) -> RawPost | Refusal:
+        if host_of(page.url) != self.host:
+            return self._refuse(source_id, "off_site", f"it leads to {page.url}")
+        html = _text(page)
+        found = facts(html, page.url)
         if blocked(found):
             return self._refuse(source_id, "blocked_page", f"{page.url} shows a wall instead of the page")
         if not found.words:
             return self._refuse(source_id, "empty", f"{page.url} shows no text to a program")
         if listed and not found.article and found.link_words * 2 > found.words:
             return self._refuse(source_id, "not_an_article", f"{page.url} is mostly links")
+        same = self._same(found, source_id) if listed else ""
+        if same:
+            return self._refuse(source_id, "duplicate", f"{page.url} says that it is {found.url}, which was read")
+        self.given[key_of(source_id)] = source_id
         return self._post(page, html, found, source_id)
 
+    def _same(self, found: Facts, source_id: str) -> str:
+        """The post that was read at another address of the page. All pages of some blogs say that they are the first."""
+        if not found.url or host_of(found.url) != self.host or is_root(found.url):
+            return ""
+        key = key_of(found.url)
+        if key in self.given and key != key_of(source_id):
+            return self.given[key]
+        named = self.given.setdefault(f"{key} {found.title}", source_id)
+        return named if named != source_id else ""
+
     def _post(self, page: Page, html: str, found: Facts, source_id: str = "") -> RawPost:
-        url = found.url if found.url and _host(found.url) == _host(page.url) else page.url
+        url = found.url if found.url and host_of(found.url) == host_of(page.url) else page.url
         return RawPost(
-            self.source, source_id or _canonical(url), found.title, found.date, url, html, "html", found.author
+            self.source, source_id or canonical(url), found.title, found.date, url, html, "html", found.author
         )
 
-    def _sitemaps(self, url: str) -> list[str]:
-        """Addresses of pages from the sitemaps that robots.txt names, or else from the usual place."""
-        found: list[str] = []
-        for address in (self.visit.robots.sitemaps(url) or [urljoin(url, "/sitemap.xml")])[:MAX_SITEMAPS]:
-            page = self._list(address)
-            found += self._sitemap(page) if page else []
-        return list(dict.fromkeys(found))
-
-    def _sitemap(self, page: Page, inner: bool = False) -> list[str]:
-        """What it lists, through one level of index: more is not in the protocol, and may be a trap."""
-        try:
-            data = feeds.unpacked(page.content)
-            kind, places = feeds.kind(data), feeds.locations(data, page.url)
-        except feeds.BadListError as error:
-            self.troubles.append(self._refuse(page.url, "bad_sitemap", str(error)))
-            return []
-        if kind != "index":
-            return places
-        pages = [] if inner else [self._list(place) for place in places[:MAX_SITEMAPS]]
-        return [place for part in pages if part for place in self._sitemap(part, inner=True)]
-
-    def _list(self, address: str) -> Page | None:
-        """A sitemap, if there is one."""
-        try:
-            page = self.visit.get(address)
-        except FetchError as error:
-            if error.reason not in ("not_found", "gone", "http_error"):
-                self.troubles.append(self._refuse(address, error.reason, error.detail))
-            return None
-        return page if feeds.kind(page.content) or page.content.startswith(b"\x1f\x8b") else None
-
-    def _ours(self, addresses: list[str]) -> list[str]:
-        """Those on the same host, without lists of tags or months as far as their address says."""
-        from courlan import is_navigation_page, is_not_crawlable
-
-        found = []
-        for address in addresses:
-            parts = urlsplit(address)
-            path = f"{parts.scheme}://{parts.netloc}{parts.path}"
-            listing = _is_root(address) or is_navigation_page(path) or is_not_crawlable(path)
-            if web_address(address) and _host(address) == self.host and not listing:
-                found.append(address)
-        # A blog at /~ann/ does not own its host; one at /blog/ may have its posts elsewhere on it.
-        under = [address for address in found if urlsplit(address).path.startswith(self.prefix)]
-        return under if under or self.prefix.startswith(("/~", "/@")) else found
-
     def _refuse(self, source_id: str, reason: str, detail: str = "") -> Refusal:
+        self.whole &= reason in SETTLED
         return Refusal(self.source, source_id, reason, detail)
 
 
@@ -267,37 +440,8 @@ def _text(page: Page) -> str:
     return text
 
 
-def _host(url: str) -> str:
-    """With the port; `www.` is the same site."""
-    try:
-        return urlsplit(url).netloc.lower().removeprefix("www.")
-    except ValueError:
-        return ""
-
-
-def _is_root(url: str) -> bool:
-    parts = urlsplit(url)
-    return not parts.query and re.fullmatch(r"/?(?:index\.\w+)?", parts.path) is not None
-
-
-def _folder(url: str) -> str:
-    before, _, last = urlsplit(url).path.rpartition("/")
-    return f"{before}/" if not last or "." in last else f"{before}/{last}/"
-
-
 def _common_host(listed: list[Entry]) -> str:
     """Where most entries of a feed lead, as a feed may be kept on another host than its blog."""
-    hosts = Counter(_host(entry.url) for entry in listed if entry.url)
+    hosts = Counter(host_of(entry.url) for entry in listed if entry.url)
     host, count = hosts.most_common(1)[0] if hosts else ("", 0)
     return host if count * 2 > len(listed) else ""
-
-
-def _canonical(url: str) -> str:
-    from courlan import clean_url
-
-    return (clean_url(url.split("#")[0]) or url) if url else ""
-
-
-def _key(url: str) -> str:
-    """The same for addresses that lead to the same page."""
-    return re.sub(r"\Ahttps?://(?:www\.)?|(?:/index\.html?|/)\Z", "", _canonical(url))
