@@ -99,6 +99,7 @@ def test_the_real_wix(real_data: Path) -> None:
     assert reasons(items) == [("post-2", "draft")]
     assert items[2:] == [Complete()]
     assert read(Archive(folder / "empty.csv")) == [Complete()]
+    assert [post.source_id for post in posts(read(Archive(folder)))] == ["post-1"]
 
 
 @pytest.mark.real_data
@@ -178,7 +179,7 @@ def test_buttondown_with_texts_in_its_table(tmp_path: Path) -> None:
 
 def test_buttondown_without_what_it_needs_says_so(tmp_path: Path) -> None:
     emails: list[Any] = [email("1"), {"id": "2", "subject": "x", "sent": "y"}]
-    archive = packed(tmp_path / "a.zip", {"emails.json": json.dumps(emails)})
+    archive = packed(tmp_path / "a.zip", {"emails.json": json.dumps(emails), "emails/soup-1.md": "Hot."})
     with pytest.raises(SourceError, match="lacks one of id, subject, publish_date, it has: id, subject, sent"):
         read(archive)
 
@@ -292,6 +293,19 @@ def test_wix_falls_back_to_plain_text(tmp_path: Path, rich: str) -> None:
 
 def test_wix_without_any_words_is_refused(tmp_path: Path) -> None:
     assert reasons(wix(tmp_path, {"nodes": [node("IMAGE")]}, plain=" ")) == [("1", "empty")]
+
+
+def test_tables_in_parts_are_one_export(tmp_path: Path) -> None:
+    row = {"id": "1", "web_title": "A", "status": "confirmed", "content_html": "<p>Hot.</p>"}
+    files = {"posts-1.csv": table([row]), "posts-2.csv": table([row, {**row, "id": "2"}]), "subscribers.csv": "email\n"}
+    items = read(packed(tmp_path / "a.zip", files))
+    assert [post.source_id for post in posts(items)] == ["1", "2"]
+    assert reasons(items) == [("1", "duplicate_id")]
+
+
+def test_a_table_without_its_texts_is_no_export_of_buttondown(tmp_path: Path) -> None:
+    (tmp_path / "emails.json").write_text(json.dumps([email("1")]), encoding="utf-8")
+    assert not newsletters.recognises(Archive(tmp_path / "emails.json"))
 
 
 def test_letterdrop_is_complete_only_if_it_says_so(tmp_path: Path) -> None:

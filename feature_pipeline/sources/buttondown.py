@@ -15,6 +15,7 @@ from feature_pipeline.sources.text import to_date, web_address
 
 NEEDED = ("id", "subject", "publish_date")
 OPTIONAL = ("slug", "status", "email_type", "archival_mode", "body", "absolute_url")
+TEXTS = ("emails/*.md", "emails/*.html")
 SENT = frozenset(("", "sent", "imported", "resending", "throttled", "archived"))
 MODE = re.compile(r"\A\s*<!--\s*buttondown-editor-mode:\s*(\w+)\s*-->")
 # An embedded post of somebody else, with the script that shows it.
@@ -30,7 +31,7 @@ def read(archive: Archive) -> Iterator[Item]:
     table = _table(archive)
     emails = list(_listed(archive, table) if table.lower().endswith(".json") else _rows(archive, table))
     source = _account(archive, emails)
-    texts = {name.rpartition("/")[2].rpartition(".")[0]: name for name in archive.find("emails/*.md", "emails/*.html")}
+    texts = {name.rpartition("/")[2].rpartition(".")[0]: name for name in archive.find(*TEXTS)}
     yield from archive.refusals(source)
     for email in emails:
         yield _email(archive, email, texts, source)
@@ -38,11 +39,14 @@ def read(archive: Archive) -> Iterator[Item]:
 
 
 def _table(archive: Archive) -> str:
+    """The table of e-mails, if their texts are in it or beside it."""
+    beside = bool(archive.find(*TEXTS))
+    needed = NEEDED if beside else (*NEEDED, "body")
     for name in sorted(archive.find("emails.json")):
-        head = archive.head(name, 8192)
-        if all(f'"{key}"'.encode() in head for key in NEEDED):
+        head = archive.head(name, 65536)
+        if all(f'"{key}"'.encode() in head for key in needed):
             return name
-    return next((name for name in sorted(archive.find("emails.csv")) if has_columns(archive, name, *NEEDED)), "")
+    return next((name for name in sorted(archive.find("emails.csv")) if has_columns(archive, name, *needed)), "")
 
 
 def _rows(archive: Archive, table: str) -> Iterator[dict[str, str]]:

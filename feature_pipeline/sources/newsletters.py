@@ -37,24 +37,30 @@ def _reader(archive: Archive) -> Callable[[Archive], Iterator[Item]] | None:
         return buttondown.read
     if wix.recognises(archive):
         return wix.read
-    if _beehiiv_table(archive):
+    if _beehiiv_tables(archive):
         return _beehiiv
-    if _letterdrop_file(archive):
+    if _letterdrop_files(archive):
         return _letterdrop
     return _curated if _curated_files(archive) else None
 
 
-def _beehiiv_table(archive: Archive) -> str:
-    tables = sorted(archive.find("*.csv"))[:20]
-    return next((name for name in tables if has_columns(archive, name, "content_html", "web_title")), "")
+def _beehiiv_tables(archive: Archive) -> list[str]:
+    return [name for name in sorted(archive.find("*.csv")) if has_columns(archive, name, "content_html", "web_title")]
 
 
 def _beehiiv(archive: Archive) -> Iterator[Item]:
-    posts = list(rows(archive, _beehiiv_table(archive), BEEHIIV, BEEHIIV_TOO))
+    posts = [row for name in _beehiiv_tables(archive) for row in rows(archive, name, BEEHIIV, BEEHIIV_TOO)]
     source = _account("beehiiv", (row["url"] for row in posts), archive)
     yield from archive.refusals(source)
+    seen: set[str] = set()
     for row in posts:
-        yield Refusal(source, f"line {row.line}", *row.broken) if row.broken else _beehiiv_post(row, source)
+        if row.broken:
+            yield Refusal(source, f"line {row.line}", *row.broken)
+        elif row["id"] in seen:
+            yield Refusal(source, row["id"], "duplicate_id", f"line {row.line} has the id of another")
+        else:
+            seen.add(row["id"])
+            yield _beehiiv_post(row, source)
     yield Complete()
 
 
@@ -80,23 +86,23 @@ def _rewrapped(html: str) -> str:
     return re.sub(r"</?(?:td|tr|tbody|table)\b[^>]*>", "", html) if re.match(r"\s*<t[dr]\b", html) else html
 
 
-def _letterdrop_file(archive: Archive) -> str:
+def _letterdrop_files(archive: Archive) -> list[str]:
     keys = (b'"posts"', b'"publishedOn"', b'"publication"', b'"body"')
-    files = sorted(archive.find("*.json"))[:20]
-    return next((name for name in files if all(key in archive.head(name, 65536) for key in keys)), "")
+    return [name for name in sorted(archive.find("*.json")) if all(key in archive.head(name, 65536) for key in keys)]
 
 
 def _letterdrop(archive: Archive) -> Iterator[Item]:
-    """What its API answered. Complete if it says that these are all."""
-    found = json_of(archive, _letterdrop_file(archive))
-    posts = [post for post in _list(found, "posts") if isinstance(post, dict) and post.get("id")]
-    name = next((post["publication"] for post in posts if isinstance(post.get("publication"), str)), "")
+    """What its API answered, page by page. Complete if it says that these are all."""
+    answers = [json_of(archive, name) for name in _letterdrop_files(archive)]
+    found = [post for answer in answers for post in _list(answer, "posts")]
+    posts = {str(post["id"]): post for post in found if isinstance(post, dict) and post.get("id")}
+    name = next((post["publication"] for post in posts.values() if isinstance(post.get("publication"), str)), "")
     source = f"letterdrop:{name}" if name else str(archive.path)
     yield from archive.refusals(source)
-    for post in posts:
+    for post in posts.values():
         yield _letterdrop_post(post, source)
-    totals = found.get("totals") if isinstance(found, dict) else None
-    if isinstance(totals, dict) and totals.get("posts") == len(posts):
+    totals = [answer.get("totals") for answer in answers if isinstance(answer, dict)]
+    if len(posts) in [total.get("posts") for total in totals if isinstance(total, dict)]:
         yield Complete()
 
 

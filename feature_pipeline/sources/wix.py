@@ -34,23 +34,32 @@ MARKS = {"BOLD": "b", "ITALIC": "i", "STRIKETHROUGH": "s"}
 
 
 def recognises(archive: Archive) -> bool:
-    return bool(_table(archive))
+    return bool(_tables(archive))
 
 
 def read(archive: Archive) -> Iterator[Item]:
-    posts = list(rows(archive, _table(archive), NEEDED, OPTIONAL))
+    """Posts of every table of posts, as a large blog is exported in parts."""
+    posts = [row for name in _tables(archive) for row in rows(archive, name, NEEDED, OPTIONAL)]
     source = _account(archive, posts)
     yield from archive.refusals(source)
+    seen: set[str] = set()
     for row in posts:
         source_id = row["id"] or row["internal_id"] or f"line {row.line}"
-        yield Refusal(source, source_id, *row.broken) if row.broken else _post(row, source_id, source)
+        if row.broken:
+            yield Refusal(source, source_id, *row.broken)
+        elif source_id in seen:
+            yield Refusal(source, source_id, "duplicate_id", f"line {row.line} has the id of another")
+        else:
+            seen.add(source_id)
+            yield _post(row, source_id, source)
     yield Complete()
 
 
-def _table(archive: Archive) -> str:
-    """The one file of the export, whatever it is called; another table of the site has other columns."""
-    tables = sorted(archive.find("*.csv"))[:20]
-    return next((name for name in tables if has_columns(archive, name, "plain_content", "rich_content")), "")
+def _tables(archive: Archive) -> list[str]:
+    """Whatever they are called; other tables of the site have other columns."""
+    return [
+        name for name in sorted(archive.find("*.csv")) if has_columns(archive, name, "plain_content", "rich_content")
+    ]
 
 
 def _post(row: Row, source_id: str, source: str) -> Found:
