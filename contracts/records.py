@@ -53,6 +53,8 @@ class Post(Record):
     url: str | None
     text: str
     format: Format = "article"
+    byline: str = ""
+    """Who the source says wrote it; empty where it says nothing."""
     language: str = ""
     """ISO 639-1, or empty where the text is too short to tell."""
     marks: tuple[Mark, ...] = ()

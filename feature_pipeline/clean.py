@@ -47,6 +47,7 @@ def clean(raw: RawPost, author: str) -> Post | Refusal:
         url=raw.url,
         text=text,
         format=raw.format,
+        byline=one_line(raw.author or ""),
         language=detect(text),
         marks=combined(marks(text, raw.format)),
     )

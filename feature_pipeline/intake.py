@@ -18,7 +18,7 @@ from contracts.records import Post, digest
 from feature_pipeline.batches import Engine, Progress
 from feature_pipeline.chunk import Chunker, chunk
 from feature_pipeline.clean import CLEANER
-from feature_pipeline.deduplicate import NearDuplicates, sketch
+from feature_pipeline.deduplicate import NearDuplicates, compared, sketch
 from feature_pipeline.label import LABELS, examples
 from feature_pipeline.report import Report, SourceReport
 from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, read
@@ -154,8 +154,8 @@ class Intake:
 
         def text_of(post_id: str) -> str | None:
             if post_id in now:
-                return new[post_id].text if post_id in new else None
-            return next((post.text for post in self.store.posts_by_id([post_id])), None)
+                return compared(new[post_id]) if post_id in new else None
+            return next((compared(post) for post in self.store.posts_by_id([post_id])), None)
 
         def original(post: Post, sketched: bytes) -> str:
             if stored.get(post.id) == post.content_hash:
@@ -163,11 +163,11 @@ class Intake:
             if same.setdefault(post.text_hash, post.id) != post.id:
                 return same[post.text_hash]
             edited = post.id in stored or post.id in new
-            return (not edited and self.near.find(post.id, post.text, sketched, text_of)) or post.id
+            return (not edited and self.near.find(post.id, compared(post), sketched, text_of)) or post.id
 
         seen: list[Sighting] = []
         for post, sighting in sorted(posts, key=lambda pair: pair[0].id not in stored):  # what is known comes first
-            sketched = sketch(post.text)
+            sketched = sketch(compared(post))
             post_id = original(post, sketched)
             seen.append(replace(sighting, post_id=post_id))
             if post_id != post.id:
@@ -195,7 +195,7 @@ class Intake:
         for post, chunks in made:
             keys = [self.store.vector_key(piece.embedded(post.text), self.version) for piece in chunks]
             if vectors.keys() >= set(keys) & set(missing):
-                features.append(Features(post, chunks, keys, examples(post), LABELS, sketch(post.text)))
+                features.append(Features(post, chunks, keys, examples(post), LABELS, sketch(compared(post))))
             else:
                 broken.add(post.id)
                 detail = "the embedder makes no usable vector of it"

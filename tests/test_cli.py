@@ -249,7 +249,7 @@ def test_queries_that_are_none_are_a_wrong_request(home: Path, twin: Twin, tmp_p
 def test_models(home: Path, twin: Twin) -> None:
     listed = twin("models", "list", "--json").json
     assert [(row["model"], row["champion"]) for row in listed] == [("Ada@v1", True), ("Ada@v2", False)]
-    assert set(listed[0]) == {"model", "champion", "created", "recipe", "base_model", "snapshot", "evaluation", "gate"}
+    assert set(listed[0]) == {"model", "champion", "created", "recipe", "base_model", "snapshot", "evaluation", "gate", "forgotten"}
     assert twin("models", "list", "--author", "Bea", "--json").json == []
     assert "* Ada@v1" in twin("models", "list").out
     shown = twin("models", "show", "Ada@v2", "--json").json
@@ -292,7 +292,9 @@ def test_a_twins_life(
     assert (report["found"], report["added"], report["chunks"]) == (25, 25, 25)
     again = twin("ingest", posts, "--author", "Ada", "--json").json
     assert (again["unchanged"], again["embedded"], again["snapshot"]) == (25, 0, report["snapshot"])
-    assert "8 found: 8 new" in twin("ingest", others, "--author", "Bea", "--reference").out
+    said = twin("ingest", others, "--author", "Bea", "--reference").out
+    assert "Bea: 8 found" in said
+    assert "8 new, 0 changed, 0 unchanged" in said
 
     chosen = recipe_file(tmp_path / "tiny.toml", recipe(epochs=1))
     made = twin("train", "--author", "Ada", "--recipe", chosen, "--json").json

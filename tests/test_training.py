@@ -197,7 +197,7 @@ def test_new_posts_never_turn_what_was_held_out_into_training_posts(trained: Tra
     store = FeatureStore(home, WordEmbedder())
     before, _ = store.splits("Ada")
     fill(store, [post(number, voice(number, WORDS)) for number in range(25, 60)])
-    label("Ada", store)
+    label("Ada", store, changed=True)
     after, _ = store.splits("Ada")
     assert {post_id: after[post_id] for post_id in before} == before
     assert len(after) == 60
@@ -223,7 +223,7 @@ def test_a_run_stopped_between_registering_and_promoting_is_promoted_by_the_next
 def test_training_that_fails_leaves_the_split_free(tmp_path: Path, tiny_model: Path) -> None:
     store = FeatureStore(tmp_path, WordEmbedder())
     fill(store, [post(1, "Gm."), post(2, "Gn.")])
-    label("Ada", store)
+    label("Ada", store, changed=True)
     base = BaseLanguageModel(f"{tiny_model}/", tmp_path)
     with pytest.raises(TrainingError):
         pipeline.run("Ada", store, ModelRegistry(tmp_path), base, recipe(), tmp_path)
@@ -339,7 +339,7 @@ def test_no_usable_example_is_told_before_the_first_step(trained: Trained) -> No
 def test_nothing_to_validate_on_is_told_before_the_first_step(trained: Trained, tmp_path: Path) -> None:
     store = FeatureStore(tmp_path / "home", WordEmbedder())
     fill(store, [post(1, voice(1, WORDS)), post(2, "Too short."), post(3, voice(3, WORDS))])
-    label("Ada", store)
+    label("Ada", store, changed=True)
     with pytest.raises(TrainingError, match="validation"):
         pipeline.run("Ada", store, trained.registry, trained.base, recipe(), tmp_path / "home")
     store.close()

@@ -98,11 +98,8 @@ def _dry_run(sources: list[str], author: str, limit: int | None, as_json: bool) 
             "id": item.source_id,
             "title": None if isinstance(item, Refusal) else item.title,
             "date": None if isinstance(item, Refusal) else item.date,
-            "author": author,
+            "author": author if isinstance(item, Refusal) else item.byline or author,
             "text": None if isinstance(item, Refusal) else item.text,
-            "format": None if isinstance(item, Refusal) else item.format,
-            "language": None if isinstance(item, Refusal) else item.language,
-            "url": None if isinstance(item, Refusal) else item.url,
             "status": "refused" if refused else "ok",
             "reason": f"{item.reason}: {item.detail}".rstrip(": ") if isinstance(item, Refusal) else None,
         }

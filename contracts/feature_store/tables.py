@@ -46,6 +46,7 @@ posts = Table(
     Column("date", Date),
     Column("url", Text),
     Column("format", String, nullable=False),
+    Column("byline", Text, nullable=False),
     Column("language", String, nullable=False),
     Column("text", Text, nullable=False),
     Column("marks", JSON, nullable=False),
