@@ -72,19 +72,18 @@ def test_articles_are_as_they_were_typed(blog: Dev) -> None:
     assert items[-1] == Complete()
 
 
-@pytest.mark.parametrize(
-    ("typed", "text"),
-    [
-        (f"{FRONT}Hot.\n", "\nHot.\n"),
-        (FRONT.replace("\n", "\r\n") + "Hot.\r\n", "\nHot.\n"),
-        ("# Soup 1\n\nHot.\n", "Hot.\n"),
-        ("# A part\n\nHot.\n", "# A part\n\nHot.\n"),
-        ("---\n\nBetween rules.\n\n---\n\nHot.\n", "---\n\nBetween rules.\n\n---\n\nHot.\n"),
-    ],
-)
-def test_front_matter_and_a_repeated_title_are_no_text(blog: Dev, typed: str, text: str) -> None:
-    blog.publish([article(1)], markdown=typed)
-    assert [post.text for post in posts(asked(blog))] == [text]
+def test_front_matter_and_a_repeated_title_are_no_text(blog: Dev) -> None:
+    typed = {
+        1: (f"{FRONT}Hot.\n", "\nHot.\n"),
+        2: (FRONT.replace("\n", "\r\n") + "Hot.\r\n", "\nHot.\n"),
+        3: ("# Soup 3\n\nHot.\n", "Hot.\n"),
+        4: ("# A part\n\nHot.\n", "# A part\n\nHot.\n"),
+        5: ("---\n\nBetween rules.\n\n---\n\nHot.\n", "---\n\nBetween rules.\n\n---\n\nHot.\n"),
+    }
+    blog.publish([article(number) for number in typed])
+    for number, (text, _) in typed.items():
+        blog[f"/articles/{number}"] = json.dumps(article(number, body_markdown=text))
+    assert [post.text for post in posts(asked(blog))] == [text for _, text in typed.values()]
 
 
 def test_hostile_front_matter_costs_its_article(blog: Dev) -> None:
@@ -107,23 +106,46 @@ def test_what_was_not_edited_is_not_asked_for_again(blog: Dev) -> None:
     assert len(again.now) == 2
 
 
+def test_a_page_of_the_list_that_fails_ends_it_unfinished(blog: Dev) -> None:
+    blog.publish([article(2)], [article(1)])
+    blog[listing(2)] = Reply("broken", 500)
+    items = asked(blog)
+    assert [post.source_id for post in posts(items)] == ["2"]
+    assert reasons(items) == [(f"{blog.url}{listing(2)}", "server_error")]
+    assert Complete() not in items
+
+
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        (Reply("broken", 500), "server_error"),
         (Reply("busy", 429, {"Retry-After": "600"}), "deferred"),
         (Reply("<html>"), "bad_answer"),
         (Reply('{"error":"not found","status":404}'), "bad_answer"),
-        (Reply(json.dumps([{"title": "no id"}])), "bad_answer"),
-        (Reply(json.dumps([article(2)])), "bad_answer"),
+        (Reply("[" * 100_000), "bad_answer"),
     ],
 )
-def test_a_page_of_the_list_that_fails_ends_it_unfinished(blog: Dev, reply: Reply, reason: str) -> None:
-    blog.publish([article(2)], [article(1)])
-    blog[listing(2)] = reply
+def test_a_list_that_is_none_is_one_refusal(blog: Dev, reply: Reply, reason: str) -> None:
+    blog[listing(1)] = reply
     items = asked(blog)
-    assert [post.source_id for post in posts(items)] == ["2"]
-    assert reasons(items) == [(f"{blog.url}{listing(2)}", reason)]
+    assert reasons(items) == [(f"{blog.url}{listing(1)}", reason)]
+    assert len(items) == 1
+
+
+def test_a_list_that_repeats_itself_ends_unfinished(blog: Dev) -> None:
+    blog.publish([article(1)])
+    blog[listing(2)] = blog.replies[listing(1)]
+    items = asked(blog)
+    assert [post.source_id for post in posts(items)] == ["1"]
+    assert reasons(items) == [(f"{blog.url}{listing(2)}", "bad_answer")]
+    assert Complete() not in items
+
+
+def test_what_has_no_id_costs_the_end_only(blog: Dev) -> None:
+    blog.publish([article(2), article(1)])
+    blog[listing(1)] = json.dumps([{"title": "no id"}, 5, article(2), article(1)])
+    items = asked(blog)
+    assert [post.source_id for post in posts(items)] == ["2", "1"]
+    assert reasons(items) == [(f"{blog.url}{listing(1)}", "bad_answer")]
     assert Complete() not in items
 
 
@@ -145,22 +167,18 @@ def test_too_many_requests_for_good_leave_the_rest_alone(blog: Dev) -> None:
     assert Complete() not in items
 
 
-@pytest.mark.parametrize(
-    ("reply", "reason"),
-    [
-        (Reply("gone", 404), "not_found"),
-        (Reply("{"), "bad_answer"),
-        (Reply(json.dumps(article(2, body_markdown=None))), "bad_answer"),
-        (Reply(json.dumps(article(9, body_markdown="Another."))), "bad_answer"),
-        (Reply(json.dumps(article(2, body_markdown=FRONT))), "empty"),
-    ],
-)
-def test_an_article_that_fails_costs_itself_only(blog: Dev, reply: Reply, reason: str) -> None:
-    blog.publish([article(2), article(1)])
-    blog["/articles/2"] = reply
+def test_an_article_that_fails_costs_itself_only(blog: Dev) -> None:
+    blog.publish([article(number) for number in range(6, 0, -1)])
+    blog["/articles/6"] = Reply("gone", 404)
+    blog["/articles/5"] = "{"
+    blog["/articles/4"] = json.dumps(article(4, body_markdown=None))
+    blog["/articles/3"] = json.dumps(article(9, body_markdown="Another."))
+    blog["/articles/2"] = json.dumps(article(2, body_markdown=FRONT))
     items = asked(blog)
     assert [post.source_id for post in posts(items)] == ["1"]
-    assert reasons(items) == [("2", reason)]
+    assert reasons(items) == [
+        *(("6", "not_found"), ("5", "bad_answer"), ("4", "bad_answer"), ("3", "bad_answer"), ("2", "empty")),
+    ]
     assert items[-1] == Complete()
 
 

@@ -292,25 +292,29 @@ def test_what_did_not_change_is_not_asked_for_again(blog: Publication) -> None:
     assert len(again.now) == 3
 
 
+def test_a_page_of_the_archive_that_fails_ends_it_unfinished(blog: Publication) -> None:
+    blog.publish([listed(2)], [listed(1)])
+    blog[archive_page(1)] = Reply("broken", 500)
+    items = asked(blog)
+    assert [post.source_id for post in posts(items)] == ["2"]
+    assert reasons(items) == [(f"{blog.url}{archive_page(1)}", "server_error")]
+    assert Complete() not in items
+
+
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        (Reply("broken", 500), "server_error"),
         (Reply("busy", 429, {"Retry-After": "600"}), "deferred"),
         (Reply("<html>Just a moment…"), "bad_answer"),
         (Reply('{"error": "x"}'), "bad_answer"),
-        (Reply("[1, 2]"), "bad_answer"),
         (Reply("[" * 100_000), "bad_answer"),
-        (Reply(json.dumps([listed(2)])), "bad_answer"),
     ],
 )
-def test_a_page_of_the_archive_that_fails_ends_it_unfinished(blog: Publication, reply: Reply, reason: str) -> None:
-    blog.publish([listed(2)], [listed(1)])
-    blog[archive_page(1)] = reply
+def test_an_archive_that_is_none_is_one_refusal(blog: Publication, reply: Reply, reason: str) -> None:
+    blog[archive_page(0)] = reply
     items = asked(blog)
-    assert [post.source_id for post in posts(items)] == ["2"]
-    assert reasons(items) == [(f"{blog.url}{archive_page(1)}", reason)]
-    assert Complete() not in items
+    assert reasons(items) == [(f"{blog.url}{archive_page(0)}", reason)]
+    assert len(items) == 1
 
 
 def test_a_busy_server_is_asked_again(blog: Publication) -> None:
@@ -321,21 +325,15 @@ def test_a_busy_server_is_asked_again(blog: Publication) -> None:
     assert items[-1] == Complete()
 
 
-@pytest.mark.parametrize(
-    ("reply", "reason"),
-    [
-        (Reply("gone", 404), "not_found"),
-        (Reply("{"), "bad_answer"),
-        (Reply(json.dumps(listed(9, body_html="<p>Another.</p>"))), "bad_answer"),
-        (Reply(json.dumps(listed(2, body_html=None))), "empty"),
-    ],
-)
-def test_a_post_that_fails_costs_itself_only(blog: Publication, reply: Reply, reason: str) -> None:
-    blog.publish([listed(2), listed(1)])
-    blog["/api/v1/posts/soup-2"] = reply
+def test_a_post_that_fails_costs_itself_only(blog: Publication) -> None:
+    blog.publish([listed(number) for number in range(5, 0, -1)])
+    blog["/api/v1/posts/soup-5"] = Reply("gone", 404)
+    blog["/api/v1/posts/soup-4"] = "{"
+    blog["/api/v1/posts/soup-3"] = json.dumps(listed(9, body_html="<p>Another.</p>"))
+    blog["/api/v1/posts/soup-2"] = json.dumps(listed(2, body_html=None))
     items = asked(blog)
     assert [post.source_id for post in posts(items)] == ["1"]
-    assert reasons(items) == [("2", reason)]
+    assert reasons(items) == [("5", "not_found"), ("4", "bad_answer"), ("3", "bad_answer"), ("2", "empty")]
     assert items[-1] == Complete()
 
 

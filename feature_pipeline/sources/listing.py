@@ -17,49 +17,56 @@ from feature_pipeline.sources.visit import Visit
 MAX_REQUESTS = 500
 MAX_POSTS = 5_000
 
+LATER = "the rest is left for another run"
+
 Entry = dict[str, Any]
 
 
-def listed(
-    visit: Visit, source: str, address: Callable[[int, int], str], key: str = "id"
-) -> Iterator[Entry | Refusal | Complete]:
+def listed(visit: Visit, source: str, address: Callable[[int, int], str]) -> Iterator[Entry | Refusal | Complete]:
     """Each post that the pages list, once; then Complete, or the Refusal that says why the listing ends early.
 
     `address(page, offset)` is the page's: pages count from 1, `offset` is how many posts came before it. Platforms give
     fewer on a page than asked for, so that only an empty page is the end.
     """
     seen: set[str] = set()
-    offset = 0
+    offset, whole = 0, True
     for number in itertools.count(1):
         url = address(number, offset)
-        why = "" if number == 1 else _cap(visit, len(seen))
-        if why:
-            yield Refusal(source, url, why, "the rest is left for another run")
-            return
-        try:
-            page = visit.json(url)
-        except FetchError as error:
-            yield Refusal(source, url, error.reason, error.detail)
-            return
-        if not isinstance(page, list) or not all(isinstance(entry, dict) and entry.get(key) for entry in page):
-            yield Refusal(source, url, "bad_answer", f"{url} answers no list of posts")
+        page = _page(visit, source, url, len(seen))
+        if isinstance(page, Refusal):
+            yield page
             return
         if not page:
-            yield Complete()
-            return
-        new = [entry for entry in page if str(entry[key]) not in seen]
+            break
+        named = [entry for entry in page if isinstance(entry, dict) and entry.get("id")]
+        if len(named) < len(page):
+            whole = False
+            yield Refusal(source, url, "bad_answer", f"{len(page) - len(named)} of what it lists have no id")
+        new = {str(entry["id"]): entry for entry in named if str(entry["id"]) not in seen}
         if not new:
-            yield Refusal(source, url, "bad_answer", f"{url} lists again what was on the pages before")
+            yield Refusal(source, url, "bad_answer", "it lists nothing that was not on the pages before")
             return
-        for entry in new:
+        for entry in new.values():
             why = _cap(visit, len(seen))
             if why:
-                yield Refusal(source, url, why, "the rest is left for another run")
+                yield Refusal(source, url, why, LATER)
                 return
-            if str(entry[key]) not in seen:
-                seen.add(str(entry[key]))
-                yield entry
+            seen.add(str(entry["id"]))
+            yield entry
         offset += len(page)
+    if whole:
+        yield Complete()
+
+
+def _page(visit: Visit, source: str, url: str, posts: int) -> list[Any] | Refusal:
+    why = _cap(visit, posts)
+    if why and posts:
+        return Refusal(source, url, why, LATER)
+    try:
+        page = visit.json(url)
+    except FetchError as error:
+        return Refusal(source, url, error.reason, error.detail)
+    return page if isinstance(page, list) else Refusal(source, url, "bad_answer", f"{url} answers no list of posts")
 
 
 def unless_same(
