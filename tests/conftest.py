@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in ui/cli.py
@@ -16,7 +20,8 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import pytest
 
 from contracts.feature_store import FeatureStore
-from tests.fakes import WordEmbedder, tiny_llama
+from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, tiny_embedder, tiny_llama
+from ui.cli import main
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 REQUIRED = os.environ.get("TWIN_REQUIRE", "").split(",")
@@ -68,3 +73,42 @@ def store(tmp_path: Path) -> Iterator[FeatureStore]:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_llama(tmp_path_factory.mktemp("tiny-llama"))
+
+
+@pytest.fixture(scope="session")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_embedder(tmp_path_factory.mktemp("embedder"), [*WORDS, *OTHER_WORDS])
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Twin = Callable[..., Said]
+
+
+@pytest.fixture
+def twin(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Twin:
+    """The command in this process, as its console script calls it."""
+
+    def run(*arguments: str | Path) -> Said:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["twin", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Said(int(ended.value.code or 0), *capfd.readouterr())
+
+    return run

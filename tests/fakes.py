@@ -98,6 +98,9 @@ WORDS = [
 ]
 
 
+OTHER_WORDS = ["zinc", "volt", "amp", "relay", "coil"]
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """For models of this size: two threads that wait for each other on a busy machine take 17 times as long."""

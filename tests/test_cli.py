@@ -9,10 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,47 +18,12 @@ from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from feature_pipeline import pipeline
-from tests.fakes import WORDS, adapter, card, hear_ctrl_c, one_thread, recipe, recipe_file, tiny_embedder, voice
-from ui.cli import main
+from tests.conftest import Said, Twin
+from tests.fakes import OTHER_WORDS, WORDS, adapter, card, hear_ctrl_c, one_thread, recipe, recipe_file, voice
 
 KEYS = {"source", "id", "title", "date", "author", "text", "status", "reason"}
 PASSAGE = {"post_id", "source_id", "title", "url", "date", "text", "start", "end", "score"}
 STATUS = {"home", "authors", "snapshot", "feature_version", "posts", "chunks", "base_model", "embedder"}
-OTHER_WORDS = ["zinc", "volt", "amp", "relay", "coil"]
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Twin = Callable[..., Said]
-
-
-@pytest.fixture
-def twin(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Twin:
-    """The command in this process, as its console script calls it."""
-
-    def run(*arguments: str | Path) -> Said:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["twin", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Said(int(ended.value.code or 0), *capfd.readouterr())
-
-    return run
 
 
 def write(folder: Path, posts: int, words: list[str]) -> Path:
@@ -70,11 +33,6 @@ def write(folder: Path, posts: int, words: list[str]) -> Path:
         text = voice(number, words)
         (folder / f"{number:02}.md").write_text(f"---\n{front}\n---\n{text}\n", encoding="utf-8")
     return folder
-
-
-@pytest.fixture(scope="module")
-def embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_embedder(tmp_path_factory.mktemp("embedder"), [*WORDS, *OTHER_WORDS])
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +207,17 @@ def test_queries_that_are_none_are_a_wrong_request(home: Path, twin: Twin, tmp_p
 def test_models(home: Path, twin: Twin) -> None:
     listed = twin("models", "list", "--json").json
     assert [(row["model"], row["champion"]) for row in listed] == [("Ada@v1", True), ("Ada@v2", False)]
-    assert set(listed[0]) == {"model", "champion", "created", "recipe", "base_model", "snapshot", "evaluation", "gate", "forgotten"}
+    assert set(listed[0]) == {
+        "model",
+        "champion",
+        "created",
+        "recipe",
+        "base_model",
+        "snapshot",
+        "evaluation",
+        "gate",
+        "forgotten",
+    }
     assert twin("models", "list", "--author", "Bea", "--json").json == []
     assert "* Ada@v1" in twin("models", "list").out
     shown = twin("models", "show", "Ada@v2", "--json").json

@@ -177,6 +177,8 @@ def forget(
     """Remove posts from everywhere, for good, and flag the adapters that learned from them."""
     if [bool(post), source is not None, everything].count(True) != 1:
         raise UsageError("say what to forget", "one of --post ID, --source ADDRESS, --everything")
+    if as_json and not yes:
+        raise UsageError("--json cannot ask", "add --yes where you are sure")
     parts = app()
     parts.store.require_author(author)
     what = f"everything of {author}" if everything else f"{source or ', '.join(post or [])} of {author}"
