@@ -204,6 +204,12 @@ def test_a_broken_outbox_is_said(tmp_path: Path, rest: str) -> None:
     assert error.value.hint
 
 
+def test_a_status_of_a_size_that_no_server_takes_is_refused(tmp_path: Path) -> None:
+    items = exported(tmp_path, note(1, "<p>" + TO_BOB * 5_000), note(2, "<p>Fine.</p>"))
+    assert [post.source_id for post in posts(items)] == ["2"]
+    assert reasons(items) == [("1", "too_large")]
+
+
 def test_an_unsafe_entry_is_said(tmp_path: Path) -> None:
     items = list(mastodon.read(archive(tmp_path)))
     assert reasons(items) == [("../../evil.json", "unsafe_entry")]

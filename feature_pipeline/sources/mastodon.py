@@ -29,6 +29,7 @@ PUBLIC = frozenset(("https://www.w3.org/ns/activitystreams#Public", "as:Public",
 MENTION = f".//a[{of_class('mention')} and not({of_class('hashtag')})]"
 MAX_MENTIONS = 100  # a status has room for no more
 PAGE = 40
+MAX_HTML = 200_000  # characters of one status; the most generous servers take a tenth
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,8 @@ def _threads(statuses: list[Status], account: Account, complete: bool) -> Iterat
 
 def _post(thread: list[Status], account: Account) -> Found:
     first = thread[0]
+    if any(len(status.html) > MAX_HTML for status in thread):
+        return Refusal(account.source, first.id, "too_large", f"over {MAX_HTML:,} characters")
     parts = []
     for status in thread:
         content = _content(status.html, answer=bool(status.answers))
@@ -228,7 +231,7 @@ def _content(html: str, answer: bool) -> str:
         return ""
     drop(root, f".//*[{of_class('quote-inline')}]")  # says what is quoted, to those who cannot show it
     for span in root.xpath(f".//a//span[{of_class('invisible')} or {of_class('ellipsis')}]"):
-        span.drop_tag()
+        span.attrib.pop("class")
     for link in root.xpath(MENTION)[:MAX_MENTIONS] if answer else ():
         if "".join(link.xpath("preceding::text()")).strip():
             break
