@@ -23,6 +23,7 @@ from tests.fakes import OTHER_WORDS, WORDS, adapter, card, hear_ctrl_c, one_thre
 
 KEYS = {"source", "id", "title", "date", "author", "text", "status", "reason"}
 PASSAGE = {"post_id", "source_id", "title", "url", "date", "text", "start", "end", "score"}
+LISTED = {"model", "champion", "created", "recipe", "base_model", "snapshot", "evaluation", "gate", "forgotten"}
 STATUS = {"home", "authors", "snapshot", "feature_version", "posts", "chunks", "base_model", "embedder"}
 
 
@@ -207,17 +208,7 @@ def test_queries_that_are_none_are_a_wrong_request(home: Path, twin: Twin, tmp_p
 def test_models(home: Path, twin: Twin) -> None:
     listed = twin("models", "list", "--json").json
     assert [(row["model"], row["champion"]) for row in listed] == [("Ada@v1", True), ("Ada@v2", False)]
-    assert set(listed[0]) == {
-        "model",
-        "champion",
-        "created",
-        "recipe",
-        "base_model",
-        "snapshot",
-        "evaluation",
-        "gate",
-        "forgotten",
-    }
+    assert set(listed[0]) == LISTED
     assert twin("models", "list", "--author", "Bea", "--json").json == []
     assert "* Ada@v1" in twin("models", "list").out
     shown = twin("models", "show", "Ada@v2", "--json").json
