@@ -116,6 +116,16 @@ def test_a_page_that_is_gone_names_the_post_that_is_stored(blog: Blog, status: i
     assert (runs.memory.now[f"{blog.url}/?p=7"] == Seen()) == (reason == "gone")
 
 
+def test_a_post_that_leads_to_the_front_page_is_not_found(blog: Blog) -> None:
+    place(blog, {"/a": "", "/b": ""})
+    site, page = Runs(blog.url), Runs(f"{blog.url}/a")
+    assert (len(posts(site.again())), len(posts(page.again()))) == (2, 1)
+    blog["/a"] = Reply(status=302, headers={"Location": "/"})
+    items = site.again()
+    assert [post.title for post in posts(items)] == ["/b"]
+    assert reasons(items) == reasons(page.again()) == [(f"{blog.url}/a", "not_found")]
+
+
 # Feeds
 
 

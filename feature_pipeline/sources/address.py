@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from urllib.parse import urlsplit
 
 # A session's number makes a new address of every page, each time that it is asked for.
@@ -18,6 +19,13 @@ def host_of(url: str) -> str:
         return urlsplit(url).netloc.lower().removeprefix("www.")
     except ValueError:
         return ""
+
+
+def common_host(urls: list[str | None]) -> str:
+    """Where most of them lead, as a feed may be kept on another host than its blog."""
+    hosts = Counter(host_of(url) for url in urls if url)
+    host, count = hosts.most_common(1)[0] if hosts else ("", 0)
+    return host if count * 2 > len(urls) else ""
 
 
 def is_root(url: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 from contracts.errors import SourceError
 from feature_pipeline.parser import Entry, Facts, ParseError, entries, facts
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unchanged, feeds, platforms
-from feature_pipeline.sources.address import canonical, folder_of, host_of, is_root, key_of, ours
+from feature_pipeline.sources.address import canonical, common_host, folder_of, host_of, is_root, key_of, ours
 from feature_pipeline.sources.fetch import Fetcher, FetchError, Page
 from feature_pipeline.sources.files import from_text
 from feature_pipeline.sources.memory import Memory, Seen
@@ -101,6 +100,8 @@ class _Blog:
     def _first(self, page: Page) -> Iterator[Item]:
         """The address may name a feed, a sitemap, a post or a blog: its content says which."""
         listed = feeds.kind(page.content)
+        if self.source in self.memory.before and _is_front(self.source, page):
+            raise FetchError("not_found", f"{self.source} was a post, and leads to the front page")
         if listed == "feed":
             yield from self._feed(self.source, page)
         elif listed:
@@ -209,7 +210,7 @@ class _Blog:
                 yield self._refuse(page.url, "bad_feed", str(error))
                 return
             if not by_address and page is first:
-                self.host = _common_host(listed) or self.host
+                self.host = common_host([entry.url for entry in listed]) or self.host
                 if not listed:
                     yield self._refuse(page.url, "empty", "the feed has no entries")
             new: dict[str, tuple[str, Entry]] = {}
@@ -380,6 +381,8 @@ class _Blog:
                 self.memory.now[address] = replace(before, listed=changed)
                 self.given.update({key_of(name): name for _, name in before.posts})
                 return Unchanged(*before.posts[0]) if before.posts else None
+            if _is_front(address, page):
+                raise FetchError("not_found", f"{address} leads to the front page")
             item = self._read_page(page, source_id, listed)
         except FetchError as error:
             if error.reason in SETTLED:
@@ -440,8 +443,6 @@ def _text(page: Page) -> str:
     return text
 
 
-def _common_host(listed: list[Entry]) -> str:
-    """Where most entries of a feed lead, as a feed may be kept on another host than its blog."""
-    hosts = Counter(host_of(entry.url) for entry in listed if entry.url)
-    host, count = hosts.most_common(1)[0] if hosts else ("", 0)
-    return host if count * 2 > len(listed) else ""
+def _is_front(address: str, page: Page) -> bool:
+    """Whether it leads to the front page, as many sites answer for what is no more."""
+    return is_root(page.url) and not is_root(address)
