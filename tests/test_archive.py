@@ -210,7 +210,7 @@ def test_names_in_other_encodings(tmp_path: Path) -> None:
 def test_what_systems_leave_behind_is_no_entry(tmp_path: Path) -> None:
     names = ("a.html", "__MACOSX/._a.html", "x/.DS_Store", ".git/config", "x/__MACOSX/a.html")
     assert Archive(packed(tmp_path / "x.zip", *((name, "1") for name in names))).names == ("a.html",)
-    for name in names:
+    for name in (*names, "node_modules/x/a.html"):
         (tmp_path / "f" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "f" / name).write_text("1")
     assert Archive(tmp_path / "f").names == ("a.html",)

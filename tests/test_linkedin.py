@@ -239,4 +239,4 @@ def test_an_export_without_posts_says_what_to_ask_for(tmp_path: Path) -> None:
 
 def test_other_tables_are_not_recognised(tmp_path: Path) -> None:
     assert not recognises(export(tmp_path, **{"Comments.csv": "id,permalink,date\n", "Shares.csv": "Ticker,Price\n"}))
-    assert not recognises(export(tmp_path, **{"posts/a.html": "<p>"}))
+    assert not recognises(export(tmp_path, **{"Articles/Articles/a.html": "<p>A blog's own.</p>"}))

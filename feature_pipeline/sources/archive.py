@@ -28,6 +28,7 @@ MAX_NAME = 1_000  # characters of an entry's path
 MAX_RATIO = 200
 RATIO_FROM = 10_000_000  # bytes under which a small file may well be one letter repeated
 PIECE = 1_000_000
+INSTALLED = ("node_modules", "__pycache__")  # by programs, beside somebody's posts, and of any number
 # Deflate can be asked for so many bytes and no more; Python unpacks the others' blocks whole, however large they become.
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED, UTF8 = 0x1, 0x800  # a zip entry's flags
@@ -189,7 +190,7 @@ def _walk(root: Path) -> Iterator[tuple[str, Path, str]]:
     """Files of a folder in order; links to elsewhere are refused, links to folders not followed: some are loops."""
     unread: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=unread.append):
-        folders[:] = sorted(name for name in folders if not _hidden(f"{name}/"))
+        folders[:] = sorted(name for name in folders if not _hidden(f"{name}/") and name not in INSTALLED)
         for name in sorted(names):
             path = Path(folder, name)
             if not _hidden(name):

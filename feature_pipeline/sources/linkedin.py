@@ -47,7 +47,11 @@ def recognises(archive: Archive) -> bool:
     if any(archive.head(name).lstrip(b"\xef\xbb\xbf").startswith(b"Date,Link,") for name in archive.find(*COMMENTS)):
         return True
     # "Basic" archives may have no posts; reading one says what to ask for.
-    return len(archive.find(*OTHERS)) > 1 or bool(archive.find("Articles/Articles/*.html"))
+    if len(archive.find(*OTHERS)) > 1:
+        return True
+    return any(
+        re.search(b"linkedin\\.com/|Published on 20", archive.head(name)) for name in archive.find(ARTICLES[0])[:5]
+    )
 
 
 def read(archive: Archive) -> Iterator[Item]:
