@@ -163,6 +163,11 @@ def test_what_the_item_lacks_is_named(tmp_path: Path) -> None:
     assert "only: a, title" in str(found)
 
 
+def test_a_post_without_a_link_is_where_its_guid_says(tmp_path: Path) -> None:
+    path = export(tmp_path / "ann.xml", item(1, link="", guid="https://ann.example/?p=1"))
+    assert [post.url for post in posts(read(path))] == ["https://ann.example/?p=1"]
+
+
 def test_two_items_with_one_number(tmp_path: Path) -> None:
     path = export(tmp_path / "ann.xml", item(1), item(1, link="/other/"), item(1))
     found = read(path)

@@ -19,6 +19,7 @@ from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.archive import Archive
 from feature_pipeline.sources.fetch import FetchError
 from feature_pipeline.sources.ghost_html import from_lexical, from_mobiledoc, only_markdown
+from feature_pipeline.sources.paging import pages
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.visit import Visit
 
@@ -31,11 +32,8 @@ PUBLISHED = frozenset(("published", "sent"))
 SCRIPT = re.compile(r"<script\b[^<>]*>", re.IGNORECASE)
 VALUE = re.compile(r"\b(data-(?:ghost|key|api|sodo-search))\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 KEY = re.compile(r"[0-9a-fA-F]{8,64}\Z")
-SIZES = (100, 20, 5, 1)  # posts a page: fewer, where so many are over what is read of an answer
 HEAD_BYTES = 65_536
 MAX_FILES = 1_000  # that are looked at: exports of other platforms have many more
-MAX_REQUESTS = 500
-MAX_POSTS = 5_000
 
 
 def recognises(archive: Archive) -> bool:
@@ -214,54 +212,36 @@ class _Listing:
     """One reading of the Content API. `whole` says whether everything that is public was listed."""
 
     def __init__(self, visit: Visit, url: str, api: str) -> None:
-        self._visit, self._first = visit, visit.fetched
+        self._visit = visit
         self._root, _, query = api.partition("?")
         self._key = parse_qs(query).get("key", [""])[0]
         self.whole = True
         self.source = f"ghost:{_host(url)}"
-        self._seen: set[str] = set()
+        self._told: set[str] = set()
 
     def items(self, kind: str) -> Iterator[Item]:
-        at, size = 0, SIZES[0]
-        while True:
-            if self._visit.fetched - self._first >= MAX_REQUESTS or len(self._seen) >= MAX_POSTS:
-                yield self._broken(kind, "page_cap", f"more than {len(self._seen):,} posts are left for another run")
-                return
-            try:
-                answer = self._ask(kind, at // size + 1, size)
-            except FetchError as error:
-                if error.reason != "too_large" or size == SIZES[-1]:
-                    yield self._broken(kind, error.reason, error.detail.replace(self._key or "?key", "…"))
-                    return
-                size = SIZES[SIZES.index(size) + 1]
-                continue
-            rows = answer.get(kind) if isinstance(answer, dict) else None
-            if not isinstance(rows, list):
-                yield self._broken(kind, "bad_answer", f"the list of {kind} is no list")
-                return
-            new = list(self._new(rows))
-            yield from new
-            if _is_last(answer, len(rows) < size):
-                return
-            if not new:
-                yield self._broken(kind, "bad_answer", f"the list of {kind} says again what was on the pages before")
-                return
-            at += size
+        try:
+            for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
+                yield from self._new(rows)
+        except FetchError as error:
+            self.whole = False
+            detail = error.detail.replace(self._key, "…") if self._key else error.detail
+            yield Refusal(self.source, f"{self._root}{kind}/", error.reason, detail)
+
+    def _page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
+        answer = self._visit.json(
+            f"{self._root}{kind}/", key=self._key, limit=size, page=number, include="authors", formats="html"
+        )
+        rows = answer.get(kind) if isinstance(answer, dict) else None
+        if not isinstance(rows, list):
+            raise FetchError("bad_answer", f"the list of {kind} is no list")
+        return rows, _is_last(answer, len(rows) < size)
 
     def _new(self, rows: list[Any]) -> Iterator[Found]:
         """A post that moved to the next page meanwhile is told once."""
         for row in rows:
             if not isinstance(row, dict) or not row.get("id"):
                 yield Refusal(self.source, "?", "bad_item", "it has no id")
-            elif str(row["id"]) not in self._seen:
-                self._seen.add(str(row["id"]))
+            elif str(row["id"]) not in self._told:
+                self._told.add(str(row["id"]))
                 yield _post(row, self.source, {}, dt.UTC)
-
-    def _broken(self, kind: str, reason: str, detail: str) -> Refusal:
-        self.whole = False
-        return Refusal(self.source, f"{self._root}{kind}/", reason, detail)
-
-    def _ask(self, kind: str, page: int, size: int) -> Any:
-        return self._visit.json(
-            f"{self._root}{kind}/", key=self._key, limit=size, page=page, include="authors", formats="html"
-        )

@@ -19,6 +19,7 @@ from contracts.records import Format
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.archive import Archive
 from feature_pipeline.sources.fetch import FetchError
+from feature_pipeline.sources.paging import pages
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.visit import Visit
 from feature_pipeline.sources.wordpress_html import plain_title, to_html
@@ -43,11 +44,8 @@ HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IG
 # What plugins hang under each post for its readers.
 FLAIR = re.compile(r"<div (?:id=\"jp-post-flair\"|class=\"sharedaddy\b|id=[\"']jp-relatedposts)")
 FIELDS = "id,date,date_gmt,link,status,type,format,title,content,author"
-SIZES = (100, 20, 5, 1)  # posts a page: fewer, where so many are over what is read of an answer
 HEAD_BYTES = 65_536
 MAX_FILES = 1_000  # that are looked at: exports of other platforms have many more
-MAX_REQUESTS = 500
-MAX_POSTS = 5_000
 
 
 def recognises(archive: Archive) -> bool:
@@ -130,8 +128,9 @@ def _from_item(item: Element, source: str, site: str, names: dict[str, str]) -> 
     def said(name: str) -> str:
         return item.text(name).strip()
 
-    url = web_address(urljoin(site, said("link"))) if said("link") else None
-    source_id = said("wp:post_id") or url or said("guid") or said("title") or "?"
+    address = said("link") or said("guid")
+    url = web_address(urljoin(site, address)) if address else None
+    source_id = said("wp:post_id") or address or said("title") or "?"
     if not said("wp:post_type") or not said("wp:status"):
         there = ", ".join(sorted({found.path for found in item.fields if found.path}))
         return Refusal(source, source_id, "bad_item", f"it has no wp:post_type or wp:status, only: {there}"[:500])
@@ -249,54 +248,40 @@ class _Listing:
     """One reading of the API of a site. `whole` says whether everything that is public was listed."""
 
     def __init__(self, visit: Visit, url: str, api: str) -> None:
-        self._visit, self._first = visit, visit.fetched
+        self._visit = visit
         dotcom = re.search(r"/wp/v2/sites/([^/?]+)/?\Z", api)
         self._root = f"{api.removesuffix('/')}/{'' if dotcom else 'wp/v2/'}"
         self.whole = True
-        self._seen: set[str] = set()
+        self._told: set[str] = set()
         self.source = _account(urljoin(url, "/") if dotcom else self._home(api, url)) or url
         self._names = self._users()
 
     def items(self, kind: str) -> Iterator[Item]:
-        at, size = 0, SIZES[0]
-        while True:
-            if self._visit.fetched - self._first >= MAX_REQUESTS or len(self._seen) >= MAX_POSTS:
-                yield self._broken(kind, "page_cap", f"more than {len(self._seen):,} posts are left for another run")
-                return
-            try:
-                page = self._ask(kind, per_page=size, page=at // size + 1, _fields=FIELDS)
-            except FetchError as error:
-                if error.status == 400 and at:
-                    return  # the page after the last
-                # 400 for the first: the site gives fewer on a page.
-                if (error.reason != "too_large" and error.status != 400) or size == SIZES[-1]:
-                    yield self._broken(kind, error.reason, error.detail)
-                    return
-                size = SIZES[SIZES.index(size) + 1]
-                continue
-            if not isinstance(page, list):
-                yield self._broken(kind, "bad_answer", f"the list of {kind} is no list")
-                return
-            new = list(self._new(page))
-            yield from new
-            if len(page) < size:
-                return
-            if not new:
-                yield self._broken(kind, "bad_answer", f"the list of {kind} says again what was on the pages before")
-                return
-            at += size
+        try:
+            for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
+                yield from self._new(rows)
+        except FetchError as error:
+            self.whole = False
+            yield Refusal(self.source, f"{self._root}{kind}", error.reason, error.detail)
 
-    def _new(self, page: list[Any]) -> Iterator[Found]:
+    def _page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
+        try:
+            rows = self._ask(kind, per_page=size, page=number, _fields=FIELDS)
+        except FetchError as error:
+            if error.status == 400 and number > 1:
+                return [], True  # the page after the last
+            raise
+        if not isinstance(rows, list):
+            raise FetchError("bad_answer", f"the list of {kind} is no list")
+        return rows, len(rows) < size
+
+    def _new(self, rows: list[Any]) -> Iterator[Found]:
         """A post that moved to the next page meanwhile is told once."""
-        for value in page:
-            number = str(_dig(value, "id") or "")
-            if not number or number not in self._seen:
-                yield _from_api(value, self.source, self._names)
-            self._seen.add(number)
-
-    def _broken(self, kind: str, reason: str, detail: str) -> Refusal:
-        self.whole = False
-        return Refusal(self.source, f"{self._root}{kind}", reason, detail)
+        for row in rows:
+            number = str(_dig(row, "id") or "")
+            if not number or number not in self._told:
+                yield _from_api(row, self.source, self._names)
+            self._told.add(number)
 
     def _ask(self, path: str, **query: str | int) -> Any:
         address = self._root + path
