@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lxml.html import HtmlElement
@@ -23,8 +22,8 @@ OTHERS = re.compile(
 )
 # A stretch of so many letters is found again by more than chance; what is shorter than two is too short to tell.
 STRETCH = 10
-# Under so many words, and so small a part of the page, trafilatura's quick look has missed the article.
-FEW_WORDS, SMALL_PART = 120, 0.3
+# Under so many letters, and so small a part of the page, trafilatura's quick look has missed the article.
+FEW, SMALL_PART = 600, 0.3
 CONTENT = frozenset(
     (
         *("p", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "thead"),
@@ -50,6 +49,7 @@ BYLINE = re.compile(
     r"|\d+ (?:comments?|views?|shares?|likes?|min(?:ute)?s?(?: read)?).*",
     re.IGNORECASE,
 )
+NO_LETTERS = re.compile(r"[\W_]+")
 SENTENCE_END = re.compile(r"[.!?…:。！？]['\"”’»)]?$")
 
 
@@ -82,11 +82,11 @@ class Tally:
 
 def article(root: HtmlElement, enough: int = 1) -> str:
     """Markdown of a page that has been through `prune`; "", and `root` as it was, for fewer than `enough` letters."""
-    runs = list(_runs(root))
-    seed = _seed(root, sum(len(run.words().split()) for run in runs))
+    runs = _runs(root)
+    seed = _seed(root, sum(len(run.letters) for run in runs))
     if seed is None:
         return ""
-    _recognise(runs, "".join(seed.itertext()))
+    _recognise(runs, letters("".join(seed.itertext())))
     lines = {
         letters(text)
         for element in seed.iter()
@@ -100,12 +100,24 @@ def article(root: HtmlElement, enough: int = 1) -> str:
     for run in runs:
         if id(run) not in keep:
             run.clear()
-    return re.sub(r"\A(?:---\n\n)+|(?:\n\n---)+(?=\n\n---|\s*\Z)", "", to_markdown(root))
+    part = to_markdown(_around([run.owner for run in kept]))
+    return re.sub(r"\A(?:---\n\n)+|(?:\n\n---)+(?=\n\n---|\s*\Z)", "", part)
+
+
+def _around(elements: list[HtmlElement]) -> HtmlElement:
+    """The smallest element that holds them all."""
+    above = [elements[0], *elements[0].iterancestors()]
+    for element in elements[1:]:
+        node = element
+        while node not in above:
+            node = node.getparent()
+        above = above[above.index(node) :]
+    return above[0]
 
 
 def letters(text: str) -> str:
     """What stays the same however a text is laid out."""
-    return "".join(filter(str.isalnum, text.casefold()))
+    return NO_LETTERS.sub("", text.casefold())
 
 
 def length(element: HtmlElement) -> int:
@@ -120,8 +132,11 @@ def titles(root: HtmlElement) -> set[str]:
     return {letters(text) for text in (*said, *parts, *(h1.text_content() or "" for h1 in root.iter("h1")))} - {""}
 
 
-def _seed(root: HtmlElement, words: int) -> HtmlElement | None:
-    """trafilatura's article: its quick look adds less of others' words than its thorough one, but misses some pages."""
+def _seed(root: HtmlElement, size: int) -> HtmlElement | None:
+    """trafilatura's article: its quick look adds less of others' words than its thorough one, but misses some pages.
+
+    `size`: the letters of the page.
+    """
     from trafilatura import bare_extraction
 
     found = None
@@ -130,53 +145,47 @@ def _seed(root: HtmlElement, words: int) -> HtmlElement | None:
             copy.deepcopy(root), output_format="txt", include_comments=False, include_formatting=False, fast=fast
         )
         found = getattr(answer, "body", None) if answer is not None else found
-        size = len(" ".join(found.itertext()).split()) if found is not None else 0
-        if size >= FEW_WORDS or size >= SMALL_PART * words:
+        if found is not None and len(letters("".join(found.itertext()))) >= min(FEW, SMALL_PART * size):
             break
     return found
 
 
-def _runs(root: HtmlElement) -> Iterator[Run]:
+def _runs(root: HtmlElement) -> list[Run]:
     """In reading order, without those that have no letters."""
-    run: Run | None = None
-    for node, name, owner, linked in _texts(root, root, False):
-        if run is None or owner is not run.owner or name == "":
-            if run is not None and run.letters:
-                yield run
-            run = Run(owner)
-        if name:
-            seen = letters(getattr(node, name))
-            run.places.append((node, name))
-            run.letters += seen
-            run.linked += len(seen) if linked else 0
-    if run is not None and run.letters:
-        yield run
+    runs = [Run(root)]
+    _collect(root, root, False, runs)
+    for run in runs:
+        run.letters = letters("".join(getattr(node, name) for node, name in run.places))
+    return [run for run in runs if run.letters]
 
 
-def _texts(
-    element: HtmlElement, owner: HtmlElement, linked: bool
-) -> Iterator[tuple[HtmlElement, str, HtmlElement, bool]]:
-    """Each text with the block it is in and whether it is a link's; no name where a block begins or ends."""
+def _collect(element: HtmlElement, owner: HtmlElement, linked: bool, runs: list[Run]) -> None:
+    """Adds what is read inside `element`, which stands in the block `owner` and maybe in a link."""
     tag = element.tag
     if not isinstance(tag, str) or (tag in SKIP and tag != "form"):
         return
-    block = (tag in BLOCKS or tag == "form") and owner.tag not in PRE
-    owner, linked = (element if block else owner), linked or tag == "a"
-    if block:
-        yield element, "", owner, linked
+    if (tag in BLOCKS or tag == "form") and owner.tag not in PRE:
+        owner = element
+        runs.append(Run(owner))
+    linked = linked or tag == "a"
     if element.text:
-        yield element, "text", owner, linked
+        _put(element, "text", owner, linked, runs)
     for child in element:
-        yield from _texts(child, owner, linked)
+        _collect(child, owner, linked, runs)
         if child.tail:
-            yield child, "tail", owner, linked
-    if block:
-        yield element, "", owner, linked
+            _put(child, "tail", owner, linked, runs)
+
+
+def _put(node: HtmlElement, name: str, owner: HtmlElement, linked: bool, runs: list[Run]) -> None:
+    if runs[-1].owner is not owner:
+        runs.append(Run(owner))
+    runs[-1].places.append((node, name))
+    if linked:
+        runs[-1].linked += len(letters(getattr(node, name)))
 
 
 def _recognise(runs: list[Run], text: str) -> None:
-    """Marks those of which most stretches of letters stand in `text`."""
-    text = letters(text)
+    """Marks those of which most stretches of letters stand in `text`, itself letters only."""
     known = {text[at : at + STRETCH] for at in range(len(text) - STRETCH + 1)}
     for run in runs:
         stretches = [run.letters[at : at + STRETCH] for at in range(0, len(run.letters) - STRETCH + 1, 3)]

@@ -198,7 +198,7 @@ def _one_line(text: str) -> str:
 def _opens_or_ends(short: str, text: str) -> bool:
     """Whether a title is this heading, or this heading and a site's name."""
     return (text.startswith(short) and len(short) * 3 >= len(text)) or (
-        text.endswith(short) and len(short) * 2 >= len(text)
+        text.endswith(short) and len(short) * 4 >= len(text) * 3
     )
 
 
@@ -287,7 +287,7 @@ def _written(root: HtmlElement) -> Iterator[str]:
         found = DATED.fullmatch(line) if 8 <= len(line) <= 90 else None
         parent = text.getparent()
         if found and parent.tag not in ("script", "style", "option", "a") and not _beside(parent):
-            before = (parent.text or "") if text.is_tail else ""
+            before = (parent.text or "") + str(parent.getparent().text or "")
             # Beside a heading cell it says when something else was.
             if not CHANGED.search(before) and not parent.xpath("ancestor-or-self::td[../th]"):
                 yield found[1]
@@ -360,8 +360,14 @@ def _signed(root: HtmlElement) -> Iterator[str]:
             if 2 < len(text) < 100 and not _beside(element, alone) and _looks_like_a_name(text):
                 yield text
                 return
-    for text in root.xpath("//body//text()[starts-with(normalize-space(.), 'By ') or normalize-space(.) = 'By']")[:20]:
-        line = _one_line(text if len(text.strip()) > 3 else (text.getparent().text_content() or ""))
+    for text in root.xpath(
+        "//body//text()[starts-with(normalize-space(.), 'By ') or normalize-space(.) = 'By' or normalize-space(.) = 'Written by']"
+    )[:20]:
+        line = _one_line(
+            text
+            if len(text.strip()) > 3 and not text.strip().endswith(" by")
+            else (text.getparent().text_content() or "")
+        )
         if len(line) < 80 and _looks_like_a_name(line) and not _beside(text.getparent()):
             yield line
             return

@@ -52,6 +52,11 @@ HIDDEN_STYLE = re.compile(
     re.IGNORECASE,
 )
 HIDDEN_CLASS = frozenset(("sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text"))
+# What a page's own style sheet may say; a part that fades in is not hidden, and one for print is not what is seen.
+RULE = re.compile(r"([^{}@;]{1,500})\{([^{}]{0,2000})\}")
+FADES = re.compile(r"opacity\s*:[^;]*|transition|animation", re.IGNORECASE)
+CONDITION = re.compile(r"@[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
+MAX_STYLE = 100_000
 GUTTER_CLASS = frozenset(("gutter", "rouge-gutter", "lineno", "linenos", "linenodiv", "line-numbers", "lnt", "ln"))
 POINTERS = frozenset(("#", "¶", "§", "↩", "↩︎", "↩️", "⏎", "↑", "^", "🔗"))
 LANGUAGE = re.compile(r"(?:language-|lang-|highlight-source-|brush:\s*|sourceCode\s+)([\w+#.-]+)")
@@ -64,10 +69,11 @@ def to_markdown(root: HtmlElement) -> str:
 
 def prune(root: HtmlElement) -> None:
     """Takes away what a reader of the page would not see: hidden text, scripts, comments, line-number columns."""
+    hidden = _hidden_names(root)
     for element in list(root.iter()):
         if element is root:
             continue
-        if not isinstance(element.tag, str) or _unseen(element) or _points_back(element):
+        if not isinstance(element.tag, str) or _unseen(element, hidden) or _points_back(element):
             _drop(element)
         elif (
             element.tag == "sup" and element.find("a") is not None and (element.text_content() or "").strip().isdigit()
@@ -94,13 +100,43 @@ def language(element: HtmlElement) -> str:
     return ""
 
 
-def _unseen(element: HtmlElement) -> bool:
+def _hidden_names(root: HtmlElement) -> frozenset[str]:
+    """`.class` and `#id` that the page's own style sheet hides, unless that hides much of the page until a script runs."""
+    style = " ".join(node.text or "" for node in root.iter("style"))[:MAX_STYLE]
+    if not HIDDEN_STYLE.search(style):
+        return frozenset()
+    hidden: set[str] = set()
+    for selectors, rules in RULE.findall(CONDITION.sub("", re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL))):
+        named = {one.strip() for one in selectors.split(",") if re.fullmatch(r"\s*[.#][\w-]+\s*", one)}
+        if HIDDEN_STYLE.search(FADES.sub("", rules)):
+            hidden |= named
+        elif re.search(r"display\s*:|visibility\s*:", rules):
+            hidden -= named
+    # Shown on wide screens, or on narrow ones.
+    hidden -= set(re.findall(r"[.#][\w-]+", " ".join(CONDITION.findall(style))))
+    counts = dict.fromkeys(hidden, 0)
+    for paragraph in root.iter("p", "pre", "li") if hidden else ():
+        for name in set().union(*(_names(node) & hidden for node in (paragraph, *paragraph.iterancestors()))):
+            counts[name] += 1
+    most = sum(1 for _ in root.iter("p", "pre", "li")) / 10
+    hidden = {name for name in hidden if counts[name] <= max(1, most)}
+    return frozenset(hidden)
+
+
+def _names(element: HtmlElement) -> set[str]:
+    if not isinstance(element.tag, str):
+        return set()
+    return {f"#{element.get('id', '')}", *(f".{name}" for name in element.get("class", "").split())}
+
+
+def _unseen(element: HtmlElement, hidden: frozenset[str]) -> bool:
     classes = set(element.get("class", "").split())
     return (
         element.tag in ("script", "style", "template", "noscript")
         or element.get("hidden") is not None
         or bool(HIDDEN_STYLE.search(element.get("style", "")))
         or bool(classes & HIDDEN_CLASS)
+        or (bool(hidden) and bool(hidden & _names(element)))
         or (bool(classes & GUTTER_CLASS) and not re.search(r"[^\d\s]", element.text_content() or ""))
     )
 
