@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts.errors import SourceError
 from contracts.feature_store import Features, FeatureStore, FeatureVersion, Key, Place, Sighting
@@ -207,7 +207,7 @@ class Intake:
 
     # ---- the end of a source ----------------------------------------------------------------------------------------
 
-    def _remembered(self, place: Place) -> dict[str, dict[str, object]]:
+    def _remembered(self, place: Place) -> dict[str, dict[str, Any]]:
         return self.store.sightings.memory(place.author, place.address, CLEANER)
 
     def _keep_memory(self, place: Place, memory: Memory) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -112,3 +114,30 @@ def twin(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
         return Said(int(ended.value.code or 0), *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an empty PostgreSQL database on loopback, by a server of this session's own."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    found = shutil.which("initdb", path=os.pathsep.join([*map(str, folders), os.environ["PATH"]]))
+    if found is None:
+        missing("postgres", "no PostgreSQL server is installed (Debian: postgresql)")
+    binaries, folder = Path(str(found)).resolve().parent, tmp_path_factory.mktemp("postgres")
+    user = "nobody" if os.geteuid() == 0 else None  # it does not run as root
+    for path in (folder, folder.parent, folder.parent.parent):
+        path.chmod(0o755)
+    if user:
+        shutil.chown(folder, user)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    data = str(folder / "data")
+
+    def run(*command: str) -> None:
+        subprocess.run(command, user=user, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+
+    run(str(binaries / "initdb"), "-D", data, "-U", "twin", "--auth=trust", "--no-sync")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+    run(str(binaries / "pg_ctl"), "-D", data, "-w", "-o", options, "-l", str(folder / "log"), "start")
+    yield f"postgresql+psycopg://twin@127.0.0.1:{port}/postgres"
+    run(str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "stop")

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from contracts.errors import StoreError
 from contracts.feature_store import tables as t
 
+ADVISORY_LOCK = 7_421_903_118  # any number that no other program on the server takes
 AT_ONCE = 500  # parameters of one SQL statement, well under every database's limit
 
 Item = TypeVar("Item")
@@ -27,11 +28,12 @@ class Database:
             old = sql.inspect(self._engine).has_table("meta")
             t.metadata.create_all(self._engine)
             schema = self.remember("schema", "1" if old else t.SCHEMA)
-        except (OSError, SQLAlchemyError, ImportError) as error:
+        except (OSError, SQLAlchemyError, ImportError, StoreError) as error:
             raise StoreError(
                 f"the feature store in {home} cannot be opened: {error}", "check TWIN_HOME and TWIN_DATABASE_URL"
             ) from error
         if schema != t.SCHEMA:
+            self.close()
             raise StoreError(
                 f"the feature store in {home} was made by another version of this program (schema {schema})",
                 "move it away and ingest again, or install the version that made it",
@@ -45,6 +47,20 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise StoreError(f"the ledger failed: {error.orig}", "check the disk, then `twin doctor`") from error
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether this process is the only writer among all machines that share the database, for as long as it is held."""
+        if self._engine.dialect.name != "postgresql":
+            yield True
+            return
+        with self._engine.connect() as connection:  # the lock goes with the connection, also when its process is killed
+            held = bool(connection.scalar(sql.select(sql.func.pg_try_advisory_lock(ADVISORY_LOCK))))
+            connection.commit()
+            try:
+                yield held
+            finally:
+                connection.scalar(sql.select(sql.func.pg_advisory_unlock_all()))
 
     def remember(self, key: str, value: str) -> str:
         """The stored value of `key`, set to `value` the first time."""

@@ -53,8 +53,11 @@ class WritableLedger(Ledger):
             name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
             raise StoreBusy(f"the store is being written by {name}", "wait until it has finished") from error
         try:
-            holder.write_text(f"{who} (process {os.getpid()})", encoding="utf-8")
-            yield
+            with self._database.alone() as alone:
+                if not alone:
+                    raise StoreBusy("the store is being written from another machine", "wait until it has finished")
+                holder.write_text(f"{who} (process {os.getpid()})", encoding="utf-8")
+                yield
         finally:
             holder.unlink(missing_ok=True)
             lock.release()

@@ -1,0 +1,75 @@
+"""The ledger in PostgreSQL: a real server holds what SQLite would, and keeps writers on other machines apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+
+from contracts.errors import StoreBusy, StoreError
+from contracts.feature_store import FeatureStore
+from feature_pipeline import pipeline
+from inference_pipeline.retrieve import search
+from tests.fakes import WordEmbedder
+
+
+@pytest.fixture
+def url(postgres: str) -> Iterator[str]:
+    """Emptied after each test."""
+    yield postgres
+    engine = sql.create_engine(postgres)
+    with engine.begin() as db:
+        db.execute(sql.text("drop schema public cascade"))
+        db.execute(sql.text("create schema public"))
+    engine.dispose()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "posts"
+    made.mkdir()
+    for number in range(12):
+        text = f"---\ntitle: Post {number}\ndate: 2024-01-{number + 1:02}\n---\nAbout subject{number} and brass. 🧵\n"
+        (made / f"{number:02}.md").write_text(text, encoding="utf-8")
+    return made
+
+
+def test_a_life_in_postgres_is_the_one_in_sqlite(url: str, folder: Path, tmp_path: Path) -> None:
+    homes = (tmp_path / "sqlite", None), (tmp_path / "postgres", url)
+    lives = []
+    for home, address in homes:
+        store = FeatureStore(home, WordEmbedder(), address)
+        first = pipeline.run([str(folder)], "Ada", store)
+        edited, gone = folder / "03.md", folder / "04.md"
+        before = edited.read_text("utf-8"), gone.read_text("utf-8")
+        edited.write_text("---\ntitle: Post 3\n---\nNow of copper.", encoding="utf-8")
+        gone.unlink()
+        second = pipeline.run([str(folder)], "Ada", store)
+        store.forget("Ada", [store.find_post("Ada", "05.md")])
+        third = pipeline.run([str(folder)], "Ada", store)
+        found = [passage.model_dump() for passage in search(store, "copper", "Ada", 3)]
+        counts = [(one.added, one.changed, one.unchanged, one.deleted, one.refused) for one in (first, second, third)]
+        lives.append((counts, found, store.snapshot(), store.splits("Ada"), store.corpus("Ada"), store.index_size()))
+        store.close()
+        edited.write_text(before[0], encoding="utf-8")
+        gone.write_text(before[1], encoding="utf-8")
+    assert lives[0] == lives[1]
+    assert lives[0][0] == [(12, 0, 0, 0, {}), (0, 1, 10, 1, {}), (0, 0, 10, 0, {"forgotten": 1})]
+
+
+def test_a_writer_on_another_machine_is_waited_for(url: str, folder: Path, tmp_path: Path) -> None:
+    here = FeatureStore(tmp_path / "here", WordEmbedder(), url)
+    there = FeatureStore(tmp_path / "there", WordEmbedder(), url)
+    with there.writing("an ingest"), pytest.raises(StoreBusy, match="another machine"):
+        pipeline.run([str(folder)], "Ada", here)
+    assert pipeline.run([str(folder)], "Ada", here).added == 12
+    assert search(there, "subject7", "Ada", 1)[0].source_id == "07.md"
+    here.close()
+    there.close()
+
+
+def test_a_server_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened"):
+        FeatureStore(tmp_path, WordEmbedder(), "postgresql+psycopg://twin@127.0.0.1:1/none")
