@@ -361,7 +361,8 @@ def _signed(root: HtmlElement) -> Iterator[str]:
                 yield text
                 return
     for text in root.xpath(
-        "//body//text()[starts-with(normalize-space(.), 'By ') or normalize-space(.) = 'By' or normalize-space(.) = 'Written by']"
+        "//body//text()[starts-with(normalize-space(.), 'By ') or normalize-space(.) = 'By'"
+        " or normalize-space(.) = 'Written by']"
     )[:20]:
         line = _one_line(
             text
