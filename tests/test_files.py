@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import RawPost, Refusal, read
+from feature_pipeline.sources import Complete, Found, RawPost, Refusal, Unchanged, read
 from feature_pipeline.sources.text import decode, to_date
 
 
@@ -22,14 +22,18 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
+def items_of(path: Path | str) -> list[Found]:
+    return [item for item in read(str(path)) if not isinstance(item, (Complete, Unchanged))]
+
+
 def post(path: Path) -> RawPost:
-    (item,) = read(str(path))
+    (item,) = items_of(path)
     assert isinstance(item, RawPost), item
     return item
 
 
 def refusal(path: Path) -> Refusal:
-    (item,) = read(str(path))
+    (item,) = items_of(path)
     assert isinstance(item, Refusal), item
     return item
 
@@ -198,8 +202,9 @@ def test_a_folder_is_read_in_order_without_what_is_no_post(tmp_path: Path) -> No
     (root / "link.md").symlink_to(tmp_path / "secret.md")
     (root / "loop").symlink_to(root)
     (root / "inside.md").symlink_to(root / "b.md")
-    items = list(read(str(root)))
+    items = items_of(root)
     assert [(item.source_id, isinstance(item, RawPost)) for item in items] == [
+        ("link.md", False),
         ("SOURCE.txt", False),
         ("a/z.md", True),
         ("b.md", True),
@@ -251,7 +256,7 @@ def test_json_lines(tmp_path: Path) -> None:
         '{"id": "nul", "text": "a\0b"}',
         "[" * 100_000,
     ]
-    items = list(read(str(write(tmp_path, "posts.jsonl", "\ufeff" + "\n".join(lines)))))
+    items = items_of(write(tmp_path, "posts.jsonl", "\ufeff" + "\n".join(lines)))
     first = items[0]
     assert isinstance(first, RawPost)
     assert (first.title, first.text, first.date, first.url) == (
@@ -280,7 +285,7 @@ def test_json_lines_in_a_folder_keep_their_own_ids_and_have_their_file_as_source
     write(tmp_path, "a.jsonl", '{"text": "One."}\n')
     write(tmp_path, "b.jsonl", '{"text": "Two."}\n')
     write(tmp_path, "questions.jsonl", '{"question": "?"}\n')
-    assert [(Path(item.source).name, item.source_id, isinstance(item, RawPost)) for item in read(str(tmp_path))] == [
+    assert [(Path(item.source).name, item.source_id, isinstance(item, RawPost)) for item in items_of(tmp_path)] == [
         ("a.jsonl", "1", True),
         ("b.jsonl", "1", True),
         (tmp_path.name, "questions.jsonl", False),
@@ -289,7 +294,7 @@ def test_json_lines_in_a_folder_keep_their_own_ids_and_have_their_file_as_source
 
 def test_one_endless_line_is_one_refusal(tmp_path: Path) -> None:
     path = write(tmp_path, "x.jsonl", b'{"text": "' + b"a" * 11_000_000 + b'"}\n{"text": "ok"}\n')
-    assert [type(item) for item in read(str(path))] == [Refusal, RawPost]
+    assert [type(item) for item in items_of(path)] == [Refusal, RawPost]
 
 
 def test_an_unreadable_file_does_not_stop_the_others() -> None:
@@ -302,16 +307,16 @@ def test_an_unreadable_file_does_not_stop_the_others() -> None:
         try:
             if me == 0:
                 os.seteuid(65534)  # root reads everything
-            kinds = [type(item) for item in read(name)]
+            kinds = [type(item) for item in items_of(name)]
         finally:
             os.seteuid(me)
     assert kinds == [Refusal, RawPost]
 
 
-@pytest.mark.parametrize("name", ["missing", "empty", "paper.pdf"])
+@pytest.mark.parametrize("name", ["missing", "empty", "picture.png"])
 def test_nothing_to_read_is_an_error_with_a_hint(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    write(tmp_path, "paper.pdf", b"%PDF-")
+    write(tmp_path, "picture.png", b"\x89PNG")
     with pytest.raises(SourceError) as error:
         list(read(str(tmp_path / name)))
     assert error.value.hint
@@ -320,4 +325,4 @@ def test_nothing_to_read_is_an_error_with_a_hint(tmp_path: Path, name: str) -> N
 def test_a_fifo_is_passed_over(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.md")
     write(tmp_path, "b.md", "B")
-    assert [item.source_id for item in read(str(tmp_path))] == ["b.md"]
+    assert [item.source_id for item in items_of(tmp_path)] == ["b.md"]
