@@ -6,8 +6,14 @@ import datetime as dt
 import re
 from email.utils import parsedate_to_datetime
 
-# What cannot be a text, whatever its name says: PDF, PNG, GIF, JPEG, ZIP, gzip, old Office.
-MAGIC = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0")
+# What cannot be a text, whatever its name says: PDF, PNG, GIF, JPEG, WebP, ZIP, gzip, 7-Zip, old Office, a program.
+MAGIC = (
+    *(b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"PK\x03\x04", b"\x1f\x8b"),
+    *(b"7z\xbc\xaf\x27\x1c", b"\xd0\xcf\x11\xe0", b"\x7fELF"),
+)
+# Bytes that no text in a one-byte encoding has, but for a stray one.
+CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"})
+ASCII = bytes(range(128))
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 DECLARED = re.compile(rb"(?:<meta[^>]+charset|<\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 FORMATS = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%B %d %Y", "%b %d %Y")
@@ -35,7 +41,9 @@ def decode(data: bytes, charset: str | None = None) -> str | None:
 
 def _guess(data: bytes) -> str | None:
     """Western text has few bytes over 127, and guessers get it wrong; Greek, Cyrillic or Japanese has many."""
-    high = sum(byte > 127 for byte in data) / max(1, len(data))
+    if len(data) - len(data.translate(None, CONTROLS)) > len(data) / 200:
+        return None
+    high = len(data.translate(None, ASCII)) / max(1, len(data))
     western = _try(data, "cp1252") if high < 0.2 else None
     if western is not None:
         return western
@@ -46,10 +54,14 @@ def _guess(data: bytes) -> str | None:
 
 
 def _try(data: bytes, encoding: str) -> str | None:
+    """None also for an encoding that makes halves of characters of honest bytes, such as `unicode_escape`."""
     try:
-        return data.decode(encoding)
+        text = data.decode(encoding)
+        if encoding not in ("utf-8-sig", "utf-16"):
+            text.encode()
     except (UnicodeError, LookupError):
         return None
+    return text
 
 
 def to_date(value: object) -> dt.date | None:
