@@ -82,4 +82,9 @@ class App:
     def _qdrant(self) -> QdrantClient:
         from qdrant_client import QdrantClient
 
-        return QdrantClient(url=self.settings.qdrant_url, api_key=self.settings.qdrant_api_key, timeout=30)
+        return QdrantClient(
+            url=self.settings.qdrant_url,
+            api_key=self.settings.qdrant_api_key,
+            timeout=30,
+            check_compatibility=False,  # it asks in a thread of its own, whose failure nobody can catch
+        )

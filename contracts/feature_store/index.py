@@ -8,13 +8,13 @@ query by two rankings, which the reader fuses, because a score to abstain by is 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from contracts.errors import StoreError
 from contracts.files import read_json, write_json
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
     Vector = NDArray[np.float32]
+
+T = TypeVar("T")
 
 DENSE, SPARSE = "dense", "bm25"
 # Most chunks hold 60 to 220 words after stop words; the engine's default of 256 shortens no text here.
@@ -156,29 +158,36 @@ class ServerIndex:
         from qdrant_client import models
 
         self._client, self._collection = client, collection
+        if not self._ask(client.collection_exists, collection):
+            self._ask(
+                client.create_collection,
+                collection,
+                vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            )
+            tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
+            self._ask(client.create_payload_index, collection, "author", tenant)
+
+    def _ask(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """What the server answers; it is asked three times. Raises StoreError."""
+        from tenacity import Retrying, stop_after_attempt, wait_exponential
+
         try:
-            if not client.collection_exists(collection):
-                client.create_collection(
-                    collection,
-                    vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
-                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                )
-                client.create_payload_index(
-                    collection,
-                    "author",
-                    models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
-                )
+            return Retrying(stop=stop_after_attempt(3), wait=wait_exponential(0.2, max=2), reraise=True)(
+                call, *arguments, **named
+            )
         except Exception as error:  # transport errors of several libraries; all mean that the server is not there
             raise StoreError(
                 f"the Qdrant server does not answer: {error}",
-                "check TWIN_QDRANT_URL and TWIN_QDRANT_API_KEY, or unset them",
+                "check TWIN_QDRANT_URL and TWIN_QDRANT_API_KEY, or unset them; it goes on from where it stopped",
             ) from error
 
     @property
     def applied(self) -> int:
         from qdrant_client import models
 
-        marker, _ = self._client.scroll(
+        marker, _ = self._ask(
+            self._client.scroll,
             self._collection,
             scroll_filter=models.Filter(
                 must=[models.FieldCondition(key="kind", match=models.MatchValue(value="applied"))]
@@ -195,7 +204,8 @@ class ServerIndex:
             return models.SparseVector(indices=made.indices, values=made.values)
 
         for batch in _batches(upserts):
-            self._client.upsert(
+            self._ask(
+                self._client.upsert,
                 self._collection,
                 [
                     models.PointStruct(
@@ -208,9 +218,9 @@ class ServerIndex:
                 wait=True,
             )
         if deletes:
-            self._client.delete(self._collection, list(deletes), wait=True)
+            self._ask(self._client.delete, self._collection, list(deletes), wait=True)
         marker = models.PointStruct(id=0, vector={}, payload={"kind": "applied", "seq": seq})
-        self._client.upsert(self._collection, [marker], wait=True)
+        self._ask(self._client.upsert, self._collection, [marker], wait=True)
 
     def search(self, text: str, dense: Vector, author: str, limit: int) -> Ranked:
         from qdrant_client import models
@@ -219,8 +229,14 @@ class ServerIndex:
         sparse = _bm25().embed_query(text)
 
         def ranked(query: list[float] | models.SparseVector, using: str) -> list[tuple[str, float]]:
-            found = self._client.query_points(
-                self._collection, query=query, using=using, query_filter=mine, limit=limit, with_payload=False
+            found = self._ask(
+                self._client.query_points,
+                self._collection,
+                query=query,
+                using=using,
+                query_filter=mine,
+                limit=limit,
+                with_payload=False,
             )
             return [(str(point.id), point.score) for point in found.points]
 
@@ -231,7 +247,7 @@ class ServerIndex:
         from qdrant_client import models
 
         chunks = models.Filter(must_not=[models.FieldCondition(key="kind", match=models.MatchValue(value="applied"))])
-        return self._client.count(self._collection, count_filter=chunks, exact=True).count
+        return self._ask(self._client.count, self._collection, count_filter=chunks, exact=True).count
 
     def close(self) -> None:
         self._client.close()

@@ -1,0 +1,116 @@
+"""A store in step with a blog on the web: what the site says of its posts is what becomes of them, run after run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from contracts.feature_store import FeatureStore
+from feature_pipeline import pipeline
+from feature_pipeline.report import Report
+from tests.blog_server import Blog, Reply, article, sitemap
+from tests.fakes import WordEmbedder
+
+TEXTS = {
+    "/one": "The carriage clock lost four minutes a day until I saw that its owner kept it beside the stove.",
+    "/two": "Nobody had wound the wireless, since a wireless is not wound, but somebody had certainly tried.",
+    "/three": "Three screws were left over again, and I have stopped telling people that this is normal.",
+}
+
+
+@pytest.fixture(autouse=True)
+def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_ALLOW_PRIVATE_ADDRESSES", "1")
+
+
+@pytest.fixture
+def blog() -> Iterator[Blog]:
+    """Three pages in a sitemap, each with an ETag."""
+    made = Blog()
+    made["/"] = "<html><body><a href='/one'>One</a></body></html>"
+    made["/sitemap.xml"] = Reply(sitemap(*TEXTS), headers={"Content-Type": "application/xml"})
+    for path, body in TEXTS.items():
+        made[path] = Reply(article(f"Post {path[1:]}", body), headers={"ETag": f'"{path}"'})
+    yield made
+    made.close()
+
+
+def ingest(store: FeatureStore, blog: Blog) -> Report:
+    blog.asked.clear()
+    return pipeline.run([blog.url], "Ada", store)
+
+
+def titles(store: FeatureStore) -> set[str]:
+    return {post.title for post in store.posts("Ada")}
+
+
+def test_what_has_not_changed_is_neither_sent_parsed_nor_embedded(store: FeatureStore, blog: Blog) -> None:
+    assert ingest(store, blog).added == 3
+    blog["/two"] = Reply(
+        article("Post two", "Now I mended a kettle, which is a thing of ten minutes."), headers={"ETag": '"2"'}
+    )
+    embedder = store.embedder
+    assert isinstance(embedder, WordEmbedder)
+    before = embedder.embedded
+    report = ingest(store, blog)
+    assert (report.unchanged, report.changed, report.embedded, embedder.embedded - before) == (2, 1, 1, 1)
+    asked = [headers.get("if-none-match") for headers in blog.headers]
+    assert sorted(filter(None, asked)) == sorted(f'"{path}"' for path in TEXTS)
+
+
+def test_a_page_that_is_gone_is_deleted_and_one_not_found_only_the_second_time(store: FeatureStore, blog: Blog) -> None:
+    ingest(store, blog)
+    blog["/one"], blog["/two"] = Reply("gone", 410), Reply("no such page", 404)
+    report = ingest(store, blog)
+    assert (report.deleted, titles(store)) == (1, {"Post two", "Post three"})
+    assert report.refused == {"gone": 1, "not_found": 1}
+    assert ingest(store, blog).deleted == 1
+    assert titles(store) == {"Post three"}
+
+
+def test_a_page_not_found_in_between_is_kept(store: FeatureStore, blog: Blog) -> None:
+    ingest(store, blog)
+    page = blog.replies["/two"]
+    for _ in range(2):
+        blog["/two"] = Reply("no such page", 404)
+        assert ingest(store, blog).deleted == 0
+        blog["/two"] = page
+        assert ingest(store, blog).deleted == 0
+    assert len(titles(store)) == 3
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Reply("<html><title>Just a moment...</title><body>Verify you are human</body></html>"),
+        Reply("busy", 503),
+        Reply(article("Post two", "cut"), cut=50),
+    ],
+)
+def test_a_page_that_is_broken_today_keeps_its_old_version(store: FeatureStore, blog: Blog, broken: Reply) -> None:
+    ingest(store, blog)
+    blog["/two"] = broken
+    report = ingest(store, blog)
+    assert (report.deleted, report.changed, sum(report.refused.values())) == (0, 0, 1)
+    assert len(titles(store)) == 3
+
+
+def test_a_sitemap_that_lost_a_page_loses_the_post_and_one_that_lost_most_loses_none(
+    store: FeatureStore, blog: Blog
+) -> None:
+    ingest(store, blog)
+    xml = {"Content-Type": "application/xml"}
+    blog["/sitemap.xml"] = Reply(sitemap("/one"), headers=xml)
+    report = ingest(store, blog)
+    assert (report.deleted, report.withheld, len(titles(store))) == (0, 2, 3)
+    blog["/sitemap.xml"] = Reply(sitemap("/one", "/three"), headers=xml)
+    assert ingest(store, blog).deleted == 1
+    assert titles(store) == {"Post one", "Post three"}
+
+
+def test_a_site_that_cannot_be_reached_loses_nothing(store: FeatureStore, blog: Blog) -> None:
+    ingest(store, blog)
+    blog["/robots.txt"] = Reply("busy", 503)
+    report = ingest(store, blog)
+    assert (report.deleted, report.stored, len(titles(store))) == (0, 0, 3)

@@ -1,0 +1,115 @@
+"""What must not become a post, and the posts about it that must."""
+
+from __future__ import annotations
+
+import base64
+import random
+import time
+
+import pytest
+
+from feature_pipeline.quality import refusal
+
+OWN = "The soup was hot, and I ate it all the same, as I had nothing else to eat. "
+
+
+def reason(text: str, title: str = "") -> str:
+    found = refusal(title, text)
+    return found[0] if found else ""
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        ("Just a moment...", "Enable JavaScript and cookies to continue"),
+        ("", "Verify you are human by completing the action below."),
+        ("Access", "Please enable JavaScript to view this page."),
+        ("Log in", "You must be logged in to see this."),
+        ("", "We use cookies to give you the best experience. Accept all. Reject all."),
+    ],
+)
+def test_walls(title: str, text: str) -> None:
+    assert reason(text, title) == "blocked_page"
+
+
+def test_posts_about_walls_stay() -> None:
+    assert reason(OWN * 10 + "Then Cloudflare said “Just a moment…” and asked me to verify you are human.") == ""
+    assert (
+        reason("I hate it when a page says that it must verify you are human, on a Sunday, before I had my soup.") == ""
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OWN + "\n\nThis post is for paid subscribers",
+        OWN + "\n\nSubscribe to continue reading",
+        OWN + "[…] Read more",
+        OWN + "… [Continue reading](https://example.com/soup)",
+    ],
+)
+def test_stubs(text: str) -> None:
+    assert reason(text) == "paywall"
+
+
+def test_a_whole_post_that_asks_to_subscribe_stays() -> None:
+    assert reason(OWN * 20 + "\n\nSubscribe to continue reading") == reason("Read more books.") == ""
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "This article was automatically translated from German.",
+        "Translated by Google Translate",
+        "*Translated with www.DeepL.com/Translator*",
+        "Cet article a été traduit automatiquement.",
+        "Dieser Artikel wurde maschinell übersetzt.",
+        "Este texto ha sido traducido automáticamente.",
+    ],
+)
+def test_notices_of_a_machine_translation(notice: str) -> None:
+    assert reason(f"{notice}\n\n{OWN}") == reason(f"{OWN}\n\n{notice}") == "machine_translated"
+
+
+def test_a_post_about_translation_stays() -> None:
+    text = "My grandmother's letters, which I once had translated by Google Translate on a phone, were about soup, and "
+    assert reason(text + OWN * 3) == ""
+
+
+def test_garbled() -> None:
+    signs = random.Random(1)
+    noise = " ".join("".join(signs.choices("bcdfghjklmnpqrstvwxz", k=8)) for _ in range(60))
+    assert reason("so\ufffdp w\ufffds h\ufffdt, \ufffd at\ufffd it") == "garbled"
+    assert reason("Ã©tÃ© Ã  la crÃ¨me brÃ»lÃ©e, dÃ©jÃ\xa0 mangÃ©e, lÃ©gÃ¨re, Ã©tÃ©, Ã©pÃ©e, bÃ©bÃ©") == "garbled"
+    assert reason(noise) == "garbled"
+    assert reason(base64.b64encode(bytes(signs.choices(range(256), k=600))).decode()) == "garbled"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ok",
+        "👍👍👍",
+        "hmmmm pfff tsk tsk tsk brrr",
+        "まずコーヒー、それから庭。" * 20,
+        "القهوة أولا ثم الحديقة. " * 20,
+        "Strč prst skrz krk. Vlk zmrzl, zhltl hrst zrn. " * 4,
+        "Soup,\n  soup;\n    o soup!\n\n        hot.\n" * 10,
+        "Look:\n\n```\n" + "x[i++] ^= (y>>3)&0x7f;\n" * 40 + "```\n\nIt works.",
+        "- [Soup](https://example.com/a)\n- [Pots](https://example.com/b)\n" * 9,
+        "apples\npears\nplums\n" * 20,
+        "One \ufffd sign was lost.",
+    ],
+)
+def test_what_is_short_strange_or_code_stays(text: str) -> None:
+    assert refusal("", text) is None
+
+
+@pytest.mark.parametrize(
+    "piece", ["```\n", "`", "](", "a", "a.", "… read ", "translated by ", "Ã", "> ~~~\n", "just a moment "]
+)
+def test_no_text_takes_long(piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+    start = time.perf_counter()
+    refusal(text[:100], text)
+    assert time.perf_counter() - start < 1
