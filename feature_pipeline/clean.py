@@ -54,8 +54,9 @@ def clean(raw: RawPost, author: str) -> Post | Refusal:
 
 
 def _text(raw: RawPost, title: str) -> str:
-    if raw.markup == "html":
-        text = _outside_fences(tidy(markdown(raw.text)), _repaired)
+    if raw.markup in ("html", "article"):
+        written = markdown(raw.text) if raw.markup == "html" else raw.text
+        text = _outside_fences(tidy(written), _repaired)
         return _without_title(FEED_FOOTER.sub("", _evened(text)), title)
     text = tidy(raw.text)
     if raw.markup == "markdown":

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urljoin
 
+from lxml.etree import LxmlError
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from feature_pipeline.html_article import OTHERS, article, length
@@ -27,13 +28,11 @@ CHROME = frozenset(("nav", "header", "footer", "aside", "form", "dialog"))
 
 def markdown(html: str) -> str:
     """The article of a page; the whole of a fragment, of which trafilatura lost 2 % of the words, and of one 47 %."""
-    whole = PAGE.search(html)
-    # A page that shows template tags shows them to its readers; a fragment may be a template.
-    root = parse(html if whole else from_html(html))
+    root = _parsed(html)
     if root is None:
         return ""
     prune(root)
-    return _article(root) if whole else to_markdown(root)
+    return _written(html, root)
 
 
 def facts(html: str, url: str | None = None) -> dict[str, Any]:
@@ -43,12 +42,21 @@ def facts(html: str, url: str | None = None) -> dict[str, Any]:
 
 
 def page(html: str, url: str | None = None) -> tuple[str, dict[str, Any]]:
-    """`markdown` and `facts` of a whole page that is parsed once."""
-    root = parse(html)
+    """`markdown` and `facts` of a page that is parsed once."""
+    root = _parsed(html)
     if root is None:
         return "", {}
     found = _facts(root, url)
-    return _article(root), found
+    return _written(html, root), found
+
+
+def _parsed(html: str) -> HtmlElement | None:
+    """A page that shows template tags shows them to its readers; a fragment may be a template."""
+    return parse(html if PAGE.search(html) else from_html(html))
+
+
+def _written(html: str, root: HtmlElement) -> str:
+    return _article(root) if PAGE.search(html) else to_markdown(root)
 
 
 def _facts(root: HtmlElement, url: str | None) -> dict[str, Any]:
@@ -74,7 +82,7 @@ def parse(html: str) -> HtmlElement | None:
     data = html.replace("\0", "").encode("utf-8", "ignore")
     try:
         return document_fromstring(data, parser=HTMLParser(encoding="utf-8", no_network=True, huge_tree=False))
-    except (ValueError, SyntaxError):  # lxml: an empty document
+    except (ValueError, LxmlError):  # an empty document, or one of comments alone
         return None
 
 

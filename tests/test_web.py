@@ -48,7 +48,7 @@ def test_one_page(blog: Blog) -> None:
         f"{blog.url}/p/soup/",
         f"{blog.url}/p/soup/",
     )
-    assert (post.title, post.date, post.markup) == ("Soup", dt.date(2020, 5, 6), "html")
+    assert (post.title, post.date, post.markup) == ("Soup", dt.date(2020, 5, 6), "article")
     assert clean(post, "Ann").text == PROSE.strip()  # type: ignore[union-attr]
     assert blog.pages == ["/p/soup"]
 

@@ -33,7 +33,7 @@ class RawPost:
     url: str | None
     text: str
     markup: str
-    """"markdown", "html" or "plain"."""
+    """"markdown", "html" (a fragment, all of it the post), "article" (Markdown of a page, already extracted) or "plain"."""
     author: str | None = None
     """Who the source says wrote it; the post belongs to the author whom the person named."""
     format: Format = "article"

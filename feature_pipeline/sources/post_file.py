@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from feature_pipeline.parser import Facts, ParseError, facts
+from feature_pipeline.parser import Facts, ParseError, page
 from feature_pipeline.sources import Found, RawPost, Refusal
 from feature_pipeline.sources.front_matter import BadFrontMatterError, FrontMatter, from_values, split
 from feature_pipeline.sources.headings import date_of_name, split_title, title_of_name
@@ -75,14 +75,15 @@ def _org(text: str) -> tuple[FrontMatter, str, bool]:
 
 def _html(path: PurePath, source: str, source_id: str, front: FrontMatter, body: str, has_front: bool) -> RawPost:
     """Jekyll's HTML posts have front matter and a fragment for a body; other pages speak for themselves."""
-    page = Facts() if has_front and front.title else facts(body)
+    is_body = has_front and front.title
+    text, said = (body, Facts()) if is_body else page(body)
     return RawPost(
         source,
         source_id,
-        title=front.title or page.title or title_of_name(path),
-        date=front.date or page.date or date_of_name(path),
-        url=front.url or web_address(page.url),
-        text=body,
-        markup="html",
-        author=front.author or page.author,
+        title=front.title or said.title or title_of_name(path),
+        date=front.date or said.date or date_of_name(path),
+        url=front.url or web_address(said.url),
+        text=text,
+        markup="html" if is_body else "article",
+        author=front.author or said.author,
     )

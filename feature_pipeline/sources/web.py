@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from contracts.errors import SourceError
-from feature_pipeline.parser import Entry, Facts, ParseError, entries, facts
+from feature_pipeline.parser import Entry, Facts, ParseError, entries
+from feature_pipeline.parser import page as read_html
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unchanged, feeds, platforms
 from feature_pipeline.sources.address import canonical, common_host, folder_of, host_of, is_root, key_of, ours
 from feature_pipeline.sources.fetch import Fetcher, FetchError, Page
@@ -29,6 +31,7 @@ MAX_ENTRIES = 5_000
 # Of a page that a blog lists: that it gives no post is known. With any other reason it may give one another time.
 SETTLED = frozenset(("not_found", "gone", "off_site", "not_an_article", "empty", "not_text", "duplicate", "draft"))
 SETTLED |= {"robots_disallowed"}
+TAG = re.compile(r"<[^<>]*>")
 
 
 def read_address(
@@ -111,13 +114,13 @@ class _Blog:
             yield self._only(page, replace(item, url=item.url or page.url) if isinstance(item, RawPost) else item)
         else:
             html = _text(page)
-            found = facts(html, page.url)
+            text, found = read_html(html, page.url)
             if blocked(found):
                 raise FetchError("blocked_page", f"{page.url} shows a wall instead of the page")
             if found.article and not is_root(page.url):
-                yield self._only(page, self._post(page, html, found))
+                yield self._only(page, self._post(page, text, found))
             else:
-                yield from self._site(page, html, found)
+                yield from self._site(page, html, text, found)
 
     def _only(self, page: Page, item: RawPost | Refusal) -> RawPost | Refusal:
         if isinstance(item, RawPost):
@@ -150,7 +153,7 @@ class _Blog:
 
     # ---- a site -----------------------------------------------------------------------------------------------------
 
-    def _site(self, page: Page, html: str, found: Facts) -> Iterator[Item]:
+    def _site(self, page: Page, html: str, text: str, found: Facts) -> Iterator[Item]:
         """What its platform lists; where that is closed, a blog as any other."""
         for name, api in platforms.found_in(html, page.url):
             items = platforms.unless_closed(platforms.posts(name, self.visit, page.url, api))
@@ -159,9 +162,9 @@ class _Blog:
                 return
             # Posts have other names there: what is missing here may be open again tomorrow.
             self.whole = False
-        yield from self._blog(page, html, found)
+        yield from self._blog(page, text, found)
 
-    def _blog(self, page: Page, html: str, found: Facts) -> Iterator[Item]:
+    def _blog(self, page: Page, text: str, found: Facts) -> Iterator[Item]:
         """Feeds first, as they say most of each post; then what only the sitemaps know."""
         any_feed = failed = False
         for address in found.feeds[:MAX_FEEDS]:
@@ -187,7 +190,7 @@ class _Blog:
         if any_feed or failed or ours(list(sitemaps.places), self.host, self.prefix):
             yield from self._pages(sitemaps, key_of(page.url))
         elif found.article or (found.words and found.link_words * 2 < found.words):
-            yield self._post(page, html, found)
+            yield self._post(page, text, found)
         else:
             raise SourceError(
                 f"{page.url} has no feed, no sitemap and no article", "give the address of its feed, or of one post"
@@ -309,7 +312,7 @@ class _Blog:
         page = self._page(given.url or "", given.source_id)
         if isinstance(page, Unchanged):
             return page
-        if isinstance(page, RawPost) and len(page.text.split()) > len(given.text.split()):
+        if isinstance(page, RawPost) and len(page.text.split()) > len(TAG.sub(" ", given.text).split()):
             return replace(
                 page,
                 title=given.title or page.title,
@@ -401,19 +404,18 @@ class _Blog:
     def _read_page(self, page: Page, source_id: str, listed: bool) -> RawPost | Refusal:
         if host_of(page.url) != self.host:
             return self._refuse(source_id, "off_site", f"it leads to {page.url}")
-        html = _text(page)
-        found = facts(html, page.url)
+        text, found = read_html(_text(page), page.url)
         if blocked(found):
             return self._refuse(source_id, "blocked_page", f"{page.url} shows a wall instead of the page")
-        if not found.words:
-            return self._refuse(source_id, "empty", f"{page.url} shows no text to a program")
         if listed and not found.article and found.link_words * 2 > found.words:
             return self._refuse(source_id, "not_an_article", f"{page.url} is mostly links")
+        if not text.strip():
+            return self._refuse(source_id, "empty", f"{page.url} shows no text to a program")
         same = self._same(found, source_id) if listed else ""
         if same:
             return self._refuse(source_id, "duplicate", f"{page.url} says that it is {found.url}, which was read")
         self.given[key_of(source_id)] = source_id
-        return self._post(page, html, found, source_id)
+        return self._post(page, text, found, source_id)
 
     def _same(self, found: Facts, source_id: str) -> str:
         """The post that was read at another address of the page. All pages of some blogs say that they are the first."""
@@ -425,10 +427,10 @@ class _Blog:
         named = self.given.setdefault(f"{key} {found.title}", source_id)
         return named if named != source_id else ""
 
-    def _post(self, page: Page, html: str, found: Facts, source_id: str = "") -> RawPost:
+    def _post(self, page: Page, text: str, found: Facts, source_id: str = "") -> RawPost:
         url = found.url if found.url and host_of(found.url) == host_of(page.url) else page.url
         return RawPost(
-            self.source, source_id or canonical(url), found.title, found.date, url, html, "html", found.author
+            self.source, source_id or canonical(url), found.title, found.date, url, text, "article", found.author
         )
 
     def _refuse(self, source_id: str, reason: str, detail: str = "") -> Refusal:
