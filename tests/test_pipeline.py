@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import random
@@ -435,6 +436,25 @@ def test_a_version_is_built_beside_the_served_one_used_and_rolled_back(
     assert ingest(other, folder).snapshot.feature_version == old.feature_version  # type: ignore[union-attr]
     assert search(other, "rollback", "Ada", 1)[0].source_id == "0070.md"  # by the embedder of the old version
     other.close()
+
+
+def test_a_build_that_is_stopped_changes_nothing_and_is_gone_on_with(store: FeatureStore, folder: Path) -> None:
+    ingest(store, folder)
+    old, found = store.snapshot(), search(store, "subject3", "Ada", 3)
+    version = pipeline.settings_version(store, Chunker(size=400))
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(stage: str, done: int, of: int | None) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        pipeline.use_version(store, dataclasses.replace(version, chunker=str(Chunker(size=401, header=False))), stop)
+    assert (store.snapshot(), search(store, "subject3", "Ada", 3)) == (old, found)
+    pipeline.use_version(store, version, lambda *_: None)
+    assert store.snapshot().feature_version == version.id
+    assert store.index_size() == 8
 
 
 # ---- an embedder that fails -----------------------------------------------------------------------------------------
