@@ -39,6 +39,7 @@ def test_everything_the_source_says_passes_through() -> None:
         date=dt.date(2020, 1, 2),
         url="https://a.example",
         text="Text.",
+        byline="Someone",
     )
 
 

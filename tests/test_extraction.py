@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ import pytest
 from benchmarks.extraction import measures, samples, score
 from feature_pipeline import html_page
 from feature_pipeline.parser import Child, ParseError, facts, page
+
+with warnings.catch_warnings(action="ignore"):
+    import trafilatura  # noqa: F401  It warns of PySocks, where a test before has imported requests
 
 PROSE = "It rained all day, and I stayed in to mend the kettle and to listen to the wireless."
 WORDS = " ".join(f"Sentence number {number} says that {PROSE.lower()}" for number in range(4))
