@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-BATCH = 32
+BATCH = 64
+BATCH_TOKENS = 4096  # a batch's activations stay in the cache
 
 Progress = Callable[[int, int], None]
 
@@ -86,25 +87,54 @@ class SentenceEmbedder:
         return model.to(best_dtype())
 
     def embed(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Unit vectors, shape (len(texts), dimension), float32. Batches are of like length, so little is padding."""
+        """Unit vectors, shape (len(texts), dimension), float32. Equal to the model's own `encode` up to its precision."""
         import numpy as np
         import torch
 
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         vectors: Vectors | None = None
+        done = 0
         with self._lock, torch.inference_mode():
-            for first in range(0, len(order), BATCH):
-                places = order[first : first + BATCH]
+            for places in packed(self._lengths(texts)):
                 batch = self._model.encode(
-                    [texts[i] for i in places], batch_size=BATCH, convert_to_tensor=True, show_progress_bar=False
+                    [texts[i] for i in places], batch_size=len(places), convert_to_tensor=True, show_progress_bar=False
                 )
                 unit = torch.nn.functional.normalize(batch.float(), dim=-1).cpu().numpy()
                 if vectors is None:
                     vectors = np.empty((len(texts), unit.shape[1]), dtype=np.float32)
                 vectors[places] = unit
+                done += len(places)
                 if progress:
-                    progress(min(first + BATCH, len(order)), len(order))
+                    progress(done, len(texts))
         assert vectors is not None
         return vectors
+
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        """In tokens as the model reads them; in characters where its tokenizer is of another kind."""
+        from transformers import PreTrainedTokenizerBase
+
+        tokenizer = getattr(self._model, "tokenizer", None)
+        if len(texts) == 1 or not isinstance(tokenizer, PreTrainedTokenizerBase):
+            return [len(text) for text in texts]
+        limit = self._model.max_seq_length
+        read = tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False)
+        return [len(tokens) for tokens in read["input_ids"]]
+
+
+def packed(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places in batches of like length, longest first, so that memory fails at once and not at the end.
+
+    Sorted by characters, a fifth of what the model multiplies is padding (docs/decisions/0012); by tokens, a 200th.
+    """
+    batch: list[int] = []
+    for place in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(place)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
