@@ -7,6 +7,7 @@ import os
 import random
 import stat
 import struct
+import tempfile
 import time
 import tracemalloc
 import zipfile
@@ -16,7 +17,7 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Refusal
-from feature_pipeline.sources.archive import MAX_ENTRIES, Archive
+from feature_pipeline.sources.archive import MAX_ENTRIES, Archive, TooLargeError
 from feature_pipeline.sources.tables import MAX_CELL, rows
 
 
@@ -229,6 +230,61 @@ def test_a_folder_is_not_left_by_its_links(tmp_path: Path) -> None:
     archive = Archive(root)
     assert archive.names == ("a.csv", "in.csv")
     assert archive.refused == {"out.csv": "it is a link that leads out of the folder"}
+    assert archive.closed == set()
+
+
+def test_a_closed_folder_is_told_apart_from_what_could_do_harm() -> None:
+    me = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        for inner in ("a", "b"):
+            (root / inner).mkdir()
+            (root / inner / "post.md").write_text("Words.")
+        (root / "out.md").symlink_to("/etc/passwd")
+        (root / "b").chmod(0)
+        try:
+            if me == 0:
+                os.seteuid(65534)  # root reads everything
+            archive = Archive(root)
+            with pytest.raises(SourceError, match="cannot be read: Permission denied"):
+                Archive(root / "b")
+        finally:
+            os.seteuid(me)
+            (root / "b").chmod(0o755)
+    assert (archive.names, archive.closed) == (("a/post.md",), {"b"})
+    assert [(item.source_id, item.reason, item.detail) for item in archive.refusals("s")] == [
+        ("b", "unreadable", "it cannot be read: Permission denied"),
+        ("out.md", "unsafe_entry", "it is a link that leads out of the folder"),
+    ]
+
+
+def test_a_folder_may_have_any_number_of_files_and_is_walked(tmp_path: Path) -> None:
+    for name in ("b/2.md", "b.md", "a.md", "b/1.md", "b-c/3.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.md")).write_text("odd")
+    (tmp_path / "z.md").symlink_to("/etc/passwd")
+    whole = Archive(tmp_path)
+    assert (whole.cut, list(whole.walk())) == (False, list(whole.names))
+    archive = Archive(tmp_path, most=2)
+    assert (archive.cut, archive.names) == (True, ("a.md", "b/1.md"))
+    found = [(name, archive.read(name).decode()) for name in archive.walk()]
+    names = ("a.md", "b/1.md", "b/2.md", "b-c/3.md", "b.md")
+    assert found == [*((name, name) for name in names), ("\\xff.md", "odd")]
+    assert list(whole.names) == [name for name, _ in found]
+    assert archive.refused == {"z.md": "it is a link that leads out of the folder"}
+    with pytest.raises(KeyError):
+        archive.read("b.md")
+
+
+def test_what_is_read_of_a_folder_has_no_limit_but_for_each_file(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_bytes(b"0" * 10_500_000)  # a bomb, if it were packed
+    archive = Archive(tmp_path)
+    archive._taken = 1_999_999_999
+    assert len(archive.read("a.md")) == 10_500_000
+    with pytest.raises(TooLargeError):
+        archive.read("a.md", 10_499_999)
 
 
 def test_two_hundred_thousand_entries(tmp_path: Path) -> None:

@@ -204,11 +204,11 @@ def test_a_folder_is_read_in_order_without_what_is_no_post(tmp_path: Path) -> No
     (root / "inside.md").symlink_to(root / "b.md")
     items = items_of(root)
     assert [(item.source_id, isinstance(item, RawPost)) for item in items] == [
-        ("link.md", False),
         ("SOURCE.txt", False),
         ("a/z.md", True),
         ("b.md", True),
         ("inside.md", True),
+        ("link.md", False),
     ]
     assert all(item.source == str(root) for item in items)
 
@@ -231,7 +231,7 @@ def test_an_html_page_speaks_for_itself(tmp_path: Path) -> None:
     )
     found = post(write(tmp_path, "x.html", page))
     assert (found.title, found.date, found.url) == ("Soup", dt.date(2020, 5, 6), "https://ann.example/soup")
-    assert (found.text, found.markup) == (page, "html")
+    assert (found.text, found.markup) == ("Hot.", "article")
 
 
 def test_a_jekyll_post_in_html(tmp_path: Path) -> None:

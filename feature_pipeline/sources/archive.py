@@ -1,7 +1,8 @@
 """An export as its platform gave it: a zip, a folder it was unpacked to, or one file. Nothing is unpacked to disk.
 
 An archive is somebody else's file: what leads out of it, hides its size or its text is refused, entry by entry. Sizes are
-counted as bytes come out of it, as what a zip says of itself may be a lie.
+counted as bytes come out of it, as what a zip says of itself may be a lie. A folder is no bomb: it may have any number of
+files, and only each of them has a limit.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ import zlib
 from collections.abc import Iterator
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, NamedTuple
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Refusal
 
 MAX_ENTRY = 200_000_000  # bytes of one entry, unpacked: a year of somebody's posts is under a tenth of it
-MAX_TOTAL = 2_000_000_000  # bytes of all that is read of one archive
-MAX_ENTRIES = 200_000
+MAX_TOTAL = 2_000_000_000  # bytes of all that is read of one zip
+MAX_ENTRIES = 200_000  # that are listed: a zip may have no more, a folder can be walked
 MAX_NAME = 1_000  # characters of an entry's path
 # Posts pack to a tenth of their size, the emptiest tables to a hundredth; a bomb to a thousandth.
 MAX_RATIO = 200
 RATIO_FROM = 10_000_000  # bytes under which a small file may well be one letter repeated
 PIECE = 1_000_000
-INSTALLED = ("node_modules", "__pycache__")  # by programs, beside somebody's posts, and of any number
+# Folders of what programs installed or left beside somebody's posts, of any number.
+LEFT = frozenset(("node_modules", "__pycache__", "__MACOSX"))
 # Deflate can be asked for so many bytes and no more; Python unpacks the others' blocks whole, however large they become.
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED, UTF8 = 0x1, 0x800  # a zip entry's flags
@@ -36,23 +38,42 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotI
 AGAIN = "download the export again, and give it as it came"
 
 
+class _Entry(NamedTuple):
+    name: str
+    place: zipfile.ZipInfo | str
+    why: str = ""
+    """Why it is refused."""
+    closed: bool = False
+    """It is, or is in, a folder that may not be listed."""
+
+
+class TooLargeError(SourceError):
+    """One entry has more bytes than were asked for."""
+
+
 class Archive:
     """Read-only. Names are as in the archive, with forward slashes; an entry that could do harm is in `refused`.
 
-    Raises SourceError where the archive is damaged, cut short, or has more entries than anybody's posts.
+    Raises SourceError where the archive is damaged, cut short, or a zip has more entries than anybody's posts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most: int = MAX_ENTRIES) -> None:
         self.path = path
         self.refused: dict[str, str] = {}
         """Why an entry cannot be read, by its name."""
+        self.closed: set[str] = set()
+        """Those of `refused` that are, or are in, folders which may not be listed: nobody knows what there is."""
+        self.cut = False
+        """Whether it is a folder with more files than `names` has: `walk` finds them all."""
         self._taken = 0
         self._zip = _open(path) if path.is_file() else None
-        self._entries: dict[str, zipfile.ZipInfo | Path] = {}
-        """Where a zip has a name twice, the last one counts, as for every program that unpacks it."""
-        self._list()
+        self._root = path.parent if path.is_file() else path
+        self._entries: dict[str, zipfile.ZipInfo | str] = {}
+        """Where a zip has a name twice, the last one counts, as for every program that unpacks it. A file's own path, from
+        the root, differs from its name where its bytes are no text."""
+        self._list(most)
         self.names: tuple[str, ...] = tuple(self._entries)
-        self._lowered = [name.lower() for name in self.names]
+        self._lowered: list[str] = []
 
     @property
     def is_zip(self) -> bool:
@@ -61,55 +82,77 @@ class Archive:
     @property
     def is_file(self) -> bool:
         """One file out of an export, so that nothing is known of the others."""
-        return self._zip is None and self.path.is_file()
+        return self._zip is None and self._root != self.path
+
+    def walk(self) -> Iterator[str]:
+        """Every name, in the order of their paths. One that is not in `names` can be read until the next is asked for."""
+        if not self.cut:
+            yield from sorted(self.names, key=lambda name: name.split("/")) if self.is_zip else self.names
+            return
+        for found in _walk(self.path):
+            if found.why:
+                self._refuse(found)
+            elif found.name in self._entries:
+                yield found.name
+            else:
+                self._entries[found.name] = found.place
+                yield found.name
+                del self._entries[found.name]
 
     def find(self, *patterns: str) -> list[str]:
         """Names that match one of the patterns, whatever folder the export is wrapped in; case is ignored."""
         lowered = [pattern.lower() for pattern in patterns]
         either = re.compile("|".join(translate(prefix + p) for p in lowered for prefix in ("", "*/")))
+        if len(self._lowered) < len(self.names):
+            self._lowered = [name if name.islower() else name.lower() for name in self.names]
         return [name for name, low in zip(self.names, self._lowered, strict=True) if either.match(low)]
 
     def read(self, name: str, limit: int = MAX_ENTRY) -> bytes:
         """The bytes of an entry. Raises SourceError where they are too many, packed too tightly, or damaged."""
         try:
-            return b"".join(self._pieces(name, limit))
+            return b"".join(self.pieces(name, limit))
         except DAMAGED as error:
             raise SourceError(f"{name} in {self.path} is damaged: {error}", AGAIN) from error
 
     def head(self, name: str, size: int = 4096) -> bytes:
         """The first bytes of an entry, to recognise it by; none where it is damaged."""
         try:
-            return next(self._pieces(name, size, piece=size), b"")
+            return next(self.pieces(name, size, piece=size), b"")
         except (*DAMAGED, SourceError):
             return b""
 
     def refusals(self, source: str) -> Iterator[Refusal]:
         """What `refused` holds, for a reader's report."""
         for name, why in self.refused.items():
-            yield Refusal(source, name, "unsafe_entry", why)
+            yield Refusal(source, name, "unreadable" if name in self.closed else "unsafe_entry", why)
 
     def close(self) -> None:
         if self._zip:
             self._zip.close()
 
-    def _pieces(self, name: str, limit: int, piece: int = PIECE) -> Iterator[bytes]:
-        """An entry's bytes, until it is read or has become too large."""
+    def pieces(self, name: str, limit: int, piece: int = PIECE) -> Iterator[bytes]:
+        """An entry's bytes, until it is read or has become too large. Raises SourceError, or one of DAMAGED."""
         entry, size = self._entries[name], 0
         with self._opened(entry) as file:
             while data := file.read(piece):
                 size += len(data)
-                self._taken += len(data)
                 if size > limit:
-                    raise SourceError(f"{name} in {self.path} is over {limit:,} bytes", "no post is that long")
-                if self._taken > MAX_TOTAL:
-                    raise SourceError(f"{self.path} unpacks to over {MAX_TOTAL:,} bytes", "give a folder of the posts")
-                if isinstance(entry, zipfile.ZipInfo) and size > max(RATIO_FROM, MAX_RATIO * self._packed(entry)):
-                    raise SourceError(f"{name} in {self.path} unpacks to over {MAX_RATIO} times its size", AGAIN)
+                    raise TooLargeError(f"{name} in {self.path} is over {limit:,} bytes", "no post is that long")
+                if isinstance(entry, zipfile.ZipInfo):
+                    self._check(name, entry, size, len(data))
                 yield data
 
-    def _opened(self, entry: zipfile.ZipInfo | Path) -> IO[bytes]:
-        if isinstance(entry, Path):
-            return entry.open("rb")
+    def _check(self, name: str, entry: zipfile.ZipInfo, size: int, more: int) -> None:
+        """Raises SourceError where this entry, or all that was read, has become a bomb."""
+        self._taken += more
+        if self._taken > MAX_TOTAL:
+            raise SourceError(f"{self.path} unpacks to over {MAX_TOTAL:,} bytes", "give a folder of the posts")
+        if size > max(RATIO_FROM, MAX_RATIO * self._packed(entry)):
+            raise SourceError(f"{name} in {self.path} unpacks to over {MAX_RATIO} times its size", AGAIN)
+
+    def _opened(self, entry: zipfile.ZipInfo | str) -> IO[bytes]:
+        if isinstance(entry, str):
+            return (self._root / entry).open("rb")
         assert self._zip is not None
         return self._zip.open(entry)
 
@@ -117,27 +160,35 @@ class Archive:
         """No entry is packed into more bytes than the zip has, whatever it says."""
         return min(entry.compress_size, self.path.stat().st_size)
 
-    def _list(self) -> None:
-        for name, entry, why in self._found():
-            if len(self._entries) + len(self.refused) >= MAX_ENTRIES:
-                raise SourceError(f"{self.path} has over {MAX_ENTRIES:,} entries", "give a folder of the posts")
-            if why:
-                self.refused[name] = why
+    def _list(self, most: int) -> None:
+        for found in self._found():
+            if len(self._entries) + len(self.refused) >= most:
+                if self.is_zip:
+                    raise SourceError(f"{self.path} has over {most:,} entries", "give a folder of the posts")
+                self.cut = True
+                break
+            if found.why:
+                self._refuse(found)
             else:
-                self._entries[name] = entry
+                self._entries[found.name] = found.place
         for name in self.refused:
             self._entries.pop(name, None)
 
-    def _found(self) -> Iterator[tuple[str, zipfile.ZipInfo | Path, str]]:
-        """Name, where it is, and why it is refused. What systems leave behind (__MACOSX, .DS_Store) is no entry."""
+    def _refuse(self, found: _Entry) -> None:
+        self.refused[found.name] = found.why
+        if found.closed:
+            self.closed.add(found.name)
+
+    def _found(self) -> Iterator[_Entry]:
+        """All that there is. What systems leave behind (__MACOSX, .DS_Store) is no entry."""
         if self._zip is not None:
             for info in self._zip.infolist():
                 name = _name(info)
                 why = _unsafe(info, name)
                 if why or not (info.is_dir() or _hidden(name)):
-                    yield name, info, why
-        elif self.path.is_file():
-            yield _text(self.path.name), self.path, ""
+                    yield _Entry(name, info, why)
+        elif self.is_file:
+            yield _Entry(_text(self.path.name), self.path.name)
         else:
             yield from _walk(self.path)
 
@@ -186,22 +237,45 @@ def _unsafe(info: zipfile.ZipInfo, name: str) -> str:
     return "" if info.compress_type in PACKED else "it is packed in a way that no export is"
 
 
-def _walk(root: Path) -> Iterator[tuple[str, Path, str]]:
-    """Files of a folder in order; links to elsewhere are refused, links to folders not followed: some are loops."""
-    unread: list[OSError] = []
-    for folder, folders, names in os.walk(root, onerror=unread.append):
-        folders[:] = sorted(name for name in folders if not _hidden(f"{name}/") and name not in INSTALLED)
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not _hidden(name):
-                yield from _file(path, _text(path.relative_to(root).as_posix()), root)
-    for error in unread:
-        yield _text(str(error.filename)), root, f"it cannot be read: {error.strerror}"
+def _walk(root: Path) -> Iterator[_Entry]:
+    """Files of a folder in the order of their paths; links to elsewhere are refused, links to folders not followed: some
+    are loops. Holds the names of one folder and of those that it is in. Raises SourceError where it may not be listed."""
+    real = os.path.realpath(root)
+    try:
+        waiting = [("", iter(_names(real)))]
+    except OSError as error:
+        raise SourceError(f"{root} cannot be read: {error.strerror}", "give a folder that you may open") from error
+    while waiting:
+        within, names = waiting[-1]
+        name = next(names, None)
+        if name is None:
+            waiting.pop()
+            continue
+        entry = f"{within}{name}"
+        path = os.path.join(real, entry)  # noqa: PTH118 — a Path for each of 300,000 files takes seconds
+        try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISREG(mode):
+                yield _Entry(_text(entry), entry)
+            elif stat.S_ISLNK(mode):
+                yield from _link(path, entry, real)
+            elif stat.S_ISDIR(mode) and name not in LEFT:
+                waiting.append((f"{entry}/", iter(_names(path))))
+        except FileNotFoundError:
+            continue  # it has gone in the meantime
+        except OSError as error:
+            yield _Entry(_text(entry), entry, f"it cannot be read: {error.strerror}", closed=True)
 
 
-def _file(path: Path, name: str, root: Path) -> Iterator[tuple[str, Path, str]]:
-    mode = path.lstat().st_mode
-    if stat.S_ISLNK(mode) and not path.resolve().is_relative_to(root.resolve()):
-        yield name, path, "it is a link that leads out of the folder"
-    elif path.is_file():
-        yield name, path, ""
+def _names(folder: str) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 — as above
+
+
+def _link(path: str, entry: str, root: str) -> Iterator[_Entry]:
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        return
+    if not target.is_relative_to(root):
+        yield _Entry(_text(entry), entry, "it is a link that leads out of the folder")
+    elif target.is_file():
+        yield _Entry(_text(entry), entry)

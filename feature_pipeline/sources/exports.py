@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 
-from feature_pipeline.sources.archive import Archive
+from contracts.errors import SourceError
+from feature_pipeline.sources import Item
+from feature_pipeline.sources.archive import MAX_ENTRIES, Archive
 
 # Asked in this order; each is imported when it is asked.
 READERS = tuple(
@@ -20,12 +21,30 @@ NAMES = (
 )
 
 
+# What they read does not say who of its writers the author is.
+ASKING = frozenset(("telegram", "whatsapp"))
+
+
 def recognised(archive: Archive) -> ModuleType | None:
-    """The reader of this archive; None where it is no export that any of them knows."""
-    return next((reader for reader in _readers() if reader.recognises(archive)), None)
+    """The reader of this archive; None where it is no export that any of them knows.
+
+    Raises SourceError for an export with more files than are listed: nobody knows what would be left out.
+    """
+    readers = (import_module(f"feature_pipeline.sources.{name}") for name in READERS)
+    reader = next((reader for reader in readers if reader.recognises(archive)), None)
+    if reader and archive.cut:
+        name = reader.__name__.rpartition(".")[2]
+        hint = "leave out the folders of its pictures and videos"
+        raise SourceError(f"{archive.path} is an export of {name}, and has over {MAX_ENTRIES:,} files", hint)
+    return reader
 
 
-def _readers() -> Iterator[ModuleType]:
-    for name in READERS:
-        if find_spec(f"feature_pipeline.sources.{name}"):
-            yield import_module(f"feature_pipeline.sources.{name}")
+def asks(reader: ModuleType) -> bool:
+    """Whether it takes the author's name."""
+    return reader.__name__.rpartition(".")[2] in ASKING
+
+
+def read(reader: ModuleType, archive: Archive, me: str = "") -> Iterator[Item]:
+    """What `reader` finds; `me` is the author's name in a chat, empty where it is not said. Raises SourceError."""
+    found: Iterator[Item] = reader.read(archive, me or None) if asks(reader) else reader.read(archive)
+    yield from found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from types import ModuleType
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Complete, Found, Item, Refusal, documents, folder, json_lines, post_file
+from feature_pipeline.sources import Complete, Found, Item, Refusal, documents, exports, folder, json_lines, post_file
 from feature_pipeline.sources.archive import Archive
 from feature_pipeline.sources.documents import DOCUMENTS
 from feature_pipeline.sources.exports import NAMES, recognised
@@ -17,7 +18,8 @@ from feature_pipeline.sources.post_file import HTML, TEXT, from_text
 __all__ = ["from_text", "read_path"]
 
 # An export that is one file, beside others in a folder.
-SINGLE = frozenset((".zip", ".xml", ".car", ".json"))
+SINGLE = frozenset((".zip", ".xml", ".car", ".json", ".csv"))
+MARKDOWN = (".md", ".mdx", ".markdown", ".org")
 NOT_HTML_NOR_TEXT = KNOWN - HTML - TEXT
 # A folder with more sub-folders than this is no folder of downloads; only one that looks like an export is searched.
 MANY_FOLDERS = 50
@@ -31,6 +33,7 @@ def read_path(source: str) -> Iterator[Item]:
     """
     path, me = _located(source)
     if path.is_file() and path.suffix.lower() in NOT_HTML_NOR_TEXT:
+        _no_name(path, me)
         yield from _one(path)
         return
     archive = Archive(path)
@@ -40,8 +43,9 @@ def read_path(source: str) -> Iterator[Item]:
         elif reader := recognised(archive):
             yield from _export(reader, archive, me)
         elif archive.is_zip:
-            yield from _posts(archive)
+            yield from _posts(archive, me)
         elif path.suffix.lower() in KNOWN:
+            _no_name(path, me)
             yield from _one(path)
         else:
             raise SourceError(f"{path} is no file of posts, and no export that is known", READ)
@@ -62,14 +66,21 @@ def _located(source: str) -> tuple[Path, str]:
     raise SourceError(f"there is no {source}", "give a folder or a file of posts, an export, or an http address")
 
 
+def _no_name(path: Path, me: str) -> None:
+    """A name that nothing asks for is an address that was not meant."""
+    if me:
+        raise SourceError(f"there is no {path}#{me}, and {path} is no chat that {me} could be in", f"give {path}")
+
+
 def _export(reader: ModuleType, archive: Archive, me: str) -> Iterator[Item]:
-    takes_me = reader.__name__.endswith(".whatsapp")
-    found: Iterator[Item] = reader.read(archive, me) if takes_me else reader.read(archive)
-    yield from found
+    if not exports.asks(reader):
+        _no_name(archive.path, me)
+    yield from exports.read(reader, archive, me)
 
 
-def _posts(archive: Archive) -> Iterator[Item]:
-    if not folder.names(archive):
+def _posts(archive: Archive, me: str) -> Iterator[Item]:
+    _no_name(archive.path, me)
+    if next(folder.names(archive), None) is None:
         kinds = sorted({PurePath(name).suffix.lower() or "files without an ending" for name in archive.names[:10_000]})
         what = f"only {' '.join(kinds[:12])}" if kinds else "nothing"
         raise SourceError(f"{archive.path} has no posts, {what}", f"{READ}; hidden ones are not")
@@ -79,28 +90,32 @@ def _posts(archive: Archive) -> Iterator[Item]:
 def _folder(archive: Archive, me: str) -> Iterator[Item]:
     """One export, or posts with exports among them."""
     reader = recognised(archive)
-    within = dict(_exports_within(archive, search_all=reader is not None))
+    damaged: list[Refusal] = []
+    within = dict(_exports_within(archive, reader is not None, damaged))
     if reader and _is_one(archive, reader, within):
         yield from _export(reader, archive, me)
-    elif not within:
-        yield from _posts(archive)
+    elif not within and not damaged:
+        yield from _posts(archive, me)
     else:
-        yield from _mixed(archive, within, me)
+        if not any(map(exports.asks, within.values())):
+            _no_name(archive.path, me)
+        yield from damaged
+        yield from _mixed(archive, within, me, whole=not damaged)
 
 
-def _exports_within(archive: Archive, search_all: bool) -> Iterator[tuple[str, ModuleType]]:
-    """Names at the top of a folder that are exports themselves."""
+def _exports_within(archive: Archive, search_all: bool, damaged: list[Refusal]) -> Iterator[tuple[str, ModuleType]]:
+    """Names at the top of a folder that are exports themselves; a zip that nobody can look into is added to `damaged`."""
     entries = sorted(path for path in archive.path.iterdir() if not path.name.startswith("."))
     folders = [path for path in entries if path.is_dir() and not path.is_symlink() and path.name not in NOT_POSTS]
     if len(folders) > MANY_FOLDERS and not search_all:
         folders = []
     for path in [*folders, *(path for path in entries if path.suffix.lower() in SINGLE and path.is_file())]:
         try:
-            inner = Archive(path)
-        except SourceError:
-            continue  # it is told when it is read
-        reader = recognised(inner)
-        inner.close()
+            with contextlib.closing(Archive(path)) as inner:
+                reader = recognised(inner)
+        except SourceError as error:
+            damaged.append(Refusal(str(archive.path), path.name, "unreadable", str(error)))
+            continue
         if reader:
             yield path.name, reader
 
@@ -111,24 +126,22 @@ def _is_one(archive: Archive, reader: ModuleType, within: dict[str, ModuleType])
         return True
     places = [name for name in within if (archive.path / name).is_dir()]
     zips = any(name.lower().endswith(".zip") for name in within)
-    own = any(name.lower().endswith((".md", ".mdx", ".markdown", ".org")) for name in folder.names(archive, places))
-    return set(within.values()) == {reader} and len(places) <= 1 and not zips and not own
+    texts = set(archive.find(*getattr(reader, "TEXTS", ())))  # Markdown that is part of the export
+    own = (name for name in folder.names(archive, places) if name.lower().endswith(MARKDOWN))
+    return set(within.values()) == {reader} and len(places) <= 1 and not zips and texts.issuperset(own)
 
 
-def _mixed(archive: Archive, within: dict[str, ModuleType], me: str) -> Iterator[Item]:
-    whole = True
+def _mixed(archive: Archive, within: dict[str, ModuleType], me: str, whole: bool) -> Iterator[Item]:
     for name, reader in within.items():
         complete = False
-        inner = Archive(archive.path / name)
         try:
-            for item in _export(reader, inner, me):
-                complete |= isinstance(item, Complete)
-                if not isinstance(item, Complete):
-                    yield item
+            with contextlib.closing(Archive(archive.path / name)) as inner:
+                for item in exports.read(reader, inner, me):
+                    complete |= isinstance(item, Complete)
+                    if not isinstance(item, Complete):
+                        yield item
         except SourceError as error:  # the other exports can still be read
             yield Refusal(str(archive.path), name, "unreadable", str(error))
-        finally:
-            inner.close()
         whole &= complete
     for item in folder.posts(archive, str(archive.path), without=within.keys()):
         if whole or not isinstance(item, Complete):

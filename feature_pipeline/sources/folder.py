@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, Refusal, documents, json_lines, obsidian, post_file
-from feature_pipeline.sources.archive import Archive
+from feature_pipeline.sources.archive import Archive, TooLargeError
 from feature_pipeline.sources.documents import DOCUMENTS
 from feature_pipeline.sources.post_file import TEXT, TEXTS
 
@@ -24,7 +24,7 @@ ATTACHED = frozenset("assets static public attachments files media images img do
 def posts(archive: Archive, source: str, without: Collection[str] = ()) -> Iterator[Item]:
     """In the order of their paths, one in memory at a time. `without` are entries at the top that are no part of it."""
     whole = True
-    for item in _items(archive, source, names(archive, without)):
+    for item in _items(archive, source, without):
         # A line without its id, or a file that cannot be read, may be a post that was stored before.
         whole &= not (isinstance(item, Refusal) and item.reason in ("unreadable", "bad_line"))
         yield item
@@ -32,10 +32,9 @@ def posts(archive: Archive, source: str, without: Collection[str] = ()) -> Itera
         yield Complete()
 
 
-def names(archive: Archive, without: Collection[str] = ()) -> list[str]:
+def names(archive: Archive, without: Collection[str] = ()) -> Iterator[str]:
     """Entries with the ending of a post; nothing hidden, and nothing that a site's generator made."""
-    found = [name for name in archive.names if _suffix(name) in KNOWN and _shown(name, without)]
-    return sorted(found, key=lambda name: name.split("/"))
+    return (name for name in archive.walk() if _suffix(name) in KNOWN and _shown(name, without))
 
 
 def _shown(name: str, without: Collection[str] = ()) -> bool:
@@ -47,13 +46,12 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 — a Path for each of 100,000 names takes seconds
 
 
-def _items(archive: Archive, source: str, found: list[str]) -> Iterator[Found]:
-    yield from _refused(archive, source)
+def _items(archive: Archive, source: str, without: Collection[str]) -> Iterator[Found]:
     vault = obsidian.is_vault(archive)
     templates = obsidian.templates(archive) if vault else frozenset()
     # In a folder of posts, a .txt is a licence, a robots.txt or a word list; in one of .txt files only, it is the post.
-    only_text = all(_suffix(name) in TEXT for name in found)
-    for name in found:
+    only_text = all(_suffix(name) in TEXT for name in names(archive, without))
+    for name in names(archive, without):
         kind = _suffix(name)
         if "_drafts" in name.split("/"):
             yield Refusal(source, name, "draft", "it is in _drafts")
@@ -67,14 +65,15 @@ def _items(archive: Archive, source: str, found: list[str]) -> Iterator[Found]:
             yield from _lines(archive, name, source)
         else:
             yield _post(archive, name, source, vault)
+    yield from _refused(archive, source, without)
 
 
-def _refused(archive: Archive, source: str) -> Iterator[Refusal]:
+def _refused(archive: Archive, source: str, without: Collection[str]) -> Iterator[Refusal]:
     """What a zip hides, a link that leads elsewhere, and folders that may not be listed: nobody knows what is in them."""
     for name, why in archive.refused.items():
-        if why.startswith("it cannot be read"):
-            yield Refusal(source, os.path.relpath(name, archive.path), "unreadable", why)
-        elif archive.is_zip or (_suffix(name) in KNOWN and _shown(name)):
+        if name in archive.closed:
+            yield Refusal(source, name, "unreadable", why)
+        elif archive.is_zip or (_suffix(name) in KNOWN and _shown(name, without)):
             yield Refusal(source, name, "unsafe_entry", why)
 
 
@@ -84,16 +83,13 @@ def _post(archive: Archive, name: str, source: str, vault: bool) -> Found:
     limit = documents.MAX_BYTES if document else post_file.MAX_BYTES
     try:
         data = archive.read(name, limit)
+    except TooLargeError as error:
+        return Refusal(source, name, "too_large", error.message)
     except SourceError as error:
-        return _unread(source, name, error, limit)
+        return Refusal(source, name, "unreadable", str(error.__cause__ or error.message))
     if document:
         return documents.from_bytes(data, path, source, name)
     return post_file.from_bytes(data, path, source, name, vault)
-
-
-def _unread(source: str, name: str, error: SourceError, limit: int) -> Refusal:
-    why = error.__cause__ or error.message
-    return Refusal(source, name, "too_large" if f"over {limit:,} bytes" in error.message else "unreadable", str(why))
 
 
 def _lines(archive: Archive, name: str, source: str) -> Iterator[Found]:

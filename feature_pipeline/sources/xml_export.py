@@ -181,7 +181,7 @@ class _Parser:
 
 def _blocks(archive: Archive, name: str) -> Iterator[bytes]:
     try:
-        yield from archive._pieces(name, MAX_BYTES, BLOCK)
+        yield from archive.pieces(name, MAX_BYTES, BLOCK)
     except SourceError as error:
         raise BadXmlError("too_large", error.message) from error
     except DAMAGED as error:
