@@ -1,7 +1,7 @@
 """The same work on a Ray cluster, for a corpus that one machine would clean for days: `twin ingest --engine ray`.
 
 Sources are read and the store is written here; what lies between, the pure functions of batches.py, runs wherever Ray has
-room. The cluster is the one that RAY_ADDRESS names, or else this machine. Needs the extra `llm-twin[ray]`.
+room. The cluster is the one that RAY_ADDRESS names, or else this machine. Needs the extra `ray`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RayEngine:
         try:
             import ray
         except ImportError as error:
-            raise UsageError("Ray is not installed", "python -m pip install 'llm-twin[ray]'") from error
+            raise UsageError("Ray is not installed", "python -m pip install 'ray[data]'") from error
         if not ray.is_initialized():
             address = os.environ.get("RAY_ADDRESS")
             ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
