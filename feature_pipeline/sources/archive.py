@@ -101,6 +101,8 @@ class Archive:
 
     def find(self, *patterns: str) -> list[str]:
         """Names that match one of the patterns, whatever folder the export is wrapped in; case is ignored."""
+        if not patterns:
+            return []
         lowered = [pattern.lower() for pattern in patterns]
         either = re.compile("|".join(translate(prefix + p) for p in lowered for prefix in ("", "*/")))
         if len(self._lowered) < len(self.names):

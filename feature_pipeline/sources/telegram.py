@@ -59,7 +59,10 @@ def read(archive: Archive, me: str | None = None) -> Iterator[Item]:
 
 
 def _exports(archive: Archive) -> list[str]:
-    heads = {name: archive.head(name) for name in archive.find("result*.json")}
+    """A file that was given alone may be called anything."""
+    heads = {
+        name: archive.head(name) for name in archive.find("result*.json", *(("*.json",) if archive.is_file else ()))
+    }
     return [name for name, head in heads.items() if CHAT.search(head) or ACCOUNT.search(head)]
 
 

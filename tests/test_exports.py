@@ -1,0 +1,602 @@
+"""Exports of every platform through the one door: known by their content, read as themselves wherever they lie."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+
+from contracts.errors import SourceError
+from feature_pipeline.sources import Complete, Item, RawPost, Refusal, read
+from feature_pipeline.sources.archive import Archive
+from feature_pipeline.sources.exports import READERS, recognised
+from tests.blog_server import posts, reasons
+
+GHOST_ID = "5f" + "0" * 21 + "1"
+DID = "did:plc:annannannannannannannann"
+
+
+def table(*rows: dict[str, str]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def car(said: dict[str, Any]) -> bytes:
+    """A repository with one record."""
+    blocks: dict[bytes, bytes] = {}
+
+    def put(block: Any) -> cbor2.CBORTag:
+        data = cbor2.dumps(block)
+        cid = b"\x01\x71\x12\x20" + hashlib.sha256(data).digest()
+        blocks[cid] = data
+        return cbor2.CBORTag(42, b"\0" + cid)
+
+    entry = {"p": 0, "k": b"app.bsky.feed.post/3kaaa", "v": put(said), "t": None}
+    tree = put({"l": None, "e": [entry]})
+    root = put({"did": DID, "version": 3, "data": tree, "rev": "3k", "prev": None, "sig": b"s"})
+    frames = [cbor2.dumps({"roots": [root], "version": 1}), *(cid + data for cid, data in blocks.items())]
+    sizes = [bytes([n]) if (n := len(frame)) < 128 else bytes([n & 127 | 128, n >> 7]) for frame in frames]
+    return b"".join(size + frame for size, frame in zip(sizes, frames, strict=True))
+
+
+@dataclass(frozen=True)
+class Export:
+    files: dict[str, str | bytes]
+    found: list[tuple[str, str]]
+    """Source and id of each post."""
+    complete: bool = True
+    alone: tuple[str, str] = ("", "")
+    """An entry that is read by itself, and a name that a person may have given it."""
+    me: str = ""
+    by_archive: bool = False
+    """Nothing in it names the account, so that the archive's path does."""
+
+
+TWEETS = [
+    {"tweet": {"id_str": "5", "created_at": "Wed Oct 10 20:19:24 +0000 2018", "full_text": "Hot soup. One sentence."}}
+]
+OUTBOX = {
+    "@context": "https://www.w3.org/ns/activitystreams",
+    "type": "OrderedCollection",
+    "orderedItems": [
+        {
+            "id": "https://social.example/users/ann/statuses/9/activity",
+            "type": "Create",
+            "actor": "https://social.example/users/ann",
+            "published": "2023-03-04T10:00:00Z",
+            "to": ["https://www.w3.org/ns/activitystreams#Public"],
+            "object": {
+                "id": "https://social.example/users/ann/statuses/9",
+                "type": "Note",
+                "attributedTo": "https://social.example/users/ann",
+                "published": "2023-03-04T10:00:00Z",
+                "to": ["https://www.w3.org/ns/activitystreams#Public"],
+                "content": "<p>Hot soup.</p>",
+            },
+        }
+    ],
+}
+ACTOR = {
+    "id": "https://social.example/users/ann",
+    "type": "Person",
+    "preferredUsername": "ann",
+    "name": "Ann",
+    "url": "https://social.example/@ann",
+}
+GROUP = {
+    "name": "Soup",
+    "type": "private_group",
+    "id": 7,
+    "messages": [
+        {"id": 1, "type": "message", "date": "2022-01-02T10:00:00", "from": "Ann", "from_id": "user1", "text": "Hot."},
+        {
+            "id": 2,
+            "type": "message",
+            "date": "2022-01-02T10:09:00",
+            "from": "Bob",
+            "from_id": "user2",
+            "text": "THEIRS",
+        },
+    ],
+}
+CHAT = "30/12/2023, 23:59 - Ann: Hot soup.\n31/12/2023, 10:00 - Bob: THEIRS\n"
+WXR = (
+    '<?xml version="1.0"?><rss version="2.0" xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/"'
+    ' xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:wp="http://wordpress.org/export/1.2/"><channel>'
+    "<title>Ann</title><link>https://ann.example</link><wp:wxr_version>1.2</wp:wxr_version><item><title>Soup</title>"
+    "<link>https://ann.example/1/</link><content:encoded><![CDATA[<p>Hot soup.</p>]]></content:encoded>"
+    "<wp:post_id>1</wp:post_id><wp:post_date>2020-05-06 10:00:00</wp:post_date><wp:status>publish</wp:status>"
+    "<wp:post_type>post</wp:post_type></item></channel></rss>"
+)
+GHOST = {
+    "id": GHOST_ID,
+    "title": "Soup",
+    "slug": "soup",
+    "html": "<p>Hot soup.</p>",
+    "status": "published",
+    "type": "post",
+    "visibility": "public",
+    "published_at": "2021-03-04T10:00:00.000Z",
+}
+ATOM = (
+    "<?xml version='1.0'?><feed xmlns='http://www.w3.org/2005/Atom'"
+    " xmlns:blogger='http://schemas.google.com/blogger/2018'><id>tag:blogger.com,1999:blog-77</id><title>Ann</title>"
+    "<entry><id>tag:blogger.com,1999:blog-77.post-1</id><blogger:type>POST</blogger:type>"
+    "<blogger:status>LIVE</blogger:status><title>Soup</title><content type='html'>&lt;p&gt;Hot soup.&lt;/p&gt;</content>"
+    "<published>2020-05-06T10:00:00Z</published></entry></feed>"
+)
+MEDIUM = (
+    '<!DOCTYPE html><html><head><title>Soup</title></head><body><article class="h-entry"><header>'
+    '<h1 class="p-name">Soup</h1></header><section data-field="body" class="e-content"><p>Hot soup.</p></section>'
+    '<footer><p>By <a href="https://medium.com/@AnnLee" class="p-author h-card">Ann Lee</a> on '
+    '<time class="dt-published" datetime="2024-01-02T10:00:00.000Z">A day</time></p>'
+    '<p><a href="https://medium.com/@AnnLee/soup-0a1b2c3d4e5f" class="p-canonical">Canonical link</a></p></footer>'
+    "</article></body></html>"
+)
+RICH = {"nodes": [{"type": "PARAGRAPH", "nodes": [{"type": "TEXT", "textData": {"text": "Hot soup."}}]}]}
+LINKEDIN = "https://www.linkedin.com/feed/update/urn%3Ali%3Ashare%3A7"
+REDDIT = {"permalink": "https://www.reddit.com/r/soup/comments/p1/x/", "date": "2023-01-15 10:00:00 UTC"}
+FACEBOOK = {
+    "timestamp": 1_600_000_000,
+    "data": [{"post": "Hot soup."}, {"update_timestamp": 1_600_000_000}],
+    "title": "Ann wrote something.",
+}
+PROFILE = {"profile_v2": {"name": {"full_name": "Ann"}, "profile_uri": "https://www.facebook.com/ann.k"}}
+
+EXPORTS = {
+    "linkedin": Export(
+        {
+            "Shares.csv": table({"Date": "2023-05-01 10:00:00", "ShareLink": LINKEDIN, "ShareCommentary": "Hot soup."}),
+            "Comments.csv": table({"Date": "2023-05-02 10:00:00", "Link": f"{LINKEDIN}?c=1", "Message": "Indeed."}),
+            "Profile.csv": "First Name,Last Name\nAnn,Lee\n",
+        },
+        [
+            ("linkedin:profile", "urn:li:share:7"),
+            ("linkedin:profile", "comment on urn:li:share:7 of 2023-05-02 10:00:00"),
+        ],
+        alone=("Shares.csv", "Shares_1.csv"),
+    ),
+    "x": Export(
+        {
+            "data/tweets.js": f"window.YTD.tweets.part0 = {json.dumps(TWEETS)}",
+            "data/account.js": 'window.YTD.account.part0 = [{"account": {"username": "ann_k", "accountId": "7"}}]',
+        },
+        [("x:@ann_k", "5")],
+        alone=("data/tweets.js", "tweets.js"),
+    ),
+    "facebook": Export(
+        {
+            "your_facebook_activity/posts/your_posts_1.json": json.dumps([FACEBOOK]),
+            "personal_information/profile_information/profile_information.json": json.dumps(PROFILE),
+        },
+        [("facebook:ann.k", "post of 1600000000")],
+        complete=False,  # an export is of the days that were asked for
+        alone=("your_facebook_activity/posts/your_posts_1.json", "your_posts_2020.json"),
+    ),
+    "reddit": Export(
+        {
+            "posts.csv": table(
+                {
+                    "id": "p1",
+                    **REDDIT,
+                    "ip": "203.0.113.7",
+                    "subreddit": "soup",
+                    "title": "Soup",
+                    "url": "",
+                    "body": "Hot.",
+                }
+            ),
+            "comments.csv": table(
+                {"id": "c1", **REDDIT, "ip": "203.0.113.7", "subreddit": "soup", "link": "", "body": "Indeed."}
+            ),
+        },
+        [("", "t3_p1"), ("", "t1_c1")],
+        complete=False,
+        alone=("posts.csv", "posts.csv"),
+        by_archive=True,
+    ),
+    "mastodon": Export(
+        {"outbox.json": json.dumps(OUTBOX), "actor.json": json.dumps(ACTOR)},
+        [("mastodon:@ann@social.example", "9")],
+        alone=("outbox.json", "outbox.json"),
+    ),
+    "bluesky": Export(
+        {"repo.car": car({"$type": "app.bsky.feed.post", "text": "Hot soup.", "createdAt": "2024-01-02T10:00:00Z"})},
+        [(f"bluesky:{DID}", "3kaaa")],
+        alone=("repo.car", "ann 2024.car"),
+    ),
+    "telegram": Export(
+        {"DataExport_2024/result.json": json.dumps(GROUP, indent=1)},
+        [("telegram:chat7", "1")],
+        alone=("DataExport_2024/result.json", "soup group.json"),
+        me="Ann",
+    ),
+    "whatsapp": Export(
+        {"WhatsApp Chat with Bob.txt": CHAT, "IMG-20231230-WA0001.jpg": b"\xff\xd8\xff"},
+        [("whatsapp:Bob", "2023-12-30T23:59")],
+        alone=("WhatsApp Chat with Bob.txt", "bob.txt"),
+        me="Ann",
+    ),
+    "wordpress": Export(
+        {"ann.wordpress.2024-01-02.xml": WXR},
+        [("wordpress:ann.example", "1")],
+        alone=("ann.wordpress.2024-01-02.xml", "my old blog.xml"),
+    ),
+    "ghost": Export(
+        {
+            "ann.ghost.2024.json": json.dumps(
+                {
+                    "db": [
+                        {
+                            "meta": {"exported_on": 1, "version": "5.82.0"},
+                            "data": {"posts": [GHOST], "settings": [{"key": "title", "value": "Ann"}]},
+                        }
+                    ]
+                }
+            )
+        },
+        [("ghost:Ann", GHOST_ID)],
+        alone=("ann.ghost.2024.json", "backup (1).json"),
+    ),
+    "blogger": Export(
+        {"Takeout/Blogger/Blogs/Ann/feed.atom": ATOM},
+        [("blogger:77", "1")],
+        alone=("Takeout/Blogger/Blogs/Ann/feed.atom", "blog.xml"),
+    ),
+    "medium": Export(
+        {"posts/2024-01-02_Soup-0a1b2c3d4e5f.html": MEDIUM, "profile/profile.html": "<h1>Ann</h1>"},
+        [("medium:@annlee", "0a1b2c3d4e5f")],
+    ),
+    "substack": Export(
+        {
+            "posts.csv": table(
+                {
+                    "post_id": "1.soup",
+                    "post_date": "2024-01-02T10:00:00.000Z",
+                    "is_published": "true",
+                    "type": "newsletter",
+                    "title": "Soup",
+                }
+            ),
+            "posts/1.soup.html": '<p>Hot soup.</p><p><a href="https://ann.substack.com/subscribe?">Subscribe</a></p>',
+        },
+        [("substack:ann", "1")],
+    ),
+    "wix": Export(
+        {
+            "posts.csv": table(
+                {
+                    "Title": "Soup",
+                    "Plain Content": "Hot soup.",
+                    "Rich Content": json.dumps(RICH),
+                    "Published Date": "2024-01-02T10:00:00Z",
+                    "ID": "w1",
+                    "Post Page URL": "https://www.ann.example/post/soup",
+                }
+            )
+        },
+        [("wix:ann.example", "w1")],
+        alone=("posts.csv", "Blog Posts.csv"),
+    ),
+    "buttondown": Export(
+        {
+            "emails.csv": table(
+                {"id": "b1", "subject": "Soup", "publish_date": "2024-01-02", "slug": "soup", "body": ""}
+            ),
+            "emails/soup.md": "Hot soup.\n",
+        },
+        [("", "b1")],
+        by_archive=True,
+    ),
+    "newsletters": Export(
+        {
+            "posts_2024.csv": table(
+                {
+                    "id": "n1",
+                    "web_title": "Soup",
+                    "status": "confirmed",
+                    "content_html": "<p>Hot soup.</p>",
+                    "url": "https://ann.beehiiv.com/p/soup",
+                }
+            )
+        },
+        [("beehiiv:ann", "n1")],
+        alone=("posts_2024.csv", "mine.csv"),
+    ),
+}
+
+
+def folder(path: Path, files: dict[str, str | bytes]) -> Path:
+    for name, content in files.items():
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def packed(path: Path, files: dict[str, str | bytes], within: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in files.items():
+            file.writestr(within + name, content)
+    return path
+
+
+def items(path: Path, me: str = "") -> list[Item]:
+    return list(read(f"{path}#{me}" if me else str(path)))
+
+
+def claims(path: Path) -> list[str]:
+    archive = Archive(path)
+    found = [name for name in READERS if import_module(f"feature_pipeline.sources.{name}").recognises(archive)]
+    archive.close()
+    return [name for name in found if name != "newsletters" or found == [name]]  # it hands on to two of the others
+
+
+def check(found: list[Item], export: Export, path: Path) -> None:
+    where = str(path)
+    expected = [(where if export.by_archive else source, source_id) for source, source_id in export.found]
+    assert [(post.source, post.source_id) for post in posts(found)] == expected
+    assert (found[-1] == Complete()) is export.complete
+    assert "THEIRS" not in repr(found)
+    assert "203.0.113.7" not in repr(found)
+
+
+def test_there_is_a_fixture_for_every_reader() -> None:
+    assert list(EXPORTS) == list(READERS)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_an_export_is_read_as_a_zip_as_a_folder_and_wrapped_in_another(tmp_path: Path, name: str) -> None:
+    export = EXPORTS[name]
+    zipped, unpacked = packed(tmp_path / "a.zip", export.files), folder(tmp_path / "a", export.files)
+    wrapped = packed(tmp_path / "b.zip", export.files, within="export of ann/")
+    for path in (zipped, unpacked, wrapped):
+        assert claims(path) == [name]
+        check(items(path, export.me), export, path)
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if EXPORTS[name].alone[0]])
+def test_one_file_of_it_is_read_alone(tmp_path: Path, name: str) -> None:
+    export = EXPORTS[name]
+    entry, called = export.alone
+    path = folder(tmp_path, {called: export.files[entry]}) / called
+    assert claims(path) == [name]
+    first = items(path, export.me)[0]
+    assert isinstance(first, RawPost)
+    assert first.source_id == export.found[0][1]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_an_export_beside_posts_is_read_as_itself(tmp_path: Path, name: str) -> None:
+    """As a zip, and unpacked in a folder of its own; the posts are those of the folder."""
+    export = EXPORTS[name]
+    blog: dict[str, str | bytes] = {"one.md": "One sentence.", "2020/two.md": "Two.", "notes.txt": "No post."}
+    for place in ("zipped", "unpacked"):
+        root = folder(tmp_path / place, blog)
+        inner = packed(root / "old.zip", export.files) if place == "zipped" else folder(root / "old", export.files)
+        found = items(root, export.me)
+        own = [post for post in posts(found) if post.source == str(root)]
+        check([item for item in found if item not in own], export, inner)
+        assert [post.source_id for post in own] == ["2020/two.md", "one.md"]
+        assert dict(reasons(found)) == {"notes.txt": "not_a_post"}
+
+
+@pytest.mark.parametrize("name", ["wix", "newsletters", "wordpress", "ghost", "bluesky"])
+def test_an_export_of_one_file_beside_posts(tmp_path: Path, name: str) -> None:
+    export = EXPORTS[name]
+    entry, called = export.alone
+    found = items(folder(tmp_path, {called: export.files[entry], "one.md": "One."}))
+    assert [(post.source, post.source_id) for post in posts(found)] == [*export.found, (str(tmp_path), "one.md")]
+
+
+def test_texts_that_are_part_of_an_export_are_no_posts_beside_it(tmp_path: Path) -> None:
+    email = {"id": "b1", "subject": "Soup", "publish_date": "2024-01-02", "slug": "soup", "body": "Hot."}
+    folder(tmp_path, {"emails.json": json.dumps([email]), "emails/soup.md": "Hot soup.\n"})
+    assert [(post.source_id, post.text) for post in posts(items(tmp_path))] == [("b1", "Hot.")]
+
+
+def test_two_exports_in_a_folder_of_downloads(tmp_path: Path) -> None:
+    packed(tmp_path / "medium-export.zip", EXPORTS["medium"].files)
+    packed(tmp_path / "twitter.zip", EXPORTS["x"].files)
+    folder(tmp_path, {"blog.xml": WXR})
+    (tmp_path / "pictures.zip").write_bytes(packed(tmp_path / "p.zip", {"a.jpg": b"\xff\xd8\xff"}).read_bytes())
+    found = items(tmp_path)
+    assert [post.source for post in posts(found)] == ["wordpress:ann.example", "medium:@annlee", "x:@ann_k"]
+    assert found[-1] == Complete()
+
+
+def test_a_damaged_zip_among_posts_is_said_and_nothing_is_taken_for_deleted(tmp_path: Path) -> None:
+    whole = packed(tmp_path / "old.zip", EXPORTS["x"].files).read_bytes()
+    folder(tmp_path, {"old.zip": whole[:-40], "one.md": "One."})
+    found = items(tmp_path)
+    assert [(type(item), item.source_id) for item in found if isinstance(item, (RawPost, Refusal))] == [
+        (Refusal, "old.zip"),
+        (RawPost, "one.md"),
+    ]
+    assert dict(reasons(found)) == {"old.zip": "unreadable"}
+    assert Complete() not in found
+
+
+def test_an_export_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
+    packed(tmp_path / "chat.zip", EXPORTS["whatsapp"].files)  # nobody said who of the two the author is
+    folder(tmp_path, {"one.md": "One."})
+    found = items(tmp_path)
+    assert dict(reasons(found)) == {"chat.zip": "unreadable"}
+    assert [post.source_id for post in posts(found)] == ["one.md"]
+    assert Complete() not in found
+
+
+def test_an_export_that_is_not_whole_withholds_that_the_folder_is(tmp_path: Path) -> None:
+    packed(tmp_path / "facebook.zip", EXPORTS["facebook"].files)
+    folder(tmp_path, {"one.md": "One."})
+    found = items(tmp_path)
+    assert len(posts(found)) == 2
+    assert Complete() not in found
+
+
+def test_a_zip_of_posts_is_read_like_its_folder(tmp_path: Path) -> None:
+    blog: dict[str, str | bytes] = {
+        "b.md": "---\ntitle: B\n---\nWords.",
+        "a/z.md": "# Z\n\nWords.",
+        "a-b.md": "Words.",
+        "_drafts/d.md": "Draft.",
+        "x.html": b"%PDF-1.7",
+        "lines.jsonl": '{"text": "A line."}\n',
+        "notes.txt": "No post.",
+        ".git/x.md": "No.",
+        "_site/b.html": "No.",
+        "pic.png": b"\x89PNG",
+    }
+    as_zip, as_folder = items(packed(tmp_path / "z.zip", blog)), items(folder(tmp_path / "f", blog))
+
+    def told(found: list[Item], root: Path) -> list[str]:
+        return [repr(item).replace(str(root), "ROOT") for item in found]
+
+    assert told(as_zip, tmp_path / "z.zip") == told(as_folder, tmp_path / "f")
+    assert [post.source_id for post in posts(as_zip)] == ["a/z.md", "a-b.md", "b.md", "1"]
+    assert dict(reasons(as_zip)) == {"_drafts/d.md": "draft", "x.html": "not_text", "notes.txt": "not_a_post"}
+    assert as_zip[-1] == Complete()
+
+
+def test_what_a_zip_hides_is_said(tmp_path: Path) -> None:
+    path = packed(tmp_path / "x.zip", {"../up.md": "1", "a.md": "A."})
+    found = items(path)
+    assert dict(reasons(found)) == {"../up.md": "unsafe_entry"}
+    assert [post.source_id for post in posts(found)] == ["a.md"]
+
+
+@pytest.mark.parametrize("name", ["telegram", "whatsapp"])
+def test_who_of_a_chat_the_author_is_must_be_said(tmp_path: Path, name: str) -> None:
+    export = EXPORTS[name]
+    entry, called = export.alone
+    path = folder(tmp_path, {called: export.files[entry]}) / called
+    with pytest.raises(SourceError, match="does not say which of its writers you are: Ann, Bob"):
+        items(path)
+    with pytest.raises(SourceError, match=r"nobody in .* 'Cid'.*: .*Ann, Bob"):
+        items(path, "Cid")
+    assert [post.text for post in posts(items(path, "Bob"))] == ["THEIRS"]
+
+
+@pytest.mark.parametrize("name", ["telegram", "whatsapp"])
+def test_a_path_may_have_a_number_sign_itself(tmp_path: Path, name: str) -> None:
+    export = EXPORTS[name]
+    entry, called = export.alone
+    path = folder(tmp_path / "C# notes", {f"#1 {called}": export.files[entry]}) / f"#1 {called}"
+    with pytest.raises(SourceError, match="does not say which of its writers you are"):
+        items(path)
+    assert len(posts(items(path, "Ann"))) == 1
+    folder(tmp_path / "C# notes" / "only", {"a.md": "A."})
+    assert [post.source_id for post in posts(items(tmp_path / "C# notes" / "only"))] == ["a.md"]
+
+
+@pytest.mark.parametrize("name", ["x", "a.md", "posts", "posts.zip", "nothing"])
+def test_a_name_that_nothing_asks_for_is_an_error(tmp_path: Path, name: str) -> None:
+    folder(tmp_path / "x", EXPORTS["x"].files)
+    folder(tmp_path, {"a.md": "A.", "posts/b.md": "B."})
+    packed(tmp_path / "posts.zip", {"b.md": "B."})
+    with pytest.raises(SourceError, match=f"there is no .*{name}#Ann"):
+        items(tmp_path / name, "Ann")
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (
+            {"a.json": "{}", "b.xml": "<x/>", "c.csv": "a,b\n1,2\n", "LICENSE": "x"},
+            "only .csv .json .xml files without",
+        ),
+        ({}, "nothing"),
+        ({"tables/a.sqlite": b"SQLite format 3\0"}, "only .sqlite"),
+    ],
+)
+def test_what_nothing_recognises_is_told_with_what_is_read(
+    tmp_path: Path, files: dict[str, str | bytes], what: str
+) -> None:
+    (tmp_path / "f").mkdir()
+    for path in (folder(tmp_path / "f", files), packed(tmp_path / "f.zip", files)):
+        with pytest.raises(SourceError, match=f"has no posts, {what}") as error:
+            items(path)
+        assert all(word in error.value.hint for word in (".md", ".pdf", "LinkedIn", "Telegram", "Beehiiv"))
+
+
+@pytest.mark.parametrize("name", ["a.json", "b.xml", "c.csv", "d.car", "no ending", "e.rtf"])
+def test_a_file_that_nothing_recognises_too(tmp_path: Path, name: str) -> None:
+    folder(tmp_path, {name: "a,b\n1,2\n"})
+    with pytest.raises(SourceError, match=r"is no file of posts, and no export that is known") as error:
+        items(tmp_path / name)
+    assert "LinkedIn" in error.value.hint
+
+
+def test_an_export_with_more_files_than_are_listed_is_not_read_in_part(tmp_path: Path) -> None:
+    folder(tmp_path, {**EXPORTS["x"].files, "data/tweets_media/1.jpg": b"\xff\xd8\xff"})
+    with pytest.raises(SourceError, match="is an export of x, and has over") as error:
+        recognised(Archive(tmp_path, most=2))
+    assert "pictures" in error.value.hint
+    folder(tmp_path / "blog", {f"{n}.md": "A." for n in range(3)})
+    assert recognised(Archive(tmp_path / "blog", most=2)) is None
+
+
+def test_no_reader_trips_over_names_and_heads_that_are_anything(tmp_path: Path) -> None:
+    names = "Shares.csv data/tweets.js posts/your_posts_1.json posts.csv outbox.json a.car result.json _chat.txt a.xml"
+    names += " a.json feed.atom posts/a.html emails.json emails.csv 12.json Articles/a.html account.js"
+    for number, content in enumerate((b"", b"\0" * 50, b"\xff\xfe", b"{" * 5_000, b'"' * 5_000, b"\xef\xbb\xbf[")):
+        for path in (
+            folder(tmp_path / f"{number}", dict.fromkeys(names.split(), content)),
+            packed(tmp_path / f"{number}.zip", dict.fromkeys(names.split(), content)),
+        ):
+            assert claims(path) == []
+
+
+# Each package's fixtures: what they are, how many posts they have, what is refused, and whether that is all there is.
+REAL: dict[str, tuple[str, int, dict[str, int], bool]] = {
+    "mg-beehiiv": ("newsletters", 2, {}, True),
+    "mg-blogger": ("blogger", 3, {}, False),
+    "mg-buttondown": ("buttondown", 2, {}, True),
+    "mg-curated-export": ("newsletters", 1, {}, True),
+    "mg-ghost-api": ("ghost", 1, {}, False),
+    "mg-jekyll-export": ("", 12, {"draft": 1}, True),
+    "mg-json": ("ghost", 3, {"duplicate_id": 8}, False),
+    "mg-letterdrop": ("newsletters", 1, {"empty": 1}, True),
+    "mg-medium-export": ("medium", 7, {"draft": 2}, True),
+    "mg-squarespace-xml": ("wordpress", 4, {"draft": 1}, True),
+    "mg-substack": ("substack", 4, {"draft": 1}, True),
+    "mg-wix-csv": ("wix", 1, {"draft": 1}, True),
+    "mg-wp-api": ("wordpress", 5, {"duplicate_id": 4, "bad_item": 3, "not_a_post": 1}, False),
+    "mg-wp-xml": ("wordpress", 14, {"duplicate_id": 7, "not_a_post": 4, "draft": 3}, True),
+}
+# A podcast's list of episodes, and two newsrooms' databases, which are no person's export.
+NOT_READ = ("mg-chorus", "mg-libsyn", "mg-tinynews")
+
+
+@pytest.mark.real_data
+def test_every_real_export_is_what_it_is(real_data: Path) -> None:
+    packages = real_data / "export_ghostmigrate" / "packages"
+    assert {path.name for path in packages.iterdir()} == {*REAL, *NOT_READ}
+    for package, (reader, count, refused, complete) in REAL.items():
+        path = next((packages / package).rglob("fixtures"))
+        assert claims(path) == ([reader] if reader else []), package
+        found = items(path)
+        told = Counter(item.reason for item in found if isinstance(item, Refusal))
+        assert (len(posts(found)), dict(told), found[-1] == Complete()) == (count, refused, complete), package
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("package", NOT_READ)
+def test_what_no_person_exports_is_an_error(real_data: Path, package: str) -> None:
+    path = next((real_data / "export_ghostmigrate" / "packages" / package).rglob("fixtures"))
+    with pytest.raises(SourceError, match=r"has no posts, only \.json"):
+        items(path)
