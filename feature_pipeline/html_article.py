@@ -49,6 +49,12 @@ BYLINE = re.compile(
     r"|\d+ (?:comments?|views?|shares?|likes?|min(?:ute)?s?(?: read)?).*",
     re.IGNORECASE,
 )
+# Points to another post from the middle of this one; what it points to is a link.
+POINTER = re.compile(
+    r"(?:(?:also )?(?:read|see|watch)(?: (?:also|more|next))?|related|recommended|more)\b[^:|–—]{0,30}[:|–—]", re.I
+)
+# A heading and a byline are shorter.
+SENTENCE = 90
 NO_LETTERS = re.compile(r"[\W_]+")
 SENTENCE_END = re.compile(r"[.!?…:。！？]['\"”’»)]?$")
 
@@ -93,7 +99,8 @@ def article(root: HtmlElement, enough: int = 1) -> str:
         for text in ("".join(element.itertext()), element.text, element.tail)
         if text
     }
-    kept = _trimmed(_unquoted(_chosen(runs, lines)), titles(root))
+    kept = [run for run in _chosen(runs, lines) if not _points(run)]
+    kept = _trimmed(_unquoted(kept), titles(root))
     if sum(len(run.letters) for run in kept) < enough:
         return ""
     keep = {id(run) for run in kept}
@@ -237,6 +244,13 @@ def _belongs(owner: HtmlElement, tallies: dict[HtmlElement, Tally], verdicts: di
     return verdicts[owner]
 
 
+def _points(run: Run) -> bool:
+    """Whether it leads elsewhere and says nothing itself: to another post, or from a table of contents into the text."""
+    if run.linked == len(run.letters) and run.owner.tag == "li":
+        return all(link.get("href", "").startswith("#") for link in run.owner.iter("a"))
+    return run.linked * 2 > len(run.letters) and bool(POINTER.match(run.words()))
+
+
 def _unquoted(runs: list[Run]) -> list[Run]:
     """Without the boxes that repeat a sentence of the text in large letters."""
     if not any(run.owner.tag == "aside" or next(run.owner.iterancestors("aside"), None) is not None for run in runs):
@@ -253,8 +267,10 @@ def _trimmed(runs: list[Run], named: set[str]) -> list[Run]:
     for place, run in enumerate(runs[:12]):
         if run.letters in named and sum(len(before.letters) for before in runs[:place]) < min(400, size / 4):
             first = place + 1
-    while first < len(runs) - 1 and _is_byline(runs[first]):
-        first += 1
+    head = min(first + 6, len(runs) - 1)
+    head = next((place for place in range(first, head) if len(runs[place].words()) > SENTENCE), head)
+    runs = [run for place, run in enumerate(runs[first:], first) if place >= head or not _is_byline(run)] or runs
+    first = 0
     last, after = len(runs), 0
     for place in range(len(runs) - 1, first, -1):
         after += len(runs[place].letters)
@@ -270,5 +286,6 @@ def _trimmed(runs: list[Run], named: set[str]) -> list[Run]:
 
 def _is_byline(run: Run) -> bool:
     words = run.words()
-    heading = re.fullmatch("h[2-6]", run.owner.tag)
-    return not heading and len(words) <= 90 and not SENTENCE_END.search(words) and bool(BYLINE.fullmatch(words))
+    if re.fullmatch("h[2-6]", run.owner.tag) or len(words) > SENTENCE or SENTENCE_END.search(words):
+        return False
+    return not any(map(str.isalpha, words)) or bool(BYLINE.fullmatch(words))

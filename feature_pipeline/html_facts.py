@@ -52,6 +52,12 @@ DATED = re.compile(
     rf"(?:[^\W\d]{{3,10}}\.?,? )?({DAY})\b[^\n]{{0,30}}",
     re.IGNORECASE,
 )
+# What Blogger, WordPress and microformats call the heading of a post; the <h1> may be the blog's.
+NAMED_HEADING = (
+    "//*[self::h1 or self::h2 or self::h3]["
+    + " or ".join(f"contains(concat(' ', @class, ' '), ' {name} ')" for name in ("entry-title", "post-title", "p-name"))
+    + " or @itemprop='headline']"
+)
 CHANGED = re.compile(r"updat|modif|edited|revis|change", re.IGNORECASE)
 DAY_IN_ADDRESS = re.compile(r"/((?:19|20)\d\d)[/-](0?[1-9]|1[0-2])[/-](0?[1-9]|[12]\d|3[01])(?:[/-]|\b)")
 BY = re.compile(
@@ -180,15 +186,24 @@ def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sit
     named = [title for key in TITLES for title in meta.get(key, [])]
     said = [plain for text in (*named[:1], *structured[:1], *named[1:], tag) if (plain := _one_line(text))]
     said = [text for text in said if _letters(text) not in sites] or said
-    headings = [text for h1 in root.iter("h1") if (text := _one_line(h1.text_content() or ""))]
+    posts = set(_headings(root.xpath(NAMED_HEADING)))
+    if len(posts) == 1 and any(_letters(min(posts)) in _letters(text) for text in said):
+        return posts.pop()
+    headings = _headings(list(root.iter("h1")))
     for heading in headings:
         short = _letters(heading)
         if len(short) > 2 and short not in sites and any(_opens_or_ends(short, _letters(text)) for text in said):
             return heading
-    inside = [text for h1 in root.xpath("//article//h1 | //main//h1") if (text := _one_line(h1.text_content() or ""))]
+    inside = _headings(root.xpath("//article//h1 | //main//h1"))
     if said and (named or structured or len(inside) != 1):
         return _without_site(said[0], sites)
     return next(iter(inside or headings), "") or (_without_site(tag, sites) if tag else "")
+
+
+def _headings(elements: list[HtmlElement]) -> list[str]:
+    """Without the sign that some generators put behind a heading, to link to it."""
+    texts = (re.sub(r"\s*[¶§🔗]+$|\s+#$", "", _one_line(element.text_content() or "")) for element in elements)
+    return list(filter(None, texts))
 
 
 def _one_line(text: str) -> str:

@@ -59,7 +59,9 @@ CONDITION = re.compile(r"@[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
 MAX_STYLE = 100_000
 GUTTER_CLASS = frozenset(("gutter", "rouge-gutter", "lineno", "linenos", "linenodiv", "line-numbers", "lnt", "ln"))
 POINTERS = frozenset(("#", "¶", "§", "↩", "↩︎", "↩️", "⏎", "↑", "^", "🔗"))
-LANGUAGE = re.compile(r"(?:language-|lang-|highlight-source-|brush:\s*|sourceCode\s+)([\w+#.-]+)")
+LANGUAGE = re.compile(
+    r"(?:language-|lang-|highlight-source-|brush:\s*|sourceCode\s+)([\w+#.-]+)|highlight-(?!default|none)(\w+) notranslate"
+)
 
 
 def to_markdown(root: HtmlElement) -> str:
@@ -96,7 +98,7 @@ def language(element: HtmlElement) -> str:
     for node in around:
         found = LANGUAGE.search(node.get("class", "")) or re.fullmatch(r"([\w+#.-]+)", node.get("data-lang", ""))
         if found:
-            return found[1]
+            return next(filter(None, found.groups()))
     return ""
 
 
