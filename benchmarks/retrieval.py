@@ -8,69 +8,117 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import random
+import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import mean
 
 from benchmarks import in_home
 from contracts.embedder import SentenceEmbedder
-from contracts.feature_store import FeatureStore, FeatureVersion
-from contracts.records import Post
+from contracts.feature_store import FeatureStore
+from contracts.feature_store.store import CANDIDATES
+from contracts.records import Passage, Post
 from feature_pipeline import pipeline
-from feature_pipeline.chunk import CHUNK, CHUNKER, WHOLE
-from inference_pipeline.retrieve import LEAST_SIMILARITY, search
+from feature_pipeline.batches import LocalEngine
+from feature_pipeline.chunk import DEFAULT, Chunker
+from feature_pipeline.intake import Intake
+from feature_pipeline.report import Report
+from inference_pipeline.retrieve import LEAST_SIMILARITY, _best
 
 TOP = 5
 AUTHOR = "skeeto"
+Question = tuple[str, str, list[tuple[int, int]]]
+"""The words, the corpus, and the spans in it that answer it."""
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 def main(data: Path, home: Path) -> None:
     store = FeatureStore(home, SentenceEmbedder())
-    questions = list(_questions(data / "chunk_chroma"))
+    questions = list(read_questions(data / "chunk_chroma"))
     pipeline.run([str(data / "blogs" / AUTHOR / "_posts")], AUTHOR, store)
-    _known_items(store)
+    posts = store.posts(AUTHOR)
+    for kind, items in {"titles": titles(posts), "rare sentences, 60 % of their words": rare_sentences(posts)}.items():
+        recall, mrr = known_items(store, items)
+        print(f"known items, {len(items)} {kind} of {AUTHOR}: recall@{TOP} {recall:.3f}, MRR {mrr:.3f}")
     _abstention(store, [question for question, _, _ in questions])
     store.close()
     with tempfile.TemporaryDirectory() as other:
         store = FeatureStore(Path(other), SentenceEmbedder())
-        _gold_spans(store, data / "chunk_chroma", questions)
+        fill_corpora(store, data / "chunk_chroma")
+        recall, precision = gold_spans(store, questions)
+        print(f"gold spans, {len(questions)} questions, {DEFAULT}, top {TOP}: {recall:.3f}, precision {precision:.3f}")
         store.close()
 
 
-def _gold_spans(store: FeatureStore, data: Path, questions: list[tuple[str, str, list[tuple[int, int]]]]) -> None:
-    version = FeatureVersion(CHUNKER, store.embedder.fingerprint)
-    report = pipeline.Report("chroma")
+def fill_corpora(store: FeatureStore, data: Path, chunker: Chunker = DEFAULT) -> None:
+    """Each corpus is a post of an author of its own, uncleaned: the gold spans are offsets into the file's text."""
     for corpus in sorted((data / "corpora").glob("*.md")):
-        post = Post(
-            author=corpus.stem,
-            source=str(data),
-            source_id=corpus.name,
-            title=corpus.stem.replace("_", " "),
-            date=None,
-            url=None,
-            text=corpus.read_text(encoding="utf-8"),
-        )
-        pipeline.build([post], version, store, report, False, lambda *_: None)
+        name, text = corpus.stem, corpus.read_text(encoding="utf-8")
+        place = {"source": str(data), "source_id": corpus.name, "title": name.replace("_", " ")}
+        fill(store, [Post(author=name, date=None, url=None, text=text, **place)], chunker)
+
+
+def fill(store: FeatureStore, posts: Sequence[Post], chunker: Chunker = DEFAULT) -> None:
+    """Cut, embed and store posts of one author as they are."""
+    if posts:
+        version, author = pipeline.settings_version(store, chunker), posts[0].author
+        intake = Intake(store, author, False, 0, version, chunker, LocalEngine(), Report(author), lambda *_: None)
+        features, vectors, _ = intake.features(posts)
+        store.write(version, features, vectors)
+
+
+def gold_spans(store: FeatureStore, questions: Sequence[Question], candidates: int = CANDIDATES) -> tuple[float, float]:
+    """Means over the questions: the share of their gold spans that the top passages cover, and the reverse."""
     covered, read = [], []
     for question, corpus_id, gold in questions:
         wanted = set(_places(gold))
-        passages = search(store, question, corpus_id, TOP)
-        found = set(_places((passage.start, passage.end) for passage in passages))
+        found = set(_places((p.start, p.end) for p in _search(store, question, corpus_id, candidates)[:TOP]))
         covered.append(len(wanted & found) / len(wanted))
-        read.append(len(wanted & found) / len(found))
-    print(f"gold spans, {len(questions)} questions, chunks of {CHUNK} (posts under {WHOLE} whole), top {TOP}:")
-    print(f"  recall {sum(covered) / len(covered):.3f}, precision {sum(read) / len(read):.3f}")
+        read.append(len(wanted & found) / max(1, len(found)))
+    return mean(covered), mean(read)
 
 
-def _known_items(store: FeatureStore) -> None:
-    """Ask for each post by its title alone: is it found, and how far up?"""
+def known_items(
+    store: FeatureStore, items: Sequence[tuple[str, str]], candidates: int = CANDIDATES
+) -> tuple[float, float]:
+    """Recall of the post among the top passages, and its mean reciprocal rank among 20; an item is (query, post id)."""
     ranks = []
-    for post in store.posts(AUTHOR):
-        found = [passage.post_id for passage in search(store, post.title, AUTHOR, 20)]
-        ranks.append(found.index(post.id) + 1 if post.id in found else 0)
-    recall = sum(0 < rank <= TOP for rank in ranks) / len(ranks)
-    mrr = sum(1 / rank for rank in ranks if rank) / len(ranks)
-    print(f"known items, {len(ranks)} titles of {AUTHOR}: recall@{TOP} {recall:.3f}, MRR {mrr:.3f}")
+    for query, post_id in items:
+        found = [passage.post_id for passage in _search(store, query, AUTHOR, candidates)]
+        ranks.append(found.index(post_id) + 1 if post_id in found else 0)
+    return mean(0 < rank <= TOP for rank in ranks), mean(1 / rank if rank else 0 for rank in ranks)
+
+
+def titles(posts: Sequence[Post]) -> list[tuple[str, str]]:
+    return [(post.title, post.id) for post in posts]
+
+
+def rare_sentences(posts: Sequence[Post]) -> list[tuple[str, str]]:
+    """60 % of the words, in another order, of each post's sentence whose words are in the fewest posts."""
+    words = [set(_WORD.findall(post.text.lower())) for post in posts]
+    posts_with = Counter(word for found in words for word in found)
+    items = []
+    for post in posts:
+        best = max(_sentences(post.text), key=lambda s: mean(-math.log(posts_with[w]) for w in s), default=[])
+        if best:
+            items.append((" ".join(random.Random(post.id).sample(best, round(0.6 * len(best)))), post.id))
+    return items
+
+
+def _sentences(text: str) -> list[list[str]]:
+    """Of 8 to 25 words; neither code nor a list nor a line with a link."""
+    prose = [line for line in re.split(r"\n\s*\n", text) if re.match(r"[A-Z]", line) and "](" not in line]
+    found = [_WORD.findall(sentence.lower()) for line in prose for sentence in re.split(r"(?<=[.!?])\s+", line)]
+    return [sentence for sentence in found if 8 <= len(sentence) <= 25]
+
+
+def _search(store: FeatureStore, query: str, author: str, candidates: int) -> list[Passage]:
+    return _best(store, store.search(query, author, candidates), 20)
 
 
 def _abstention(store: FeatureStore, foreign: list[str]) -> None:
@@ -91,7 +139,7 @@ def _similarity(store: FeatureStore, question: str) -> float:
     return max((hit.similarity for hit in store.search(question, AUTHOR)), default=0.0)
 
 
-def _questions(data: Path) -> Iterator[tuple[str, str, list[tuple[int, int]]]]:
+def read_questions(data: Path) -> Iterator[Question]:
     with (data / "questions_df.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             gold = [(span["start_index"], span["end_index"]) for span in json.loads(row["references"])]
