@@ -18,6 +18,8 @@ CLEANER = "clean/1"
 """Names these rules: what others have cleaned is cleaned anew at the next run."""
 
 FENCES = re.compile(FENCE, re.MULTILINE)
+# What liquid's pattern looks for begins with or has one of these: most posts have none, and are not looked through.
+TAGS = ("{%", "{{", "{:", "<!--", "<script", "<style", "<template", "hidden", "display")
 # Looks behind, or a long row of spaces would be tried from each of them.
 END_SPACES = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)
 BLANK_LINES = re.compile(r"\n{4,}")
@@ -60,7 +62,7 @@ def _text(raw: RawPost, title: str) -> str:
         return _without_title(FEED_FOOTER.sub("", _evened(text)), title)
     text = tidy(raw.text)
     if raw.markup == "markdown":
-        return _evened(from_markdown(text))
+        return _evened(from_markdown(text) if any(sign in text for sign in TAGS) else text)
     return _trimmed(_repaired(text))
 
 
@@ -84,6 +86,9 @@ def _repaired(text: str) -> str:
 
 def _evened(text: str) -> str:
     """Outside code, no spaces at the ends of lines and no more than two blank lines together."""
+    ends_clean = " \n" not in text and "\t\n" not in text and text[-1:] not in (" ", "\t")
+    if ends_clean and "\n\n\n\n" not in text:
+        return _trimmed(text)
     return _trimmed(_outside_fences(text, lambda part: BLANK_LINES.sub("\n\n", END_SPACES.sub("", part))))
 
 

@@ -34,7 +34,12 @@ def detect(text: str) -> str:
 
 def _words(text: str) -> str:
     """The first of the post's words, without code and addresses."""
-    typed = NO_WORDS.sub(" ", text[:READ])[: 4 * ENOUGH].split()
+    read, said, at = text[:READ], "", 0
+    for other in NO_WORDS.finditer(read):
+        said, at = f"{said}{read[at : other.start()]} ", other.end()
+        if len(said) >= 4 * ENOUGH:
+            break
+    typed = (said + read[at:])[: 4 * ENOUGH].split()
     return " ".join(word for word in typed if not _address(word))[:ENOUGH]
 
 

@@ -75,10 +75,14 @@ _KEY = re.compile(
     r"|glpat-[A-Za-z0-9_-]{20,64}|sk-(?:[a-z]{2,8}-)?(?=[A-Za-z_-]{0,40}\d)[A-Za-z0-9_-]{20,200}"
     r"|(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,200}|xox[abeoprs]-[A-Za-z0-9-]{10,250}|AIza[A-Za-z0-9_-]{35}"
     r"|hf_[A-Za-z0-9]{30,60}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,500}|SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}"
-    r"|eyJ[A-Za-z0-9_-]{10,4000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000})(?![A-Za-z0-9_])"
+    r"|eyJ(?<!-eyJ)[A-Za-z0-9_-]{10,4000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000})(?![A-Za-z0-9_])"
 )
 _KEY_SIGNS = (
     "AKIA ASIA ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- sk- sk_ rk_ pk_ xox AIza hf_ npm_ pypi- SG. eyJ".split()
+)
+_ASSIGNED_SIGNS = (
+    *(f"{one}{dash}key" for one in ("api", "access", "private") for dash in ("", "-", "_")),
+    *("bearer", "passw", "pwd", "secret", "token"),
 )
 _KEY_BLOCK = re.compile(r"-----(BEGIN|END) (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
 _IN_ADDRESS = re.compile(r"://[^\s/:@\"'<>]{1,64}:([^\s/@\"'<>$\{\[]{4,64})@")
@@ -119,11 +123,20 @@ def _key_blocks(text: str) -> Found:
 
 
 def _keys(text: str) -> Found:
-    for match in _KEY.finditer(text) if any(sign in text for sign in _KEY_SIGNS) else ():
-        yield match.span()
-    for match in _ASSIGNED.finditer(text):
+    for at in sorted(at for sign in _KEY_SIGNS for at in _places(text, sign)):
+        if key := _KEY.match(text, at):
+            yield key.span()
+    lowered = text.lower()
+    for match in _ASSIGNED.finditer(text) if any(sign in lowered for sign in _ASSIGNED_SIGNS) else ():
         if _is_random(match[1]):
             yield match.span(1)
+
+
+def _places(text: str, sign: str) -> Iterator[int]:
+    at = text.find(sign)
+    while at >= 0:
+        yield at
+        at = text.find(sign, at + 1)
 
 
 def _is_random(value: str) -> bool:

@@ -13,6 +13,7 @@ WALL_WORDS, STUB_WORDS = 120, 60
 WORDS_OF_ITS_OWN = 6  # in sentences that no wall says
 A_SAYING = 15  # different plain words: who says so much in plain words may show whatever he likes beside them
 SAMPLE = 20_000  # characters: text that is garbled is so from the beginning
+OPENING = 1000  # of them: nearly all posts have so many plain words in it
 
 _WALL = re.compile(
     r"just a moment ?(?:\.\.\.|…)|verify(?:ing)? (?:that )?you are (?:a )?human|confirm (?:that )?you are (?:a )?human"
@@ -166,7 +167,7 @@ def _ends_so(sentence: str, found: re.Match[str]) -> bool:
 def _garbled(text: str) -> tuple[str, str] | None:
     if not text.isascii() and (found := _lost(_NO_WORDS.sub(" ", text[:SAMPLE]))):
         return found
-    return None if _is_said(text[: SAMPLE // 8]) or _is_said(text[:SAMPLE]) else _no_language(text)
+    return None if _is_said(text[:OPENING]) or _is_said(text[:SAMPLE]) else _no_language(text)
 
 
 def _lost(prose: str) -> tuple[str, str] | None:
@@ -184,9 +185,14 @@ def _lost(prose: str) -> tuple[str, str] | None:
 
 def _is_said(text: str) -> bool:
     """Whether it has many different plain words outside code and tables."""
-    words = (word.strip(_ROUND) for word in _NO_WORDS.sub(" ", text).split())
-    plain = {word.lower() for word in words if len(word) > 1 and word.isalpha() and not _is_mash(word)}
-    return len(plain) >= A_SAYING
+    plain: set[str] = set()
+    for typed in _NO_WORDS.sub(" ", text).split():
+        word = typed.strip(_ROUND)
+        if len(word) > 1 and word.isalpha() and not _is_mash(word):
+            plain.add(word.lower())
+            if len(plain) >= A_SAYING:
+                return True
+    return False
 
 
 def _no_language(text: str) -> tuple[str, str] | None:
