@@ -20,7 +20,7 @@ from statistics import mean, quantiles
 from typing import Any
 
 from contracts import hardware
-from feature_pipeline import html_page
+from feature_pipeline import html_page, parser
 from feature_pipeline.html_markdown import prune, to_markdown
 
 PAGES = "extract_readability/test-pages.tar.xz"
@@ -52,15 +52,13 @@ class Score:
 def main(data: Path) -> None:
     pages = samples(data)
     print(f"{len(pages)} pages, {sum(len(page.html) for page in pages) / len(pages) / 1000:.0f} kB each on average")
-    for name, system in {"ours": html_page.page, "trafilatura": trafilatura}.items():
+    for name, system in {"ours": ours, "trafilatura": trafilatura}.items():
         system(pages[0].html)
-        began, worked = time.perf_counter(), time.process_time()
+        began = time.perf_counter()
         answers = [system(page.html) for page in pages]
-        worked, took = time.process_time() - worked, time.perf_counter() - began
+        took = time.perf_counter() - began
         scores = [score(page, *answer) for page, answer in zip(pages, answers, strict=True)]
-        print(
-            f"{name}: {len(pages) / took:.1f} pages/s with facts ({len(pages) / worked:.1f} a second of processor time)"
-        )
+        print(f"{name}: {len(pages) / took:.1f} pages/s with facts")
         for measure, figure in measures(scores).items():
             low, high = interval(scores, measure)
             print(f"  {measure:<10} {figure:.4f}  [{low:.4f}, {high:.4f}]")
@@ -86,6 +84,12 @@ def _sample(name: str, files: dict[str, str]) -> Sample:
     stated = json.loads(files["expected-metadata.json"])
     expected = {fact: stated[key] for fact, key in FACTS.items() if stated.get(key)}
     return Sample(name, files["source.html"], plain(to_markdown(root)), expected)
+
+
+def ours(html: str) -> Answer:
+    """As the readers ask: in the child process."""
+    text, found = parser.page(html)
+    return text, vars(found)
 
 
 def trafilatura(html: str) -> Answer:

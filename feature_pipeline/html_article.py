@@ -122,6 +122,12 @@ def _around(elements: list[HtmlElement]) -> HtmlElement:
     return above[0]
 
 
+def is_others(element: HtmlElement) -> bool:
+    """Whether a theme calls it so; a wrapper called after a sidebar that holds the whole page as well is none."""
+    named = OTHERS.search(f"{element.get('id') or ''} {element.get('class') or ''}")
+    return bool(named) and element.find(".//h1") is None and element.find(".//main") is None
+
+
 def letters(text: str) -> str:
     """What stays the same however a text is laid out."""
     return NO_LETTERS.sub("", text.casefold())
@@ -238,7 +244,7 @@ def _belongs(owner: HtmlElement, tallies: dict[HtmlElement, Tally], verdicts: di
     if owner not in verdicts:
         code_or_table = owner.tag in ("div", "figure") and owner.find(".//pre") is not None
         code_or_table = code_or_table or (owner.tag == "div" and owner.find(".//table") is not None)
-        named = OTHERS.search(f"{owner.get('id') or ''} {owner.get('class') or ''}")
+        named = is_others(owner)
         linked = tallies[owner].linked > tallies[owner].all / 2
         verdicts[owner] = (owner.tag in CONTENT or code_or_table) and not named and not linked
     return verdicts[owner]
@@ -276,8 +282,9 @@ def _trimmed(runs: list[Run], named: set[str]) -> list[Run]:
         after += len(runs[place].letters)
         if after > size / 4:
             break
-        words = runs[place].words()
-        if len(words) < 70 and ENDINGS.fullmatch(words.strip(" :.…»>")):
+        words = runs[place].words().strip(" :.…»>")
+        # One word may also be the heading of a last section.
+        if len(words) < 70 and after <= size / (4 if " " in words else 10) and ENDINGS.fullmatch(words):
             last = place
     while last - 1 > first and re.fullmatch("h[1-6]", runs[last - 1].owner.tag):
         last -= 1
@@ -286,6 +293,7 @@ def _trimmed(runs: list[Run], named: set[str]) -> list[Run]:
 
 def _is_byline(run: Run) -> bool:
     words = run.words()
-    if re.fullmatch("h[2-6]", run.owner.tag) or len(words) > SENTENCE or SENTENCE_END.search(words):
+    ended = SENTENCE_END.search(re.sub(r"\b[ap]\.m\.$", "", words))
+    if re.fullmatch("h[2-6]", run.owner.tag) or len(words) > SENTENCE or ended:
         return False
     return not any(map(str.isalpha, words)) or bool(BYLINE.fullmatch(words))

@@ -66,7 +66,9 @@ BY = re.compile(
 )
 # Where a name ends: at a number, a sign, or the words that say when and for whom.
 AFTER_NAME = re.compile(
-    r"\s*(?:[|•·—–\[/]|\d|,?\s(?:on|in|at|for|published|posted|updated|last updated|\w+day,)\s).*", re.DOTALL
+    r"\s*(?:[|•·—–\[/]|\d|(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.? \d"
+    r"|,?\s(?:on|in|at|for|published|posted|updated|last updated|\w+day,)\s).*",
+    re.DOTALL,
 )
 NOBODY = frozenset(
     (
@@ -77,7 +79,8 @@ NOBODY = frozenset(
 # Who wrote a comment, or is quoted in a box beside the article, did not write the article.
 ASIDE_TAGS = frozenset(("aside", "nav", "footer"))
 ASIDE = re.compile(
-    r"(?:^|[\s_-])(?:comments?|respond|disqus|related|recommend\w*|sidebar|widget|footer|promo)(?:[\s_-]|$)", re.I
+    r"(?:^|[\s_-])(?:comment\w*|replies|respond|disqus|related|recommend\w*|sidebar|widget|teaser|footer|promo)(?:[\s_-]|$)",
+    re.I,
 )
 
 
@@ -273,6 +276,9 @@ def _worded(text: str) -> dt.date | None:
 def _times(root: HtmlElement) -> list[str]:
     """<time> and its microdata: those called published, then the first; never those of comments, or of a change."""
     places = root.xpath("//time | //*[@itemprop='datePublished'] | //abbr[contains(@class, 'published') and @title]")
+    posts = [post for post in root.iter("article") if post.find(".//h1") is not None]
+    if len(posts) == 1:
+        places.sort(key=lambda place: posts[0] not in place.iterancestors())
     named: list[str] = []
     others: list[str] = []
     for place in places[:50]:
@@ -400,7 +406,10 @@ def _beside(element: HtmlElement, tags: frozenset[str] = ASIDE_TAGS) -> bool:
     """In a comment, a sidebar or a list of other posts."""
     for node in [element, *element.iterancestors()]:
         if node.tag in tags or ASIDE.search(f"{node.get('id') or ''} {node.get('class') or ''}"):
-            return node.tag not in ("body", "html")
+            # A wrapper called after its sidebar holds the article as well.
+            whole = node.tag in ("body", "html") or node.find(".//h1") is not None or node.find(".//main") is not None
+            if not whole:
+                return True
     return False
 
 

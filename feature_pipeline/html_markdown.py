@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from lxml import etree
 from lxml.html import HtmlElement
 
 SKIP = frozenset(
@@ -98,7 +99,7 @@ def language(element: HtmlElement) -> str:
     for node in around:
         found = LANGUAGE.search(node.get("class", "")) or re.fullmatch(r"([\w+#.-]+)", node.get("data-lang", ""))
         if found:
-            return next(filter(None, found.groups()))
+            return str(next(filter(None, found.groups())))
     return ""
 
 
@@ -116,13 +117,23 @@ def _hidden_names(root: HtmlElement) -> frozenset[str]:
             hidden -= named
     # Shown on wide screens, or on narrow ones.
     hidden -= set(re.findall(r"[.#][\w-]+", " ".join(CONDITION.findall(style))))
-    counts = dict.fromkeys(hidden, 0)
-    for paragraph in root.iter("p", "pre", "li") if hidden else ():
-        for name in set().union(*(_names(node) & hidden for node in (paragraph, *paragraph.iterancestors()))):
-            counts[name] += 1
-    most = sum(1 for _ in root.iter("p", "pre", "li")) / 10
-    hidden = {name for name in hidden if counts[name] <= max(1, most)}
-    return frozenset(hidden)
+    counts, most = _paragraphs_in(root, hidden) if hidden else ({}, 0)
+    return frozenset(name for name in hidden if counts[name] <= max(1, most / 10))
+
+
+def _paragraphs_in(root: HtmlElement, hidden: set[str]) -> tuple[dict[str, int], int]:
+    """How many paragraphs each of the names is around, and how many there are."""
+    counts, paragraphs = dict.fromkeys(hidden, 0), 0
+    around: dict[HtmlElement | None, set[str]] = {None: set()}
+    for element in root.iter(etree.Element):
+        own = _names(element) & hidden
+        above = around.get(element.getparent(), around[None])
+        around[element] = above | own if own else above
+        if element.tag in ("p", "pre", "li"):
+            paragraphs += 1
+            for name in around[element]:
+                counts[name] += 1
+    return counts, paragraphs
 
 
 def _names(element: HtmlElement) -> set[str]:

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 from lxml.etree import LxmlError
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
-from feature_pipeline.html_article import OTHERS, article, length
+from feature_pipeline.html_article import article, is_others, length
 from feature_pipeline.html_facts import stated
 from feature_pipeline.html_markdown import SKIP, prune, to_markdown
 from feature_pipeline.liquid import from_html
@@ -97,7 +97,7 @@ def _article(root: HtmlElement) -> str:
 def _without_chrome(part: HtmlElement) -> HtmlElement:
     part = copy.deepcopy(part)
     for element in list(part.iterdescendants()):
-        if element.tag in CHROME or OTHERS.search(f"{element.get('id', '')} {element.get('class', '')}"):
+        if element.tag in CHROME or is_others(element):
             element.drop_tree()
     return part
 

@@ -56,6 +56,22 @@ def test_what_follows_the_article_is_left_out(ending: str) -> None:
     assert html_page.markdown(whole(f"<article><p>{WORDS}</p><p>The end.</p>{ending}</article>")).endswith("The end.")
 
 
+def test_a_last_section_that_is_called_as_an_ending_is_kept() -> None:
+    body = f"<article><p>{WORDS}</p><p>{WORDS}</p><h2>Comments</h2><p>{WORDS}</p></article>"
+    assert html_page.markdown(whole(body)).endswith(f"## Comments\n\n{WORDS}")
+
+
+def test_a_wrapper_that_is_called_after_its_sidebar_is_read() -> None:
+    body = "<div class=content-sidebar-wrap><h1>Soup</h1><p>Hot.</p><div class=sidebar><p>Other posts</p></div></div>"
+    assert html_page.markdown(whole(body)).endswith("Hot.")
+
+
+@pytest.mark.parametrize("html", ["", " \n", "<!-- nothing -->", "<!doctype html><!-- nothing -->", "<?xml?>", "<"])
+def test_an_empty_document_says_nothing(html: str) -> None:
+    text, found = page(html)
+    assert (text, found.title, found.words) == ("<" if html == "<" else "", "", int(html == "<"))
+
+
 def test_text_that_the_pages_own_style_hides_is_left_out() -> None:
     style = (
         "<style>.trap, #bait { display: none } .wide { display: none } .fade { opacity: 0; transition: opacity 1s }"
@@ -105,6 +121,10 @@ def test_the_title_is_the_articles_without_the_sites_name(head: str, body: str, 
         "<span>04.03.2020</span>",
         "<link rel=canonical href='https://a.example/2020/03/04/soup/'>",
         "<div class=comments><time datetime='2021-05-06'></time></div><time datetime='2020-03-04'></time>",
+        "<ul class=commentlist><li><time datetime='2021-05-06'></time></ul><time datetime='2020-03-04'></time>",
+        "<div><article><h3>Pans</h3><time datetime='2021-05-06'></time></article></div>"
+        "<article><h1>Soup</h1><time datetime='2020-03-04'></time></article>",
+        "<div class=content-sidebar-wrap><h1>Soup</h1><time datetime='2020-03-04'></time></div>",
     ],
 )
 def test_the_date_is_the_authors_day_of_publication(stated: str) -> None:
@@ -131,6 +151,7 @@ def structured(author: str) -> str:
             "Ann Lee",
         ),
         ("<span class=byline>By Ann Lee on March 3, 2020</span>", "Ann Lee"),
+        ("<span class=byline>By Ann Lee May 3, 2020</span>", "Ann Lee"),
         ("<p>Written by <a href=x>Ann Lee</a></p>", "Ann Lee"),
         ("<meta property='og:site_name' content='The Ladle'><meta name=author content='The Ladle'>", None),
         ("<meta name=author content='admin'>", None),

@@ -53,6 +53,20 @@ def test_one_page(blog: Blog) -> None:
     assert blog.pages == ["/p/soup"]
 
 
+def test_a_page_whose_surroundings_change_is_as_it_was(blog: Blog) -> None:
+    """What a nonce, a date in the footer or a list of newer posts says is no part of the post that is handed on."""
+    found = []
+    for day in ("1 May 2030", "2 May 2030"):
+        head = f'<meta property="article:published_time" content="2020-05-06"><script nonce="{day}">let x</script>'
+        blog["/p"] = article("Soup", head=head).replace(
+            "</body>", f"<footer><a href=/q>New on {day}</a></footer></body>"
+        )
+        found += posts(visit(f"{blog.url}/p"))
+    assert len(found) == 2
+    assert found[0] == found[1]
+    assert found[0].text == PROSE.strip()
+
+
 def test_a_feed_with_whole_posts(blog: Blog) -> None:
     blog["/feed"] = rss(full(1), full(2))
     found = posts(visit(f"{blog.url}/feed"))
