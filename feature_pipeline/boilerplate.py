@@ -70,7 +70,8 @@ REQUEST = re.compile("|".join(f"(?:{pattern})" for pattern in _REQUESTS), re.IGN
 
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\](?:\([^()\n]{0,1000}\)|\[[^\[\]\n]{0,100}\])?(?!:)")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”’')\]*_]{0,4}\s+|\n")
-_MARKUP = re.compile(r"^[\s#>*_~\-+•|–—<]+|[\s*_~]+$")
+_SPACES = " \t\n\r\f\v\xa0\u2009\u202f\u3000"
+_BEFORE, _AFTER = f"{_SPACES}#>*_~-+•|–—<", f"{_SPACES}*_~"
 _DIGITS = re.compile(r"\d+")
 
 
@@ -106,7 +107,7 @@ def requests(text: str, found: list[tuple[int, int]]) -> Iterator[Mark]:
 def is_request(sentence: str) -> bool:
     if len(sentence) > 1500:
         return False
-    said = _MARKUP.sub("", _LINK.sub(r"\1", sentence))
+    said = (_LINK.sub(r"\1", sentence) if "[" in sentence else sentence).lstrip(_BEFORE).rstrip(_AFTER)
     return len(said.split()) <= REQUEST_WORDS and bool(REQUEST.match(said))
 
 

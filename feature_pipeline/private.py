@@ -91,6 +91,7 @@ _ASSIGNED = re.compile(
     r"|(?<=t)oken)[\"'`]?(?:[ \t]{0,3}(?:=>|:=|[=:])[ \t]{0,3}|[ \t])[\"'`]?"
     r"([A-Za-z0-9+/_~\-!@#%^&*]{12,200}={0,2})(?![\w(\[.])"
 )
+SHORTEST_KEY = 12  # characters without a space
 SECRET_BITS = 3.2  # of entropy a character: what a machine made has more, and a name or a word seldom
 
 
@@ -123,20 +124,13 @@ def _key_blocks(text: str) -> Found:
 
 
 def _keys(text: str) -> Found:
-    for at in sorted(at for sign in _KEY_SIGNS for at in _places(text, sign)):
-        if key := _KEY.match(text, at):
-            yield key.span()
-    lowered = text.lower()
+    long = " ".join(word for word in text.split() if len(word) >= SHORTEST_KEY)
+    for match in _KEY.finditer(text) if any(sign in long for sign in _KEY_SIGNS) else ():
+        yield match.span()
+    lowered = text.lower() if long else ""
     for match in _ASSIGNED.finditer(text) if any(sign in lowered for sign in _ASSIGNED_SIGNS) else ():
         if _is_random(match[1]):
             yield match.span(1)
-
-
-def _places(text: str, sign: str) -> Iterator[int]:
-    at = text.find(sign)
-    while at >= 0:
-        yield at
-        at = text.find(sign, at + 1)
 
 
 def _is_random(value: str) -> bool:
