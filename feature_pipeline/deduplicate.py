@@ -24,7 +24,8 @@ Hashes = NDArray[np.uint64]
 # 16 bands of 4 rows find a pair whose shingles have a Jaccard similarity J with 1 − (1 − J⁴)¹⁶: .9998 at .8, .988 at .7.
 BANDS, ROWS = 16, 4
 ALIKE = 0.7  # of the shingles; three shingles go with each word that is changed
-ALIKE_SHORT = 0.85  # of the words, in their order: one of seven may differ
+ALIKE_SHORT = 0.85  # of the words, in their order: what is added at an end may be a seventh of a text
+WORDS_PER_OTHER = 25  # words of a short text, to each word of it that may be another
 SHORT = 60  # words; a shorter text has too few three-word shingles, and is sketched by runs of five characters
 EITHER = (45, 80)  # a text of about that length is sketched both ways, as an edit may take it across the border
 SEED = 42
@@ -52,16 +53,41 @@ def sketch(text: str) -> bytes:
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether the two are one text: most of their shingles in common; short ones, most words in order and all numbers.
+    """Whether the two are one text: most of their shingles in common; short ones, all numbers and nearly all words in order.
 
     "Day 12 of 100" and "Day 13 of 100" differ by one character, and are two posts.
     """
-    a, b = _words(one), _words(other)
-    if min(len(a), len(b)) < SHORT:
-        same_numbers = _numbers(a) == _numbers(b)
-        return same_numbers and SequenceMatcher(None, a, b, autojunk=False).ratio() >= ALIKE_SHORT
+    a, b = sorted((_words(one), _words(other)))
+    if len(a) < SHORT or len(b) < SHORT:
+        return a == b != [] or (_numbers(a) == _numbers(b) and _alike_short(a, b))
     mine, theirs = (set(zip(words, words[1:], words[2:], strict=False)) for words in (a, b))
     return len(mine & theirs) >= ALIKE * len(mine | theirs)
+
+
+def _alike_short(a: list[str], b: list[str]) -> bool:
+    """A platform adds words at an end, and an author corrects a word; another word in the middle is another day's post."""
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    if matcher.ratio() < ALIKE_SHORT:
+        return False
+    other = 0
+    for kind, a1, a2, b1, b2 in matcher.get_opcodes():
+        at_an_end = (a1 == b1 == 0) or (a2 == len(a) and b2 == len(b))
+        corrected = a2 - a1 == b2 - b1 and all(map(_is_corrected, a[a1:a2], b[b1:b2]))
+        if kind != "equal" and not corrected:
+            other += (min if at_an_end else max)(a2 - a1, b2 - b1)
+    return WORDS_PER_OTHER * other <= min(len(a), len(b))
+
+
+def _is_corrected(one: str, other: str) -> bool:
+    """Whether two words differ by one letter as a slip of the pen does: "wonderfull", "teh"; not as "love" and "live" do."""
+    if one.upper() == one or other.upper() == other:  # a script without capitals: a sign may be a word
+        return False
+    short, long = sorted((one, other), key=len)
+    at = next((n for n, (x, y) in enumerate(zip(short, long, strict=False)) if x != y), len(short))
+    if len(short) < len(long):
+        return len(long) >= 5 and short[at:] == long[at + 1 :]
+    swapped = short[at : at + 2] == long[at : at + 2][::-1] and short[at + 2 :] == long[at + 2 :]
+    return swapped or (len(long) >= 7 and at > 0 and short[at + 1 :] == long[at + 1 :])
 
 
 class NearDuplicates:
