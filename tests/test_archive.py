@@ -18,6 +18,7 @@ import pytest
 from contracts.errors import SourceError
 from feature_pipeline.sources import Refusal
 from feature_pipeline.sources.archive import MAX_ENTRIES, Archive, TooLargeError
+from feature_pipeline.sources.entries import has_columns
 from feature_pipeline.sources.tables import MAX_CELL, rows
 
 
@@ -323,6 +324,16 @@ def table(tmp_path: Path, content: bytes, *columns: str) -> list[dict[str, str]]
 def test_tables_in_any_encoding(tmp_path: Path, encoding: str) -> None:
     content = 'Date,Text\n2020-01-02,"Café – “naïve”,\nand ""more"""\n'
     assert table(tmp_path, content.encode(encoding), "Text") == [{"Text": 'Café – “naïve”,\nand "more"'}]
+
+
+def test_semicolons_between_the_cells(tmp_path: Path) -> None:
+    content = b'\r\n"Share Link";Date;Text\r\nx, y;1,5;"a; b, c"\r\n;2;d\r\n'
+    assert table(tmp_path, content, "Text", "ShareLink") == [
+        {"Text": "a; b, c", "ShareLink": "x, y"},
+        {"Text": "d", "ShareLink": ""},
+    ]
+    assert has_columns(Archive(tmp_path / "t.csv"), "t.csv", "ShareLink", "text")
+    assert table(tmp_path, b"Text,Date\na; b; c; d,2\n", "Text") == [{"Text": "a; b; c; d"}]
 
 
 def test_one_line_in_another_encoding_leaves_the_others(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import struct
+import time
 import zipfile
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -12,7 +14,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from feature_pipeline.sources import Complete, Found, RawPost, Refusal, read
-from feature_pipeline.sources.documents import paragraphs, without_running_lines
+from feature_pipeline.sources.documents import from_bytes, paragraphs, without_running_lines
 
 
 def pdf(*pages: list[str], info: str = "") -> bytes:
@@ -187,6 +189,35 @@ def test_an_entity_that_grows_ends_the_document_and_not_the_run(tmp_path: Path) 
     found = only(tmp_path / "x.docx", file.getvalue())
     assert isinstance(found, Refusal)
     assert found.reason == "quarantined"
+    assert isinstance(only(tmp_path / "y.pdf", pdf(["Hot."])), RawPost)
+
+
+def resized(data: bytes, size: int) -> bytes:
+    """The same DOCX, whose every part says that it unpacks to `size` bytes."""
+    changed, at = bytearray(data), -1
+    while (at := data.find(b"PK\x01\x02", at + 1)) >= 0:
+        struct.pack_into("<I", changed, at + 24, size)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("size", "reason", "detail"),
+    [(200_000_001, "too_large", "over 200,000,000 bytes when it is unpacked"), (10, "quarantined", "BadZipFile: ")],
+)
+def test_a_docx_that_grows_or_lies_about_its_size_is_refused(
+    tmp_path: Path, size: int, reason: str, detail: str
+) -> None:
+    found = only(tmp_path / "x.docx", resized(docx(("", "Hot. " * 1_000_000)), size))
+    assert isinstance(found, Refusal)
+    assert (found.reason, found.detail[: len(detail)]) == (reason, detail)
+
+
+def test_a_document_that_takes_too_long_costs_its_own_time_only(tmp_path: Path) -> None:
+    long = pdf(*(["Soup is hot."] * 40 for _ in range(400)))
+    started = time.perf_counter()
+    found = from_bytes(long, tmp_path / "x.pdf", "s", "x.pdf", limit_s=0.1)
+    assert time.perf_counter() - started < 5
+    assert found == Refusal("s", "x.pdf", "quarantined", "parsing took over 0.1 s, or ended the parser")
     assert isinstance(only(tmp_path / "y.pdf", pdf(["Hot."])), RawPost)
 
 

@@ -12,6 +12,7 @@ import pytest
 from contracts.records import Post
 from feature_pipeline.clean import clean
 from feature_pipeline.sources import Item, RawPost, Refusal, read
+from feature_pipeline.sources.front_matter import FENCED, _Strings, _yaml
 
 pytestmark = pytest.mark.real_data
 
@@ -31,6 +32,16 @@ def front_matter(path: Path) -> dict[str, str]:
     block = path.read_text("utf-8").split("---\n")[1]
     pairs = (line.partition(":")[::2] for line in block.splitlines() if re.match(r"\w+:", line))
     return {key: value.strip() for key, value in pairs}
+
+
+def test_yaml_of_every_real_post_is_the_same_both_ways(real_data: Path) -> None:
+    blocks = 0
+    for path in sorted((real_data / "blogs").rglob("*")):
+        fenced = FENCED.match(path.read_text("utf-8")) if path.suffix in POSTS else None
+        if fenced and fenced[1] == "---" and isinstance(said := _yaml(fenced[2]), dict):
+            blocks += 1
+            assert said == _Strings(fenced[2]).get_single_data(), path
+    assert blocks == 437
 
 
 def test_every_post_of_skeeto_with_its_title_and_day(real_data: Path) -> None:

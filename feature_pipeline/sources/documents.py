@@ -54,13 +54,13 @@ class _Documents(Child):
 _child = _Documents()
 
 
-def from_bytes(data: bytes, path: PurePath, source: str, source_id: str) -> Found:
+def from_bytes(data: bytes, path: PurePath, source: str, source_id: str, limit_s: float = LIMIT_S) -> Found:
     """The post in a document that is called `path`."""
     kind = "pdf" if data[:1024].lstrip().startswith(b"%PDF-") else "docx" if data.startswith(b"PK\x03\x04") else ""
     if not kind:
         return Refusal(source, source_id, "not_a_document", f"its bytes are not those of a {path.suffix.lower()[1:]}")
     try:
-        found = _child.ask(kind, base64.b64encode(data).decode("ascii"), limit_s=LIMIT_S)
+        found = _child.ask(kind, base64.b64encode(data).decode("ascii"), limit_s=limit_s)
     except ParseError as error:
         return Refusal(source, source_id, "quarantined", str(error))
     if "refused" in found:

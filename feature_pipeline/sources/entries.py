@@ -9,6 +9,7 @@ from typing import Any
 
 from contracts.errors import SourceError
 from feature_pipeline.sources.archive import MAX_ENTRY, Archive
+from feature_pipeline.sources.tables import separator
 from feature_pipeline.sources.text import decode
 
 MAX_POST = 5_000_000  # bytes
@@ -35,7 +36,7 @@ def has_columns(archive: Archive, name: str, *columns: str) -> bool:
     """Whether a table has these, by the same rule as `tables.rows`: case, spaces and underscores do not count."""
     first = (decode(archive.head(name, 8192)) or "").lstrip("\ufeff\r\n").split("\n", 1)[0]
     try:
-        found = {_key(cell) for cell in next(csv.reader([first.strip()]), [])}
+        found = {_key(cell) for cell in next(csv.reader([first.strip()], delimiter=separator(first)), [])}
     except csv.Error:
         return False
     return {_key(column) for column in columns} <= found

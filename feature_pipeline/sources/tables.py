@@ -42,7 +42,7 @@ def rows(
     text = prepare(_text(archive.read(name, MAX_TABLE), f"{name} in {archive.path}"))
     # The default ends at 128 KiB, in the middle of a cell, and takes what follows for rows.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_TABLE))
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text))
     header = next((row for row in reader if any(cell.strip() for cell in row)), None)
     if header is None:
         return
@@ -56,6 +56,12 @@ def rows(
     for row in reader:
         if any(cell.strip() for cell in row):
             yield _row(reader.line_num, row, header, places)
+
+
+def separator(text: str) -> str:
+    """What stands between the cells: Excel writes semicolons where the comma is a decimal point. The header says which."""
+    header = re.search(r"\S.*", text)
+    return ";" if header and header[0].count(";") > header[0].count(",") else ","
 
 
 def _row(line: int, row: list[str], header: list[str], places: dict[str, list[int]]) -> Row:

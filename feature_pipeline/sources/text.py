@@ -16,6 +16,8 @@ CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"})
 ASCII = bytes(range(128))
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 DECLARED = re.compile(rb"(?:<meta[^>]+charset|<\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+# It has just failed, says no more than that Windows-1252 was meant, or cannot be where no byte is 0.
+MISTAKEN = re.compile(r"(?:utf[-_]?(?:8|16|32)\w*|(?:us-)?ascii|iso-8859-1|latin-?1)(?:[-_]?[lb]e)?\Z", re.IGNORECASE)
 FORMATS = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%B %d %Y", "%b %d %Y")
 LEADING_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 
@@ -26,17 +28,27 @@ def decode(data: bytes, charset: str | None = None) -> str | None:
         return _try(data, "utf-16")
     if data.startswith(MAGIC) or b"\0" in data:
         return None
-    text = _try(data, "utf-8-sig")
+    text = _try(data, "utf-8-sig") or _halves(data)
     if text is not None:
         return text
     declared = DECLARED.search(data[:2048])
     for name in (charset, declared[1].decode("ascii") if declared else None):
-        # UTF-8 has just failed, and a page that says Latin-1 means Windows-1252, as browsers know.
-        if name and name.lower() not in ("utf-8", "utf8", "ascii", "us-ascii", "iso-8859-1", "latin1", "latin-1"):
+        if name and not MISTAKEN.match(name):
             text = _try(data, name)
             if text is not None:
                 return text
     return _guess(data)
+
+
+def _halves(data: bytes) -> str | None:
+    """UTF-8 in which a program wrote halves of characters: two make one, and a lone one is no character."""
+    if b"\xed" not in data:
+        return None
+    try:
+        text = data.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
+    except UnicodeError:
+        return None
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _guess(data: bytes) -> str | None:
