@@ -40,6 +40,7 @@ _FORWARDED = re.compile(
     re.IGNORECASE,
 )
 _SAID_BY = re.compile(r"[ \t]*(?:[—–―~][ \t]?|--{1,2}[ \t]?|-(?=\S))[*_]{0,2}[\w\"“[][^.!?\n]{1,100}\.?[*_]{0,2}$")
+_PARTICLE = re.compile(r"\b(?:of|the|an?|and|in|on|at|by|to|for|from|de|la|le|du|von|van|der|den|al|bin)\b")
 _QUOTED = re.compile(r"[*_]{0,3}(?:“[^“”]+”|\"[^\"]+\"|«[^«»]+»|„[^„“”]+[“”])[*_.,]{0,3}$")
 
 _DEFINITION = re.compile(r"[ ]{0,3}\[(?!\^)[^\]\n]{1,300}\]:[ \t]*(?:<[^<>\n]*>|\S+)(?:[ \t]+[\"'(].*)?$")
@@ -57,7 +58,8 @@ _CONTENTS = re.compile(
 )
 
 _SENT_FROM = re.compile(
-    r"(?:sent (?:from|via|with) (?:my|the|mail|yahoo|outlook|proton|aol|an? )\b|get outlook for "
+    r"(?:sent (?:from|via|with) (?=.{0,40}(?:phone|pad|mac|mobile|android|galaxy|samsung|blackberry|windows|pixel|tablet"
+    r"|mail|outlook|yahoo|proton|aol|device|watch|thunderbird)\b)|get outlook for "
     r"|gesendet von |von meinem .{1,30} gesendet"
     r"|envoyé (?:de|depuis) mon |enviado (?:desde|do|de) (?:mi|meu) |inviato da(?:l mio)? ).{0,60}$",
     re.IGNORECASE,
@@ -70,10 +72,12 @@ _REGARDS = re.compile(
     r"|met vriendelijke groet)[,.!]?$",
     re.IGNORECASE,
 )
+_ENDS = frozenset(("fin", "finis", "end", "the end", "ende", "silence"))
 _WORD_OF_NAME = r"[^\W\d_a-zß-öø-ÿ][\w'’.-]{0,20}"
 _NAME = re.compile(rf"(?:[-–—~]{{1,2}} ?)?[*_]{{0,2}}{_WORD_OF_NAME}(?: {_WORD_OF_NAME}){{0,3}}[*_]{{0,2}}[ x❤♥]*$")
 _BIO = re.compile(
-    r"[*_#\s]{0,6}(?:[Aa]bout (?:[Tt]he )?[Aa]uthors?\b|(?:[A-Z][\w.'’-]*[*_]{0,2} ){1,4}[*_]{0,2}"
+    r"[*_#\s]{0,6}(?:[Aa]bout (?:[Tt]he )?[Aa]uthors?\b|(?!(?:The|An?|This|That|It|There|Here|What|My|Our) )"
+    r"(?:[A-Z][\w.'’-]*[*_]{0,2} ){1,4}[*_]{0,2}"
     r"(?:is|was|works|worked|lives|writes|has been|teaches) (?:an?|the|at|in|as|on|for|about|with|from|currently)\b)"
 )
 _FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|my|me|we|our)\b")
@@ -277,12 +281,19 @@ def _attributed(lines: Lines, kinds: list[Kind]) -> None:
         else:
             continue
         said = "\n".join(lines[first:end]).strip()
-        if len(said.split()) >= (LONG_QUOTE if place else EPIGRAPH) and _QUOTED.match(said):
+        name = lines[whole - 1]
+        if len(said.split()) >= (LONG_QUOTE if place else EPIGRAPH) and _QUOTED.match(said) and _names(name):
             _claim(kinds, first, whole, "quote")
 
 
 def _said_by(line: str) -> bool:
     return len(line) < 130 and bool(_SAID_BY.match(line)) and len(line.split()) <= 14
+
+
+def _names(line: str) -> bool:
+    """Whether most of its words are names, titles or years: “— Go on then” is the next thing that somebody says."""
+    words = re.findall(r"\w+", _PARTICLE.sub("", line))
+    return 2 * sum(not word.islower() for word in words) > len(words)
 
 
 def _above(lines: Lines, at: int) -> int:
@@ -363,12 +374,19 @@ def _signed(lines: Lines, own: list[tuple[int, int]]) -> int | None:
     """“Best,” over a name, or a dash and a name, as the last of a post."""
     first, last = own[-1]
     name = lines[last - 1].strip()
-    if len(name) > 60 or not _NAME.match(name):
+    if len(name) > 60 or not _NAME.match(name) or name.lower().strip("-–—~*_ .") in _ENDS:
         return None
     above = last - 2 if last - 2 >= first else (own[-2][1] - 1 if len(own) > 1 and last - first == 1 else -1)
     if above >= 0 and last - 1 - above <= 2 and _REGARDS.match(lines[above].strip()):
-        return above
-    return last - 1 if name[0] in "-–—~" and len(own) > 1 and last - first == 1 else None
+        return above if _ends_before(lines, above) and not lines[above].strip().endswith(".") else None
+    alone = name[0] in "-–—~" and len(own) > 1 and last - first == 1
+    return last - 1 if alone and _ends_before(lines, first) else None
+
+
+def _ends_before(lines: Lines, at: int) -> bool:
+    """Whether the last line with words before `at` ends a sentence, as prose does and few poems do."""
+    before = next((line.rstrip() for line in reversed(lines[:at]) if line.strip()), "")
+    return not before or bool(_ENDED.search(before)) or len(before) > 60
 
 
 def _bio(lines: Lines, own: list[tuple[int, int]]) -> int | None:

@@ -96,6 +96,15 @@ def test_dialogue_is_the_authors() -> None:
     assert own(text) == [text]
 
 
+@pytest.mark.parametrize(
+    "next_said", ["“Go on.”", "— Go on then", "— so I did", "- One more thing", "— Did she? asked Ann."]
+)
+def test_a_long_tale_that_somebody_tells_in_a_story_is_the_authors(next_said: str) -> None:
+    tale = "“It is long, and I shall tell it as it was told to me by my mother, who had it of hers when she was small.”"
+    text = f"She ate.\n\n{tale}\n\n{next_said}\n\n{tale}\n\nHe left."
+    assert own(text) == [text]
+
+
 def test_fences_of_both_kinds_and_in_lists() -> None:
     assert found(f"{OWN}\n\n```py\nx = 1\n\ny = 2\n```\n\n~~~\nz\n~~~") == [
         ("code", "```py\nx = 1\n\ny = 2\n```"),
@@ -153,6 +162,14 @@ def test_signatures_at_the_end(ending: str) -> None:
         f"{OWN}\n\n---\n\nBob is a cook, I thought.",
         f"{OWN}\n\nLove,\nthe pot said, is a spoon.",
         "— Ann",
+        f"{OWN}\n\nAnd so I left.",
+        f"{OWN}\n\nPeace.\nNever.",
+        f"{OWN}\n\n— Fin",
+        f"{OWN}\n\nSent from my heart, with soup in it.",
+        f"{OWN}\n\n---\n\nThe Pot is a novel about soup.",
+        "The pot is red\nThe soup is too\n\nAll that I have\nLove\nYou",
+        "Night\n\nLove\n\nMorning",
+        "The pot is cold\n\n— Lisbon",
         f"{OWN}\n\nThanks, Ann, for the soup that you brought when it rained.",
     ],
 )
