@@ -14,12 +14,6 @@ from lxml.html import HtmlElement
 
 from feature_pipeline.html_markdown import BLOCKS, PRE, SKIP, to_markdown
 
-# Names that themes give to comments, and to what invites a click: not the author's words, though inside the article.
-OTHERS = re.compile(
-    r"(?:^|[\s_-])(?:comments?|respond|disqus|webmentions?|related|share|sharing|social|sidebar|newsletter|subscribe"
-    r"|breadcrumbs?|pagination|pager)(?:[\s_-]|$)",
-    re.IGNORECASE,
-)
 # A stretch of so many letters is found again by more than chance; what is shorter than two is too short to tell.
 STRETCH = 10
 # Under so many letters, and so small a part of the page, trafilatura's quick look has missed the article.
@@ -33,8 +27,8 @@ CONTENT = frozenset(
 # What stands over other people's words and other posts, alone on its line.
 ENDINGS = re.compile(
     r"(?:related|recommended|more|most|other|latest|popular|trending|top|similar)(?: \w+){0,3}"
-    r" (?:posts?|articles?|stories|news|videos?|content|reading|links?|topics?|columns?|coverage|headlines|searches|read"
-    r"|viewed|popular|shared|slide ?shows?)|related|you (?:may|might)(?: also)? (?:like|enjoy|be interested in).*"
+    r" (?:posts?|articles?|stories|news|videos?|content|reading|links?|topics?|coverage|headlines|read"
+    r"|viewed|popular|shared)|related|you (?:may|might)(?: also)? (?:like|enjoy|be interested in).*"
     r"|more (?:from|on|about) .{2,60}|(?:read|see|up) (?:next|also)|read more|recommended(?: for you)?"
     r"|(?:\d+ |no |view |post a |add a |leave a |your )?(?:comments?|reply|replies|responses?|thoughts on.*)(?: ?\(?\d+\)?)?"
     r"|(?:share|tweet|like|follow|print|email|pin)(?: (?:this|on|us|it|via|with|me)\b.{0,40})?|leave a (?:reply|comment).*"
@@ -120,12 +114,6 @@ def _around(elements: list[HtmlElement]) -> HtmlElement:
             node = node.getparent()
         above = above[above.index(node) :]
     return above[0]
-
-
-def is_others(element: HtmlElement) -> bool:
-    """Whether a theme calls it so; a wrapper called after a sidebar that holds the whole page as well is none."""
-    named = OTHERS.search(f"{element.get('id') or ''} {element.get('class') or ''}")
-    return bool(named) and element.find(".//h1") is None and element.find(".//main") is None
 
 
 def letters(text: str) -> str:
@@ -235,7 +223,7 @@ def _tallies(runs: list[Run]) -> dict[HtmlElement, Tally]:
 
 
 def _belongs(owner: HtmlElement, tallies: dict[HtmlElement, Tally], verdicts: dict[HtmlElement, bool]) -> bool:
-    """Whether the largest part around `owner` in which nothing was found is content, not links or a box of a theme's."""
+    """Whether the largest part around `owner` in which nothing was found is content, not links or a box."""
     if tallies[owner].found:
         return True
     parent = owner.getparent()
@@ -244,9 +232,8 @@ def _belongs(owner: HtmlElement, tallies: dict[HtmlElement, Tally], verdicts: di
     if owner not in verdicts:
         code_or_table = owner.tag in ("div", "figure") and owner.find(".//pre") is not None
         code_or_table = code_or_table or (owner.tag == "div" and owner.find(".//table") is not None)
-        named = is_others(owner)
         linked = tallies[owner].linked > tallies[owner].all / 2
-        verdicts[owner] = (owner.tag in CONTENT or code_or_table) and not named and not linked
+        verdicts[owner] = (owner.tag in CONTENT or code_or_table) and not linked
     return verdicts[owner]
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 from lxml.etree import LxmlError
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
-from feature_pipeline.html_article import article, is_others, length
+from feature_pipeline.html_article import article, length
 from feature_pipeline.html_facts import stated
 from feature_pipeline.html_markdown import SKIP, prune, to_markdown
 from feature_pipeline.liquid import from_html
@@ -23,6 +23,12 @@ PAGE = re.compile(r"<!doctype\s+html|<(?:html|head|body|frameset)\b|\A\s*<title\
 FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml")
 FEED_LINK = re.compile(r"(?:^|/)(?:feed|rss|atom|index)(?:\.xml|\.json|\.rss|\.atom|/)?$", re.IGNORECASE)
 ARTICLE_TYPES = re.compile(r'"@type"\s*:\s*(?:\[\s*)?"(?:Article|BlogPosting|NewsArticle|SocialMediaPosting)"')
+# Names that themes give to comments, and to what invites a click: not the author's words, though inside the article.
+OTHERS = re.compile(
+    r"(?:^|[\s_-])(?:comments?|respond|disqus|webmentions?|related|share|sharing|social|sidebar|newsletter|subscribe"
+    r"|breadcrumbs?|pagination|pager)(?:[\s_-]|$)",
+    re.IGNORECASE,
+)
 CHROME = frozenset(("nav", "header", "footer", "aside", "form", "dialog"))
 
 
@@ -97,9 +103,15 @@ def _article(root: HtmlElement) -> str:
 def _without_chrome(part: HtmlElement) -> HtmlElement:
     part = copy.deepcopy(part)
     for element in list(part.iterdescendants()):
-        if element.tag in CHROME or is_others(element):
+        if element.tag in CHROME or _is_others(element):
             element.drop_tree()
     return part
+
+
+def _is_others(element: HtmlElement) -> bool:
+    """Whether a theme calls it so; a wrapper called after its sidebar that holds the whole page as well is none."""
+    named = OTHERS.search(f"{element.get('id') or ''} {element.get('class') or ''}")
+    return bool(named) and element.find(".//h1") is None and element.find(".//main") is None
 
 
 def _canonical(root: HtmlElement) -> list[str]:
