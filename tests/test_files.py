@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ import yaml
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, RawPost, Refusal, Unchanged, read
+from feature_pipeline.sources.archive import Archive
+from feature_pipeline.sources.folder import posts
 from feature_pipeline.sources.front_matter import AGAIN, _Quick, _Strings
 from feature_pipeline.sources.text import decode, to_date
 
@@ -525,6 +528,37 @@ def test_nothing_to_read_is_an_error_with_a_hint(tmp_path: Path, name: str) -> N
     with pytest.raises(SourceError) as error:
         list(read(str(tmp_path / name)))
     assert error.value.hint
+
+
+def test_a_folder_that_may_not_be_listed_withholds_that_all_was_read() -> None:
+    me = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        write(folder, "a.md", "A.")
+        write(folder, "closed/b.md", "B.")
+        (folder / "closed").chmod(0)
+        try:
+            if me == 0:
+                os.seteuid(65534)  # root reads everything
+            items = list(read(name))
+        finally:
+            os.seteuid(me)
+            (folder / "closed").chmod(0o755)
+    assert [(type(item), getattr(item, "reason", "")) for item in items] == [(RawPost, ""), (Refusal, "unreadable")]
+
+
+def test_a_folder_of_any_size_is_read_in_the_memory_of_one_post(tmp_path: Path) -> None:
+    for number in range(1_500):
+        write(tmp_path, f"{number % 30:02}/{number:04}.md", "Soup is hot. " * 1_500)
+    archive = Archive(tmp_path, most=10)
+    assert archive.cut
+    tracemalloc.start()
+    found = sum(isinstance(item, RawPost) for item in posts(archive, str(tmp_path)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == 1_500
+    assert peak < 3_000_000  # of 29 MB
 
 
 def test_a_fifo_is_passed_over(tmp_path: Path) -> None:

@@ -114,6 +114,8 @@ def _exports_within(archive: Archive, search_all: bool, damaged: list[Refusal]) 
             with contextlib.closing(Archive(path)) as inner:
                 reader = recognised(inner)
         except SourceError as error:
+            if path.name in archive.closed:
+                continue  # it is told with the posts
             damaged.append(Refusal(str(archive.path), path.name, "unreadable", str(error)))
             continue
         if reader:
