@@ -79,17 +79,20 @@ class Sightings:
     # ---- what they showed -------------------------------------------------------------------------------------------
 
     def known(self, place: Place, keys: Sequence[Key]) -> dict[Key, Sighting]:
-        found: dict[Key, Sighting] = {}
         with self._database.begin() as db:
-            for some in slices(keys):
-                query = sql.select(t.sightings).where(
-                    *_here(place),
-                    t.sightings.c.source.in_({source for source, _ in some}),
-                    t.sightings.c.source_id.in_({source_id for _, source_id in some}),
-                )
-                for row in db.execute(query):
-                    key = (row.source, row.source_id)
-                    found[key] = Sighting(key, row.post_id, row.raw_hash, row.url)
+            return self._known(db, place, keys)
+
+    def _known(self, db: sql.Connection, place: Place, keys: Sequence[Key]) -> dict[Key, Sighting]:
+        found: dict[Key, Sighting] = {}
+        for some in slices(keys):
+            query = sql.select(t.sightings).where(
+                *_here(place),
+                t.sightings.c.source.in_({source for source, _ in some}),
+                t.sightings.c.source_id.in_({source_id for _, source_id in some}),
+            )
+            for row in db.execute(query):
+                key = (row.source, row.source_id)
+                found[key] = Sighting(key, row.post_id, row.raw_hash, row.url)
         return {key: found[key] for key in keys if key in found}
 
     def touch(self, place: Place, keys: Sequence[Key]) -> None:
@@ -107,25 +110,35 @@ class Sightings:
 
     def put(self, db: sql.Connection, place: Place, seen: Sequence[Sighting]) -> list[str]:
         """In the transaction that writes their posts. Returns the posts that no source shows now: they became copies."""
-        left: set[str] = set()
-        for sighting in seen:
-            source, source_id = sighting.key
-            mine = (*_here(place), t.sightings.c.source == source, t.sightings.c.source_id == source_id)
-            before = db.scalar(sql.select(t.sightings.c.post_id).where(*mine))
-            if before is not None and before != sighting.post_id:
-                left.add(before)
+        where = (
+            *_here(place),
+            t.sightings.c.source == sql.bindparam("s"),
+            t.sightings.c.source_id == sql.bindparam("i"),
+        )
+        before = self._known(db, place, [sighting.key for sighting in seen])
+        added, changed = [], []
+        for sighting in {sighting.key: sighting for sighting in seen}.values():
+            (source, source_id), post_id = sighting.key, sighting.post_id
             values = {
-                "post_id": sighting.post_id,
+                "post_id": post_id,
                 "url": sighting.url,
                 "raw_hash": sighting.raw_hash,
                 "missed": 0,
                 "run": place.run,
             }
-            if before is None:
-                place_of = {"author": place.author, "address": place.address}
-                db.execute(sql.insert(t.sightings).values(**place_of, source=source, source_id=source_id, **values))
+            if sighting.key in before:
+                changed.append({"s": source, "i": source_id, **values})
             else:
-                db.execute(sql.update(t.sightings).where(*mine).values(**values))
+                mine = {"author": place.author, "address": place.address, "source": source, "source_id": source_id}
+                added.append({**mine, **values})
+        if added:
+            db.execute(sql.insert(t.sightings), added)
+        if changed:
+            columns: dict[str, Any] = {
+                name: sql.bindparam(name) for name in ("post_id", "url", "raw_hash", "missed", "run")
+            }
+            db.execute(sql.update(t.sightings).where(*where).values(columns), changed)
+        left = {before[one.key].post_id for one in seen if one.key in before} - {one.post_id for one in seen}
         return [post_id for post_id in sorted(left) if not _shown(db, post_id)]
 
     def look_again(self, db: sql.Connection, post_ids: Collection[str], but: Collection[Key]) -> None:

@@ -173,6 +173,7 @@ chunks = Table(
     Column("seq", Integer, nullable=False),
     SqlIndex("chunks_by_post", "post_id"),
     SqlIndex("chunks_by_seq", "version", "seq"),
+    SqlIndex("chunks_last_seq", "seq"),  # else every search reads the whole index to learn the last one
     SqlIndex("chunks_by_vector", "vector"),
 )
 
@@ -184,6 +185,7 @@ removals = Table(
     Column("version", String, nullable=False),
     Column("seq", Integer, nullable=False),
     SqlIndex("removals_by_seq", "version", "seq"),
+    SqlIndex("removals_last_seq", "seq"),
 )
 
 vectors = Table(

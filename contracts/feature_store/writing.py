@@ -134,60 +134,77 @@ class WritableLedger(Ledger):
                 ]
                 if rows:
                     db.execute(sql.insert(t.vectors), rows)
-            seq = latest_seq(db) + 1
-            changed = [self._write_post(db, version, feature, reference, seq) for feature in features]
+            changed = self._write_posts(db, version, features, reference)
             if place:
                 self._bury(db, self.sightings.put(db, place, seen), "duplicate")
-                self.sightings.look_again(db, [id_ for id_ in changed if id_], {sighting.key for sighting in seen})
+                self.sightings.look_again(db, changed, {sighting.key for sighting in seen})
 
-    def _write_post(
-        self, db: sql.Connection, version: FeatureVersion, feature: Features, reference: bool, seq: int
-    ) -> str:
-        """Returns the post's id where its words were others before."""
-        post = feature.post
-        values = {
-            **post.model_dump(exclude={"marks"}),
-            "marks": [mark.model_dump() for mark in post.marks],
-            "words": len(post.text.split()),
-            "content_hash": post.content_hash,
-            "text_hash": post.text_hash,
-            "sketch": feature.sketch,
-            "labels": feature.labels,
+    def _write_posts(
+        self, db: sql.Connection, version: FeatureVersion, features: Sequence[Features], reference: bool
+    ) -> list[str]:
+        """A statement for all of them wherever that can be. Returns the posts whose words were others before."""
+        seq, ids = latest_seq(db) + 1, [feature.post.id for feature in features]
+        for name in sorted({feature.post.author for feature in features}):
+            if not db.scalar(sql.select(sql.func.count()).where(t.authors.c.name == name)):
+                db.execute(sql.insert(t.authors).values(name=name, reference=reference, split_frozen=False))
+        old = {
+            row.id: row for some in slices(ids) for row in db.execute(sql.select(t.posts).where(t.posts.c.id.in_(some)))
         }
-        if not db.scalar(sql.select(sql.func.count()).where(t.authors.c.name == post.author)):
-            db.execute(sql.insert(t.authors).values(name=post.author, reference=reference, split_frozen=False))
-        old = db.execute(sql.select(t.posts).where(t.posts.c.id == post.id)).one_or_none()
-        same = old is not None and old.content_hash == post.content_hash
-        if old is None:
-            last = db.scalar(sql.select(sql.func.max(t.revisions.c.revision)).where(t.revisions.c.post_id == post.id))
-            db.execute(sql.delete(t.tombstones).where(t.tombstones.c.post_id == post.id))
-            db.execute(sql.insert(t.posts).values(id=post.id, revision=(last or 0) + 1, split=None, **values))
-        elif not same:
-            self._keep_revision(db, old)
-            db.execute(sql.update(t.posts).where(t.posts.c.id == post.id).values(revision=old.revision + 1, **values))
-        # Chunks of other versions stay while the text is the same; they point into a text that is gone once it changes.
-        stale = [t.chunks.c.post_id == post.id] + ([t.chunks.c.version == version.id] if same else [])
-        self._remove_chunks(db, seq, *stale)
-        self._write_chunks(db, version, feature, seq)
-        self._write_examples(db, post.id, feature.examples)
-        return post.id if old is not None and old.text_hash != post.text_hash else ""
+        new = [feature for feature in features if feature.post.id not in old]
+        revised = self._revisions(db, [feature.post.id for feature in new])
+        rows = [{"revision": revised.get(f.post.id, 0) + 1, "split": None, **_row(f)} for f in new]
+        if rows:
+            db.execute(sql.insert(t.posts), rows)
+        for feature in features:
+            if before := old.get(feature.post.id):
+                self._rewrite(db, version, feature, before, seq)
+        self._write_chunks(db, version, features, seq)
+        self._write_examples(db, ids, [example for feature in features for example in feature.examples])
+        return [f.post.id for f in features if f.post.id in old and old[f.post.id].text_hash != f.post.text_hash]
 
-    def _write_chunks(self, db: sql.Connection, version: FeatureVersion, feature: Features, seq: int) -> None:
-        post_id = feature.post.id
-        ids = [str(uuid.uuid5(uuid.NAMESPACE_URL, f"{version.id}/{post_id}/{c.ordinal}")) for c in feature.chunks]
+    def _revisions(self, db: sql.Connection, ids: Sequence[str]) -> dict[str, int]:
+        """The last revision of posts that were deleted and are back."""
+        found: dict[str, int] = {}
+        column = t.revisions.c.post_id
         for some in slices(ids):
-            db.execute(sql.delete(t.removals).where(t.removals.c.id.in_(some)))
-        if feature.chunks:
-            db.execute(
-                sql.insert(t.chunks),
-                [
-                    {"id": id_, "version": version.id, "vector": key, "seq": seq, **chunk.model_dump()}
-                    for id_, chunk, key in zip(ids, feature.chunks, feature.vectors, strict=True)
-                ],
-            )
+            last = sql.select(column, sql.func.max(t.revisions.c.revision)).where(column.in_(some)).group_by(column)
+            found.update((post_id, revision) for post_id, revision in db.execute(last))
+            db.execute(sql.delete(t.tombstones).where(t.tombstones.c.post_id.in_(some)))
+        return found
 
-    def _write_examples(self, db: sql.Connection, post_id: str, made: Sequence[Example]) -> None:
-        db.execute(sql.delete(t.examples).where(t.examples.c.post_id == post_id))
+    def _rewrite(self, db: sql.Connection, version: FeatureVersion, feature: Features, old: Any, seq: int) -> None:
+        stale = [t.chunks.c.post_id == old.id]
+        if old.content_hash == feature.post.content_hash:
+            # Chunks of other versions stay with the text; they would point into one that is gone if it changed.
+            stale.append(t.chunks.c.version == version.id)
+        else:
+            self._keep_revision(db, old)
+            values = {**_row(feature), "revision": old.revision + 1}
+            db.execute(sql.update(t.posts).where(t.posts.c.id == old.id).values(**values))
+        self._remove_chunks(db, seq, *stale)
+
+    def _write_chunks(
+        self, db: sql.Connection, version: FeatureVersion, features: Sequence[Features], seq: int
+    ) -> None:
+        rows = [
+            {
+                "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{version.id}/{chunk.post_id}/{chunk.ordinal}")),
+                "version": version.id,
+                "vector": key,
+                "seq": seq,
+                **chunk.model_dump(),
+            }
+            for feature in features
+            for chunk, key in zip(feature.chunks, feature.vectors, strict=True)
+        ]
+        for some in slices([str(row["id"]) for row in rows]):
+            db.execute(sql.delete(t.removals).where(t.removals.c.id.in_(some)))
+        if rows:
+            db.execute(sql.insert(t.chunks), rows)
+
+    def _write_examples(self, db: sql.Connection, post_ids: Sequence[str], made: Sequence[Example]) -> None:
+        for some in slices(post_ids):
+            db.execute(sql.delete(t.examples).where(t.examples.c.post_id.in_(some)))
         if made:
             db.execute(sql.insert(t.examples), [example.model_dump(mode="json") for example in made])
 
@@ -204,7 +221,7 @@ class WritableLedger(Ledger):
             for post, marks, examples in made:
                 values = {"marks": [mark.model_dump() for mark in marks], "labels": labels}
                 db.execute(sql.update(t.posts).where(t.posts.c.id == post.id).values(**values))
-                self._write_examples(db, post.id, examples)
+                self._write_examples(db, [post.id], examples)
 
     def assign_splits(self, splits: dict[str, Split]) -> None:
         with self._begin(write=True) as db:
@@ -315,3 +332,18 @@ class WritableLedger(Ledger):
 
     def _existing(self, db: sql.Connection, column: sql.Column[str], keys: Sequence[str]) -> set[str]:
         return {found for some in slices(keys) for found in db.scalars(sql.select(column).where(column.in_(some)))}
+
+
+def _row(feature: Features) -> dict[str, Any]:
+    """A row of `posts`, but for what the ledger alone knows of it."""
+    post = feature.post
+    return {
+        "id": post.id,
+        **post.model_dump(exclude={"marks"}),
+        "marks": [mark.model_dump() for mark in post.marks],
+        "words": len(post.text.split()),
+        "content_hash": post.content_hash,
+        "text_hash": post.text_hash,
+        "sketch": feature.sketch,
+        "labels": feature.labels,
+    }
