@@ -6,7 +6,7 @@ PORT   := 7860
 DATA   := ../shared/data
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check wheel real clean
+.PHONY: demo test check wheel real bench clean
 
 demo: $(VENV)/.installed  ## posts → features → adapter → chat page, each stage reused when it is done
 	@echo "== 1/4  ingest: the posts of the sample author, and of two reference authors to compare with"
@@ -36,6 +36,12 @@ wheel: $(VENV)/.dev  ## build the wheel, install it in a clean environment, time
 real: $(VENV)/.installed  ## the README's figures, from real authors' posts in DATA
 	$(BIN)/python -m benchmarks.retrieval $(DATA)
 	$(BIN)/python -m benchmarks.real_authors $(DATA)
+
+bench: $(VENV)/.installed  ## ours against what one would otherwise write, on the same posts, in turn
+	$(BIN)/python -m pip install -q --no-deps langchain-huggingface==1.2.3 langchain-qdrant==1.1.0
+	$(BIN)/python -m benchmarks.embedding_speed $(DATA)
+	$(BIN)/python -m benchmarks.ingest_speed $(DATA)
+	$(BIN)/python -m benchmarks.extraction $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -20,8 +20,9 @@ from statistics import mean, quantiles
 from typing import Any
 
 from contracts import hardware
-from feature_pipeline import html_page, parser
-from feature_pipeline.html_markdown import prune, to_markdown
+from feature_pipeline.html import page as html_page
+from feature_pipeline.html import parser
+from feature_pipeline.html.markdown import prune, to_markdown
 
 PAGES = "extract_readability/test-pages.tar.xz"
 RUN = 4

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from contracts.records import Post
 from feature_pipeline.characters import one_line, tidy
+from feature_pipeline.html.parser import ParseError, markdown
 from feature_pipeline.label import combined, marks
 from feature_pipeline.language import detect
 from feature_pipeline.liquid import FENCE, from_markdown
-from feature_pipeline.parser import ParseError, markdown
 from feature_pipeline.quality import refusal
 from feature_pipeline.sources import RawPost, Refusal
 

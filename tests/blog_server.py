@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from feature_pipeline.sources import Item, RawPost, Refusal, Unchanged
-from feature_pipeline.sources.fetch import Fetcher
 from feature_pipeline.sources.memory import Memory
-from feature_pipeline.sources.web import MAX_PAGES, read_address
+from feature_pipeline.sources.web.fetch import Fetcher
+from feature_pipeline.sources.web.site import MAX_PAGES, read_address
 
 PROSE = "It rained all day and I stayed in, mending the kettle and listening to the wireless. " * 3
 

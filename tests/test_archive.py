@@ -17,9 +17,9 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Refusal
-from feature_pipeline.sources.archive import MAX_ENTRIES, Archive, TooLargeError
-from feature_pipeline.sources.entries import has_columns
-from feature_pipeline.sources.tables import MAX_CELL, rows
+from feature_pipeline.sources.files.archive import MAX_ENTRIES, Archive, TooLargeError
+from feature_pipeline.sources.files.entries import has_columns
+from feature_pipeline.sources.files.tables import MAX_CELL, rows
 
 
 def packed(path: Path, *entries: tuple[str | zipfile.ZipInfo, str | bytes], how: int = zipfile.ZIP_DEFLATED) -> Path:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from feature_pipeline.sources import Complete, Item, RawPost, blogger
-from feature_pipeline.sources.archive import Archive
+from feature_pipeline.sources import Complete, Item, RawPost
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import blogger
 from tests.blog_server import posts, reasons
 
 TAKEOUT = (

@@ -15,10 +15,11 @@ import cbor2
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Complete, Item, RawPost, Refusal, bluesky
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.fetch import Fetcher, FetchError
-from feature_pipeline.sources.visit import Visit
+from feature_pipeline.sources import Complete, Item, RawPost, Refusal
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import bluesky
+from feature_pipeline.sources.web.fetch import Fetcher, FetchError
+from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
 
 ME = "did:plc:ann0000000000000000000a"

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.records import Post
 from feature_pipeline.clean import clean
-from feature_pipeline.parser import Child, ParseError
+from feature_pipeline.html.parser import Child, ParseError
 from feature_pipeline.sources import RawPost, Refusal, read
 
 LOVE = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f\u200d\U0001f525 1\ufe0f\u20e3 \U0001f44d\U0001f3fd"

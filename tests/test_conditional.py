@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unchanged, feeds
+from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unchanged
 from feature_pipeline.sources.memory import Memory, Seen
+from feature_pipeline.sources.web import feeds
 from tests.blog_server import Blog, Reply, article, full, posts, reasons, rss, sitemap, summary, unchanged, visit
 
 BUSY = {"Retry-After": "0"}

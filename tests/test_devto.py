@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Complete, Item, Refusal, Unchanged, devto
-from feature_pipeline.sources.fetch import Fetcher
+from feature_pipeline.sources import Complete, Item, Refusal, Unchanged
 from feature_pipeline.sources.memory import Memory
-from feature_pipeline.sources.visit import Visit
+from feature_pipeline.sources.platforms import devto
+from feature_pipeline.sources.web.fetch import Fetcher
+from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
 
 FRONT = "---\ntitle: Soup\npublished: true\ntags: food, hot\ncanonical_url: https://ann.example/soup\n---\n\n"

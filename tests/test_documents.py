@@ -14,7 +14,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from feature_pipeline.sources import Complete, Found, RawPost, Refusal, read
-from feature_pipeline.sources.documents import from_bytes, paragraphs, without_running_lines
+from feature_pipeline.sources.files.documents import from_bytes, paragraphs, without_running_lines
 
 
 def pdf(*pages: list[str], info: str = "") -> bytes:

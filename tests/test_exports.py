@@ -11,8 +11,8 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal, read
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.exports import READERS, recognised
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.exports import READERS, recognised
 from tests.blog_server import posts, reasons
 from tests.export_samples import EXPORTS, WXR, Export, folder, packed
 
@@ -23,7 +23,9 @@ def items(path: Path, me: str = "") -> list[Item]:
 
 def claims(path: Path) -> list[str]:
     archive = Archive(path)
-    found = [name for name in READERS if import_module(f"feature_pipeline.sources.{name}").recognises(archive)]
+    found = [
+        name for name in READERS if import_module(f"feature_pipeline.sources.platforms.{name}").recognises(archive)
+    ]
     archive.close()
     return [name for name in found if name != "newsletters" or found == [name]]  # it hands on to two of the others
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.extraction import measures, samples, score
-from feature_pipeline import html_page
-from feature_pipeline.parser import Child, ParseError, facts, page
+from feature_pipeline.html import page as html_page
+from feature_pipeline.html.parser import Child, ParseError, facts, page
 
 with warnings.catch_warnings(action="ignore"):
     import trafilatura  # noqa: F401  It warns of PySocks, where a test before has imported requests

@@ -12,8 +12,8 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Item, RawPost, Refusal
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.facebook import read, recognises, repaired
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms.facebook import read, recognises, repaired
 
 NEW = "your_facebook_activity/posts/your_posts__check_ins__photos_and_videos_1.json"
 WHEN = 1_600_000_000  # 2020-09-13

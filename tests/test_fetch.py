@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources.connect import may_connect
-from feature_pipeline.sources.fetch import Fetcher, FetchError
+from feature_pipeline.sources.web.connect import may_connect
+from feature_pipeline.sources.web.fetch import Fetcher, FetchError
 from tests.blog_server import Blog, Reply, article, posts, reasons, visit
 
 # 200 MB of zeros.

@@ -13,8 +13,8 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, RawPost, Refusal, Unchanged, read
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.folder import posts
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.folder import posts
 from feature_pipeline.sources.text import decode, to_date
 
 

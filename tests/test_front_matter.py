@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from feature_pipeline.sources import Refusal
-from feature_pipeline.sources.front_matter import AGAIN, _Quick, _Strings
+from feature_pipeline.sources.files.front_matter import AGAIN, _Quick, _Strings
 from tests.test_files import items_of, post, refusal, write
 
 
@@ -185,7 +185,7 @@ def test_the_quick_way_through_yaml_says_what_the_safe_one_says() -> None:
 
 DEEP = """
 import sys
-from feature_pipeline.sources.front_matter import BadFrontMatterError, split
+from feature_pipeline.sources.files.front_matter import BadFrontMatterError, split
 levels = int(sys.argv[1])
 blocks = ["[" * levels + "]" * levels, "{a: " * levels + "}" * levels, "\\n" + "- " * levels + "x", "? " * levels + "x",
           "\\n" + "".join(" " * at + "a:\\n" for at in range(1, min(levels, 300))), "[{a: " * (levels // 2),

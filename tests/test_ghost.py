@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Complete, Item, RawPost, ghost
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.fetch import Fetcher
-from feature_pipeline.sources.ghost_html import from_lexical, from_mobiledoc, only_markdown
-from feature_pipeline.sources.visit import Visit
+from feature_pipeline.sources import Complete, Item, RawPost
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import ghost
+from feature_pipeline.sources.platforms.ghost_html import from_lexical, from_mobiledoc, only_markdown
+from feature_pipeline.sources.web.fetch import Fetcher
+from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
 
 KEY = "22444f78447824223cefc48062"

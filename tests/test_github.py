@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Complete, Item, Refusal, github
-from feature_pipeline.sources.fetch import Fetcher
-from feature_pipeline.sources.visit import Visit
+from feature_pipeline.sources import Complete, Item, Refusal
+from feature_pipeline.sources.platforms import github
+from feature_pipeline.sources.web.fetch import Fetcher
+from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
 
 ROOT = "soups-0123456789abcdef"

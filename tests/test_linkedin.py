@@ -10,8 +10,8 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.linkedin import read, recognises
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms.linkedin import read, recognises
 
 HEADER = "Date,ShareLink,ShareCommentary,SharedUrl,MediaUrl,Visibility\r\n"
 FEED = "https://www.linkedin.com/feed/update/urn%3Ali%3A"

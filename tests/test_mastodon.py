@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.parser import markdown
-from feature_pipeline.sources import Complete, Item, mastodon
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.fetch import Fetcher, FetchError
-from feature_pipeline.sources.visit import Visit
+from feature_pipeline.html.parser import markdown
+from feature_pipeline.sources import Complete, Item
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import mastodon
+from feature_pipeline.sources.web.fetch import Fetcher, FetchError
+from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
 
 ME = "https://social.example/users/ann"

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.parser import markdown
-from feature_pipeline.sources import Complete, Item, RawPost, Refusal, medium
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.fetch import Fetcher
-from feature_pipeline.sources.visit import Visit
+from feature_pipeline.html.parser import markdown
+from feature_pipeline.sources import Complete, Item, RawPost, Refusal
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import medium
+from feature_pipeline.sources.web.fetch import Fetcher
+from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
 
 FOOTER = (

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.parser import markdown
-from feature_pipeline.sources import Complete, Item, newsletters
-from feature_pipeline.sources.archive import Archive
+from feature_pipeline.html.parser import markdown
+from feature_pipeline.sources import Complete, Item
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import newsletters
 from tests.blog_server import posts, reasons
 
 FIXTURES = "export_ghostmigrate/packages"

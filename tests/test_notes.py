@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from feature_pipeline.sources import Complete, RawPost, Refusal, mdx, obsidian, read
-from feature_pipeline.sources.org import from_org
+from feature_pipeline.sources import Complete, RawPost, Refusal, read
+from feature_pipeline.sources.files import mdx, obsidian
+from feature_pipeline.sources.files.org import from_org
 
 
 def write(folder: Path, name: str, content: str) -> Path:

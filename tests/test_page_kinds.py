@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from feature_pipeline.parser import page
+from feature_pipeline.html.parser import page
 
 A = "The ferry to the outer islands will stop at the old pier again from the first of May, the harbour board said."
 B = "Repairs began two winters ago, when a storm tore away the landing stage and left the waiting room without a roof."

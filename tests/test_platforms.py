@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from feature_pipeline.sources import Complete
-from feature_pipeline.sources.platforms import claimed_by, found_in
-from feature_pipeline.sources.wordpress import FIELDS
+from feature_pipeline.sources.platforms.wordpress import FIELDS
+from feature_pipeline.sources.web.known_platforms import claimed_by, found_in
 from tests.blog_server import Blog, Reply, article, full, posts, reasons, rss, sitemap, visit
 
 WORDPRESS = '<link rel="https://api.w.org/" href="/wp-json/">'

@@ -10,8 +10,8 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Item, RawPost, Refusal
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.reddit import read, recognises
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms.reddit import read, recognises
 
 POSTS = "id,permalink,date,ip,subreddit,gildings,title,url,body\n"
 COMMENTS = "id,permalink,date,ip,subreddit,gildings,link,parent,body,media\n"

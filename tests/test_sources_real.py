@@ -12,7 +12,7 @@ import pytest
 from contracts.records import Post
 from feature_pipeline.clean import clean
 from feature_pipeline.sources import Item, RawPost, Refusal, read
-from feature_pipeline.sources.front_matter import FENCED, _Strings, _yaml
+from feature_pipeline.sources.files.front_matter import FENCED, _Strings, _yaml
 
 pytestmark = pytest.mark.real_data
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from feature_pipeline.clean import clean
-from feature_pipeline.sources import Complete, Item, wordpress
-from feature_pipeline.sources.archive import Archive
+from feature_pipeline.sources import Complete, Item
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import wordpress
 from tests.blog_server import posts, reasons
 
 HEAD = (

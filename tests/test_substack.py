@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.parser import markdown
-from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unchanged, substack
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.fetch import Fetcher
+from feature_pipeline.html.parser import markdown
+from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unchanged
+from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.memory import Memory
-from feature_pipeline.sources.visit import Visit
+from feature_pipeline.sources.platforms import substack
+from feature_pipeline.sources.web.fetch import Fetcher
+from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
 
 COLUMNS = "post_id post_date is_published email_sent_at inbox_sent_at type audience title subtitle podcast_url".split()

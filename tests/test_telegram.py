@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Complete, Item, telegram
-from feature_pipeline.sources.archive import Archive
+from feature_pipeline.sources import Complete, Item
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import telegram
 from tests.blog_server import posts, reasons
 
 ABOUT = "Here is the data you requested. Remember: Telegram is ad free, it doesn't use your data for ad targeting."

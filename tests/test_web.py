@@ -12,13 +12,14 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.clean import clean
-from feature_pipeline.parser import facts
-from feature_pipeline.sources import Complete, Refusal, feeds, read
-from feature_pipeline.sources.fetch import Fetcher, FetchError
-from feature_pipeline.sources.robots import Robots
-from feature_pipeline.sources.sitemaps import Sitemaps
-from feature_pipeline.sources.visit import Visit
-from feature_pipeline.sources.walls import blocked
+from feature_pipeline.html.parser import facts
+from feature_pipeline.sources import Complete, Refusal, read
+from feature_pipeline.sources.web import feeds
+from feature_pipeline.sources.web.fetch import Fetcher, FetchError
+from feature_pipeline.sources.web.robots import Robots
+from feature_pipeline.sources.web.sitemaps import Sitemaps
+from feature_pipeline.sources.web.visit import Visit
+from feature_pipeline.sources.web.walls import blocked
 from tests.blog_server import PROSE, Blog, Reply, article, full, posts, reasons, rss, sitemap, summary, visit
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Complete, Item, whatsapp
-from feature_pipeline.sources.archive import Archive
+from feature_pipeline.sources import Complete, Item
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms import whatsapp
 from tests.blog_server import posts, reasons
 
 L = "\u200e"  # left-to-right mark

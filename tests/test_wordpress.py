@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from feature_pipeline.sources import Complete, Item, RawPost, wordpress
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.fetch import Fetcher
-from feature_pipeline.sources.visit import Visit
-from feature_pipeline.sources.wordpress_html import plain_title, to_html
-from feature_pipeline.sources.xml_export import elements
+from feature_pipeline.sources import Complete, Item, RawPost
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.xml_export import elements
+from feature_pipeline.sources.platforms import wordpress
+from feature_pipeline.sources.platforms.wordpress_html import plain_title, to_html
+from feature_pipeline.sources.web.fetch import Fetcher
+from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
 
 HEAD = """<?xml version="1.0" encoding="UTF-8" ?>

@@ -12,8 +12,8 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal
-from feature_pipeline.sources.archive import Archive
-from feature_pipeline.sources.x import read, recognises
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms.x import read, recognises
 
 ME, NAME = "77", "ann_k"
 START = (

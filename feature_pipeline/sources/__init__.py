@@ -80,10 +80,10 @@ def read(source: str, memory: Memory | None = None) -> Iterator[Item]:
     `memory` is what the last run of this source learned of it. Raises SourceError where it cannot be read at all.
     """
     if source.startswith(("http://", "https://")):
-        from feature_pipeline.sources.web import read_address
+        from feature_pipeline.sources.web.site import read_address
 
         yield from read_address(source, memory=memory)
     else:
-        from feature_pipeline.sources.files import read_path
+        from feature_pipeline.sources.files.paths import read_path
 
         yield from read_path(source)

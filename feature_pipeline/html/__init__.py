@@ -1,0 +1,1 @@
+"""HTML → Markdown and facts, in a child process."""

@@ -1,0 +1,149 @@
+"""A whole HTML page → its article as Markdown, and the facts about it. Runs in the parser's child process.
+
+`html_article` finds the article and `html_facts` what is stated about it; this parses the page, once for both.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urljoin
+
+from lxml.etree import LxmlError
+from lxml.html import HtmlElement, HTMLParser, document_fromstring
+
+from feature_pipeline.html.article import article, length
+from feature_pipeline.html.facts import stated
+from feature_pipeline.html.markdown import SKIP, prune, to_markdown
+from feature_pipeline.liquid import from_html
+
+PAGE = re.compile(r"<!doctype\s+html|<(?:html|head|body|frameset)\b|\A\s*<title\b", re.IGNORECASE)
+FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml")
+FEED_LINK = re.compile(r"(?:^|/)(?:feed|rss|atom|index)(?:\.xml|\.json|\.rss|\.atom|/)?$", re.IGNORECASE)
+ARTICLE_TYPES = re.compile(r'"@type"\s*:\s*(?:\[\s*)?"(?:Article|BlogPosting|NewsArticle|SocialMediaPosting)"')
+# Names that themes give to comments, and to what invites a click: not the author's words, though inside the article.
+OTHERS = re.compile(
+    r"(?:^|[\s_-])(?:comments?|respond|disqus|webmentions?|related|share|sharing|social|sidebar|newsletter|subscribe"
+    r"|breadcrumbs?|pagination|pager)(?:[\s_-]|$)",
+    re.IGNORECASE,
+)
+CHROME = frozenset(("nav", "header", "footer", "aside", "form", "dialog"))
+
+
+def markdown(html: str) -> str:
+    """The article of a page; the whole of a fragment, of which trafilatura lost 2 % of the words, and of one 47 %."""
+    root = _parsed(html)
+    if root is None:
+        return ""
+    prune(root)
+    return _written(html, root)
+
+
+def facts(html: str, url: str | None = None) -> dict[str, Any]:
+    """What the page says about itself; the keys are those of `parser.Facts`."""
+    root = parse(html)
+    return {} if root is None else _facts(root, url)
+
+
+def page(html: str, url: str | None = None) -> tuple[str, dict[str, Any]]:
+    """`markdown` and `facts` of a page that is parsed once."""
+    root = _parsed(html)
+    if root is None:
+        return "", {}
+    found = _facts(root, url)
+    return _written(html, root), found
+
+
+def _parsed(html: str) -> HtmlElement | None:
+    """A page that shows template tags shows them to its readers; a fragment may be a template."""
+    return parse(html if PAGE.search(html) else from_html(html))
+
+
+def _written(html: str, root: HtmlElement) -> str:
+    return _article(root) if PAGE.search(html) else to_markdown(root)
+
+
+def _facts(root: HtmlElement, url: str | None) -> dict[str, Any]:
+    """Leaves `root` as `prune` does."""
+    links = {name: _links(root, find, url) for name, find in (("canonical", _canonical), ("feeds", _feeds))}
+    found = stated(root, url)
+    found["url"] = next((link for link in links["canonical"] if link.startswith(("http://", "https://"))), None)
+    found["feeds"] = links["feeds"]
+    og_type = "".join(root.xpath("//meta[@property='og:type']/@content")[:1]).strip().lower()
+    structured = any(ARTICLE_TYPES.search(node.text or "") for node in root.iter("script"))
+    found["article"] = og_type == "article" or structured or len(root.findall(".//article")) == 1
+    found["password"] = bool(root.xpath("//input[@type='password']"))
+    prune(root)
+    body = root.find("body")
+    words = " ".join(_visible(root if body is None else body)).split()
+    found["words"], found["opening"] = len(words), " ".join(words[:300])
+    found["link_words"] = sum(len((link.text_content() or "").split()) for link in root.iter("a"))
+    return found
+
+
+def parse(html: str) -> HtmlElement | None:
+    """Bytes in a known encoding, so that a wrong <meta charset> or an XML declaration changes nothing."""
+    data = html.replace("\0", "").encode("utf-8", "ignore")
+    try:
+        return document_fromstring(data, parser=HTMLParser(encoding="utf-8", no_network=True, huge_tree=False))
+    except (ValueError, LxmlError):  # an empty document, or one of comments alone
+        return None
+
+
+def _article(root: HtmlElement) -> str:
+    """A post of one sentence is too short to be found; a page that marks its article is believed over what was found."""
+    marked = root.findall(".//article") or root.findall(".//main")
+    region = _without_chrome(marked[0]) if len(marked) == 1 else None
+    enough = 1 if region is None else length(region) // 2
+    return article(root, enough) or to_markdown(_without_chrome(root) if region is None else region)
+
+
+def _without_chrome(part: HtmlElement) -> HtmlElement:
+    part = copy.deepcopy(part)
+    for element in list(part.iterdescendants()):
+        if element.tag in CHROME or _is_others(element):
+            element.drop_tree()
+    return part
+
+
+def _is_others(element: HtmlElement) -> bool:
+    """Whether a theme calls it so; a wrapper called after its sidebar that holds the whole page as well is none."""
+    named = OTHERS.search(f"{element.get('id') or ''} {element.get('class') or ''}")
+    return bool(named) and element.find(".//h1") is None and element.find(".//main") is None
+
+
+def _canonical(root: HtmlElement) -> list[str]:
+    return [str(link) for link in root.xpath("//link[contains(concat(' ', @rel, ' '), ' canonical ')]/@href")]
+
+
+def _feeds(root: HtmlElement) -> list[str]:
+    """Feeds that the page names, not those of comments; else links that look like one."""
+    named = [
+        link.get("href", "")
+        for link in root.xpath("//link[contains(concat(' ', @rel, ' '), ' alternate ')]")
+        if link.get("type", "").split(";")[0].strip().lower() in FEED_TYPES
+        and "comment" not in (link.get("href", "") + link.get("title", "")).lower()
+    ]
+    linked = [str(href) for href in root.xpath("//a/@href") if FEED_LINK.search(str(href).split("?")[0])]
+    return [link for link in named or linked if not link.endswith(("index", "index/"))]
+
+
+def _links(root: HtmlElement, find: Callable[[HtmlElement], list[str]], url: str | None) -> list[str]:
+    base = urljoin(url or "", "".join(root.xpath("//base/@href")[:1]).strip())
+    found = []
+    for link in find(root):
+        try:
+            found.append(urljoin(base, link.strip()))
+        except ValueError:  # such as an unclosed [ in a host
+            continue
+    return list(dict.fromkeys(found))
+
+
+def _visible(root: HtmlElement) -> Iterator[str]:
+    for element in root.iter():
+        if element.tag not in SKIP and element.text:
+            yield element.text
+        if element.tail:
+            yield element.tail

@@ -1,0 +1,1 @@
+"""Reading files: folders, documents and archives, whoever wrote them."""

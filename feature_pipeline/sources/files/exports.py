@@ -1,0 +1,50 @@
+"""The readers of exports, and which of them knows an archive by its content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+
+from contracts.errors import SourceError
+from feature_pipeline.sources import Item
+from feature_pipeline.sources.files.archive import MAX_ENTRIES, Archive
+
+# Asked in this order; each is imported when it is asked.
+READERS = tuple(
+    "linkedin x facebook reddit mastodon bluesky telegram whatsapp wordpress ghost blogger medium substack"
+    " wix buttondown newsletters".split()
+)
+NAMES = (
+    "LinkedIn, X, Facebook, Reddit, Mastodon, Bluesky, Telegram, WhatsApp, WordPress, Ghost, Blogger, "
+    "Medium, Substack, Wix, Buttondown, Beehiiv"
+)
+
+
+# What they read does not say who of its writers the author is.
+ASKING = frozenset(("telegram", "whatsapp"))
+
+
+def recognised(archive: Archive) -> ModuleType | None:
+    """The reader of this archive; None where it is no export that any of them knows.
+
+    Raises SourceError for an export with more files than are listed: nobody knows what would be left out.
+    """
+    readers = (import_module(f"feature_pipeline.sources.platforms.{name}") for name in READERS)
+    reader = next((reader for reader in readers if reader.recognises(archive)), None)
+    if reader and archive.cut:
+        name = reader.__name__.rpartition(".")[2]
+        hint = "leave out the folders of its pictures and videos"
+        raise SourceError(f"{archive.path} is an export of {name}, and has over {MAX_ENTRIES:,} files", hint)
+    return reader
+
+
+def asks(reader: ModuleType) -> bool:
+    """Whether it takes the author's name."""
+    return reader.__name__.rpartition(".")[2] in ASKING
+
+
+def read(reader: ModuleType, archive: Archive, me: str = "") -> Iterator[Item]:
+    """What `reader` finds; `me` is the author's name in a chat, empty where it is not said. Raises SourceError."""
+    found: Iterator[Item] = reader.read(archive, me or None) if asks(reader) else reader.read(archive)
+    yield from found

@@ -1,0 +1,106 @@
+"""A folder of posts, or the same folder zipped: a file is a post, and its path in the folder its id."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
+
+from contracts.errors import SourceError
+from feature_pipeline.sources import Complete, Found, Item, Refusal
+from feature_pipeline.sources.files import documents, json_lines, obsidian, post_file
+from feature_pipeline.sources.files.archive import Archive, TooLargeError
+from feature_pipeline.sources.files.documents import DOCUMENTS
+from feature_pipeline.sources.files.post_file import TEXT, TEXTS
+
+LINES = frozenset((".jsonl", ".ndjson"))
+KNOWN = TEXTS | LINES | DOCUMENTS
+# What site generators make or fill in; every post in these is elsewhere too, or is none.
+NOT_POSTS = frozenset(("_site", "_layouts", "_includes", "node_modules", "__pycache__", "__MACOSX"))
+# A PDF in one of these belongs to a page, and is often another's.
+ATTACHED = frozenset("assets static public attachments files media images img downloads uploads".split())
+
+
+def posts(archive: Archive, source: str, without: Collection[str] = ()) -> Iterator[Item]:
+    """In the order of their paths, one in memory at a time. `without` are entries at the top that are no part of it."""
+    whole = True
+    for item in _items(archive, source, without):
+        # A line without its id, or a file that cannot be read, may be a post that was stored before.
+        whole &= not (isinstance(item, Refusal) and item.reason in ("unreadable", "bad_line"))
+        yield item
+    if whole:
+        yield Complete()
+
+
+def names(archive: Archive, without: Collection[str] = ()) -> Iterator[str]:
+    """Entries with the ending of a post; nothing hidden, and nothing that a site's generator made."""
+    return (name for name in archive.walk() if _suffix(name) in KNOWN and _shown(name, without))
+
+
+def _shown(name: str, without: Collection[str] = ()) -> bool:
+    parts = name.split("/")
+    return parts[0] not in without and not any(part.startswith(".") or part in NOT_POSTS for part in parts)
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 — a Path for each of 100,000 names takes seconds
+
+
+def _items(archive: Archive, source: str, without: Collection[str]) -> Iterator[Found]:
+    vault = obsidian.is_vault(archive)
+    templates = obsidian.templates(archive) if vault else frozenset()
+    # In a folder of posts, a .txt is a licence, a robots.txt or a word list; in one of .txt files only, it is the post.
+    only_text = all(_suffix(name) in TEXT for name in names(archive, without))
+    for name in names(archive, without):
+        kind = _suffix(name)
+        if "_drafts" in name.split("/"):
+            yield Refusal(source, name, "draft", "it is in _drafts")
+        elif vault and obsidian.is_template(name, templates):
+            yield Refusal(source, name, "not_a_post", "it is a template")
+        elif kind in TEXT and not only_text:
+            yield Refusal(source, name, "not_a_post", "a .txt beside other posts; to read it, give the file itself")
+        elif kind in DOCUMENTS and (vault or not ATTACHED.isdisjoint(name.lower().split("/")[:-1])):
+            yield Refusal(source, name, "not_a_post", "it is attached to a post; to read it, give the file itself")
+        elif kind in LINES:
+            yield from _lines(archive, name, source)
+        else:
+            yield _post(archive, name, source, vault)
+    yield from _refused(archive, source, without)
+
+
+def _refused(archive: Archive, source: str, without: Collection[str]) -> Iterator[Refusal]:
+    """What a zip hides, a link that leads elsewhere, and folders that may not be listed: nobody knows what is in them."""
+    for name, why in archive.refused.items():
+        if name in archive.closed:
+            yield Refusal(source, name, "unreadable", why)
+        elif archive.is_zip or (_suffix(name) in KNOWN and _shown(name, without)):
+            yield Refusal(source, name, "unsafe_entry", why)
+
+
+def _post(archive: Archive, name: str, source: str, vault: bool) -> Found:
+    path = PurePosixPath(name)
+    document = _suffix(name) in DOCUMENTS
+    limit = documents.MAX_BYTES if document else post_file.MAX_BYTES
+    try:
+        data = archive.read(name, limit)
+    except TooLargeError as error:
+        return Refusal(source, name, "too_large", error.message)
+    except SourceError as error:
+        return Refusal(source, name, "unreadable", str(error.__cause__ or error.message))
+    if document:
+        return documents.from_bytes(data, path, source, name)
+    return post_file.from_bytes(data, path, source, name, vault)
+
+
+def _lines(archive: Archive, name: str, source: str) -> Iterator[Found]:
+    """The file is their source, so that their own ids stay as they are."""
+    try:
+        with io.BytesIO(archive.read(name)) if archive.is_zip else (archive.path / name).open("rb") as file:
+            if not json_lines.has_texts(file):
+                yield Refusal(source, name, "not_a_post", 'its first line is no JSON object with a "text"')
+                return
+            file.seek(0)
+            yield from json_lines.read_lines(file, str(archive.path / name))
+    except (OSError, SourceError) as error:
+        yield Refusal(source, name, "unreadable", str(error))

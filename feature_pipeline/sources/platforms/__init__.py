@@ -1,0 +1,1 @@
+"""One file a platform: what it exports, and what its public API says."""

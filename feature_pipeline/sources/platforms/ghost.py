@@ -1,0 +1,247 @@
+"""Ghost: an export, answers of its Content or Admin API that were saved, or a live site.
+
+In the author's own export, posts for members are the author's words; what the public API withholds is a paywall.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import json
+import re
+import zoneinfo
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+
+from contracts.errors import SourceError
+from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.platforms.ghost_html import from_lexical, from_mobiledoc, only_markdown
+from feature_pipeline.sources.text import decode, to_date, web_address
+from feature_pipeline.sources.web.fetch import FetchError
+from feature_pipeline.sources.web.paging import pages
+from feature_pipeline.sources.web.visit import Visit
+
+EXPORT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*\{\s*\"(?:db|meta|data)\"\s*:")
+ANSWER = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*\{\s*\"(?:posts|pages)\"\s*:\s*\[")
+BODIES = (b'"html"', b'"lexical"', b'"mobiledoc"', b'"plaintext"')
+# "sent" went to subscribers by e-mail alone: it was published, too.
+PUBLISHED = frozenset(("published", "sent"))
+
+SCRIPT = re.compile(r"<script\b[^<>]*>", re.IGNORECASE)
+VALUE = re.compile(r"\b(data-(?:ghost|key|api|sodo-search))\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
+KEY = re.compile(r"[0-9a-fA-F]{8,64}\Z")
+HEAD_BYTES = 65_536
+MAX_FILES = 1_000  # that are looked at: exports of other platforms have many more
+
+
+def recognises(archive: Archive) -> bool:
+    return any(_exports(archive))
+
+
+def read(archive: Archive) -> Iterator[Item]:
+    """Published posts and pages. Raises SourceError where an export has no posts in it."""
+    yield from archive.refusals(str(archive.path))
+    whole, seen = not archive.refused, set[tuple[str, str]]()
+    for name in _exports(archive):
+        values = _json(archive, name)
+        if values is None:
+            yield Refusal(str(archive.path), name, "damaged", "it is no JSON that can be read: export the blog again")
+            whole = False
+            continue
+        data = _data(values)
+        whole = whole and data is not values  # an answer is a page of a list
+        for item in _posts(data, name, str(archive.path)):
+            if isinstance(item, RawPost) and (item.source, item.source_id) in seen:
+                item = Refusal(item.source, item.source_id, "duplicate_id", "it is in the export twice")
+            seen.add((item.source, item.source_id))
+            yield item
+    if whole and seen:
+        yield Complete()
+
+
+def found_in(html_text: str, url: str) -> str | None:
+    """The root of the Content API with the public key, as the page gives them to its own scripts."""
+    for script in SCRIPT.finditer(html_text):
+        said = {name.lower(): html.unescape(one or two) for name, one, two in VALUE.findall(script[0])}
+        site = said.get("data-ghost") or said.get("data-sodo-search")
+        root = said.get("data-api") or (site and f"{site.rstrip('/')}/ghost/api/content/")
+        if root and site and KEY.match(said.get("data-key", "")):
+            return web_address(f"{urljoin(url, root).rstrip('/')}/?{urlencode({'key': said['data-key']})}")
+    return None
+
+
+def visit(visit: Visit, url: str, api: str) -> Iterator[Item]:
+    """Every public post and page. `api` is what found_in returned."""
+    listing = _Listing(visit, url, api)
+    for kind in ("posts", "pages"):
+        yield from listing.items(kind)
+    if listing.whole:
+        yield Complete()
+
+
+def _exports(archive: Archive) -> Iterator[str]:
+    for name in (archive.find("*.json") or archive.names[:1])[:MAX_FILES]:
+        first = archive.head(name, HEAD_BYTES)
+        posts = b'"slug"' in first and any(body in first for body in BODIES)
+        export = EXPORT.match(first) and (b'"exported_on"' in first or (posts and b'"posts"' in first))
+        if export or (posts and ANSWER.match(first)):
+            yield name
+
+
+def _json(archive: Archive, name: str) -> Any:
+    try:
+        return json.loads(decode(archive.read(name)) or "")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _data(values: Any) -> Any:
+    """The tables of an export; an answer is its own."""
+    if isinstance(values, dict) and isinstance(values.get("db"), list) and values["db"]:
+        values = values["db"][0]
+    return values["data"] if isinstance(values, dict) and isinstance(values.get("data"), dict) else values
+
+
+def _rows(data: Any, table: str) -> list[dict[str, Any]]:
+    rows = data.get(table) if isinstance(data, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _posts(data: Any, name: str, path: str) -> Iterator[Found]:
+    if not isinstance(data, dict) or not ("posts" in data or "pages" in data):
+        there = ", ".join(data) if isinstance(data, dict) else type(data).__name__
+        raise SourceError(f'{name} has no "posts", only: {there or "nothing"}', "export the blog from Ghost again")
+    settings = {str(row.get("key")): row.get("value") for row in _rows(data, "settings")}
+    title = settings.get("title")
+    account = f"ghost:{title}" if isinstance(title, str) and title.strip() else path
+    zone = _zone(settings.get("timezone") or settings.get("active_timezone"))
+    writers = _writers(data)
+    for row in [*_rows(data, "posts"), *_rows(data, "pages")]:
+        post = {**row["data"], "url": row.get("url")} if isinstance(row.get("data"), dict) else row
+        answered = web_address(post.get("url")) if post is row else None
+        yield _post(post, f"ghost:{_host(answered)}" if answered else account, writers, zone)
+
+
+def _writers(data: dict[str, Any]) -> dict[str, str]:
+    """Names of the authors of each post that has its own, by the post's id; and of each user, by the user's."""
+    users = {str(row.get("id")): str(row.get("name") or "") for row in _rows(data, "users")}
+    names: dict[str, list[str]] = {}
+    for row in sorted(_rows(data, "posts_authors"), key=lambda row: str(row.get("sort_order", 0)).zfill(9)):
+        names.setdefault(str(row.get("post_id")), []).append(users.get(str(row.get("author_id")), ""))
+    return {**users, **{post: ", ".join(filter(None, found)) for post, found in names.items()}}
+
+
+def _post(post: dict[str, Any], source: str, writers: dict[str, str], zone: dt.tzinfo) -> Found:
+    source_id = str(post.get("id") or post.get("uuid") or post.get("slug") or post.get("url") or "?")
+    status = post.get("status", "published")
+    if status not in PUBLISHED:
+        return Refusal(source, source_id, "draft", f"its status is {status}")
+    if post.get("access") is False:
+        return Refusal(source, source_id, "paywall", "the site shows it to members only: export the blog")
+    text, markup = _text(post)
+    if not re.sub(r"<(?!img\b)[^<>]*>", "", html.unescape(text)).strip():
+        withheld = post.get("visibility", "public") != "public" and not post.keys() & {"lexical", "mobiledoc"}
+        return Refusal(source, source_id, "paywall" if withheld else "empty")
+    return RawPost(
+        source,
+        source_id,
+        str(post.get("title") or ""),
+        _day(post.get("published_at") or post.get("created_at"), zone),
+        web_address(post.get("canonical_url")) or web_address(post.get("url")),
+        text,
+        markup,
+        _writer(post, source_id, writers),
+    )
+
+
+def _text(post: dict[str, Any]) -> tuple[str, str]:
+    """The post as its readers saw it; where that is not kept, as the author's editor has it."""
+    for text in (post.get("html"), from_lexical(post.get("lexical"))):
+        if isinstance(text, str) and text.strip():
+            return text.replace("__GHOST_URL__", ""), "html"
+    markdown = only_markdown(post.get("mobiledoc"))
+    if markdown.strip():
+        return markdown, "markdown"
+    text = from_mobiledoc(post.get("mobiledoc"))
+    return (text, "html") if text.strip() else (str(post.get("plaintext") or post.get("markdown") or ""), "plain")
+
+
+def _writer(post: dict[str, Any], source_id: str, writers: dict[str, str]) -> str | None:
+    author = post.get("author") or post.get("primary_author")
+    rows = _rows(post, "authors") or ([author] if isinstance(author, dict) else [])
+    people = [row.get("data", row) for row in rows]
+    names = ", ".join(str(person["name"]) for person in people if isinstance(person, dict) and person.get("name"))
+    owner = author if isinstance(author, str | int) else post.get("author_id")
+    return names or writers.get(source_id) or writers.get(str(owner)) or None
+
+
+def _zone(name: Any) -> dt.tzinfo:
+    try:
+        return zoneinfo.ZoneInfo(name) if isinstance(name, str) else dt.UTC
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return dt.UTC
+
+
+def _day(said: Any, zone: dt.tzinfo) -> dt.date | None:
+    """In the blog's time zone: exports have UTC (milliseconds, before 2017), answers the zone's own time."""
+    try:
+        at = dt.datetime.fromtimestamp(said / 1000, dt.UTC) if isinstance(said, int) else _utc(str(said or ""))
+        return at.astimezone(zone).date() if at.utcoffset() == dt.timedelta(0) else at.date()
+    except (ValueError, OverflowError, OSError):
+        return to_date(said)
+
+
+def _utc(said: str) -> dt.datetime:
+    at = dt.datetime.fromisoformat(said)
+    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+
+
+def _is_last(answer: dict[str, Any], short: bool) -> bool:
+    """A site may give fewer on a page than asked for, and then says that there is a next."""
+    pages = answer["meta"].get("pagination") if isinstance(answer.get("meta"), dict) else None
+    return not pages["next"] if isinstance(pages, dict) and "next" in pages else short
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.lower().removeprefix("www.")
+
+
+class _Listing:
+    """One reading of the Content API. `whole` says whether everything that is public was listed."""
+
+    def __init__(self, visit: Visit, url: str, api: str) -> None:
+        self._visit = visit
+        self._root, _, query = api.partition("?")
+        self._key = parse_qs(query).get("key", [""])[0]
+        self.whole = True
+        self.source = f"ghost:{_host(url)}"
+        self._told: set[str] = set()
+
+    def items(self, kind: str) -> Iterator[Item]:
+        try:
+            for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
+                yield from self._new(rows)
+        except FetchError as error:
+            self.whole = False
+            detail = error.detail.replace(self._key, "…") if self._key else error.detail
+            yield Refusal(self.source, f"{self._root}{kind}/", error.reason, detail)
+
+    def _page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
+        answer = self._visit.json(
+            f"{self._root}{kind}/", key=self._key, limit=size, page=number, include="authors", formats="html"
+        )
+        rows = answer.get(kind) if isinstance(answer, dict) else None
+        if not isinstance(rows, list):
+            raise FetchError("bad_answer", f"the list of {kind} is no list")
+        return rows, _is_last(answer, len(rows) < size)
+
+    def _new(self, rows: list[Any]) -> Iterator[Found]:
+        """A post that moved to the next page meanwhile is told once."""
+        for row in rows:
+            if not isinstance(row, dict) or not row.get("id"):
+                yield Refusal(self.source, "?", "bad_item", "it has no id")
+            elif str(row["id"]) not in self._told:
+                self._told.add(str(row["id"]))
+                yield _post(row, self.source, {}, dt.UTC)

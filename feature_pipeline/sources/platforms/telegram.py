@@ -1,0 +1,209 @@
+"""Telegram Desktop's result.json: one channel or group, or a whole account.
+
+Whole accounts are read for what their owner wrote in groups. A channel is read where it was exported alone, which says that
+it is the author's own: among the channels of an account, those that one only reads look the same. Chats with one other
+person, with bots and with oneself are private.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from contracts.errors import SourceError
+from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
+from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.text import decode, to_date
+
+PRIVATE = frozenset(("personal_chat", "bot_chat", "saved_messages", "replies"))
+CHAT = re.compile(
+    rb'"type"\s*:\s*"(?:personal_chat|bot_chat|saved_messages|replies|(?:private|public)_(?:group|supergroup|channel))"'
+)
+ACCOUNT = re.compile(rb'\A\W*"about"\s*:\s*"[^"]*Telegram|"personal_information"\s*:\s*\{')
+# All that is looked at. Phone numbers, contacts, sessions and addresses go no further than the parser.
+KEPT = frozenset(
+    (
+        *("personal_information", "user_id", "chats", "left_chats", "list", "name", "type", "id", "messages", "date"),
+        *("from", "from_id", "text", "href", "language", "author", "forwarded_from", "forwarded_from_id"),
+        *("via_bot", "reply_to_message_id", "reply_to_peer_id"),
+    )
+)
+# Telegram Desktop writes control characters as \x1F, which JSON does not know.
+CONTROL = re.compile(r"(?<!\\)((?:\\\\)*)\\x([0-9A-Fa-f]{2})")
+WHOLE = (
+    "export your whole account: Settings → Advanced → Export Telegram data, with your account and your groups, as JSON"
+)
+
+
+def recognises(archive: Archive) -> bool:
+    return bool(_exports(archive))
+
+
+def read(archive: Archive, me: str | None = None) -> Iterator[Item]:
+    """The author's own messages. `me`, a name or an id as the export has it, says who that is where it does not.
+
+    Raises SourceError for a group's export that does not say whose it is, and for a private chat.
+    """
+    yield from archive.refusals(str(archive.path))
+    for name in _exports(archive):
+        export = _object(archive, name)
+        chats, alone = _chats(export, name)
+        owner = _owner(export, chats)
+        if alone:
+            _check(chats[0], owner, me, name)
+        for chat in chats:
+            yield from _chat(chat, owner, me, alone)
+    yield Complete()
+
+
+def _exports(archive: Archive) -> list[str]:
+    """A file that was given alone may be called anything."""
+    heads = {
+        name: archive.head(name) for name in archive.find("result*.json", *(("*.json",) if archive.is_file else ()))
+    }
+    return [name for name, head in heads.items() if CHAT.search(head) or ACCOUNT.search(head)]
+
+
+def _object(archive: Archive, name: str) -> dict[str, Any]:
+    text = decode(archive.read(name)) or ""
+    if "\\x" in text:
+        text = CONTROL.sub(r"\1\\u00\2", text)
+    try:
+        export = json.loads(text, object_pairs_hook=lambda pairs: {key: value for key, value in pairs if key in KEPT})
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{name} in {archive.path} is no JSON: {error}", "export it again, to its end") from error
+    if not isinstance(export, dict):
+        raise SourceError(f"{name} in {archive.path} is no JSON object", "export it again")
+    return export
+
+
+def _chats(export: dict[str, Any], name: str) -> tuple[list[dict[str, Any]], bool]:
+    """Each chat, and whether there is one because it was exported alone."""
+    if isinstance(export.get("messages"), list):
+        return [export], True
+    lists = [export[key] for key in ("chats", "left_chats") if isinstance(export.get(key), dict)]
+    found = [chat for chats in lists for chat in _objects(chats.get("list")) if isinstance(chat.get("messages"), list)]
+    if not found:
+        raise SourceError(f"{name} has neither messages nor chats, but {', '.join(export) or 'nothing'}", WHOLE)
+    return found, False
+
+
+def _owner(export: dict[str, Any], chats: list[dict[str, Any]]) -> str:
+    """The account's own id; the chat with oneself has it too. Empty where the export does not say."""
+    person = export.get("personal_information")
+    if isinstance(person, dict) and person.get("user_id"):
+        return _peer(person["user_id"])
+    return next((_peer(chat["id"]) for chat in chats if chat.get("type") == "saved_messages" and chat.get("id")), "")
+
+
+def _check(chat: dict[str, Any], owner: str, me: str | None, name: str) -> None:
+    """Raises SourceError where a chat that was exported alone must not be read, or nobody knows what of it."""
+    kind = chat.get("type")
+    if kind in PRIVATE:
+        raise SourceError(f"{name} is a private chat, and those are not read", "export a channel of yours, or a group")
+    if _is_channel(chat) or owner:
+        return
+    names = list(dict.fromkeys(_string(message.get("from")) for message in _objects(chat["messages"])))
+    found = ", ".join([name for name in names if name][:20])
+    if me is None:
+        raise SourceError(f"{name} does not say which of its writers you are: {found}", WHOLE)
+    if not any(_wrote(message, "", me) for message in _objects(chat["messages"])):
+        raise SourceError(f"nobody in {name} is {me!r}: its writers are {found}", "give the name as it stands there")
+
+
+def _chat(chat: dict[str, Any], owner: str, me: str | None, alone: bool) -> Iterator[Found]:
+    place = _place(chat)
+    source = f"telegram:{place}"
+    messages = {
+        str(message.get("id")): message for message in _objects(chat["messages"]) if message.get("type") == "message"
+    }
+    # In a channel that was exported alone, the channel itself is who writes.
+    owner_here = place if alone and _is_channel(chat) else owner
+    own = {key: message for key, message in messages.items() if _wrote(message, owner_here, me)}
+    if _is_channel(chat) and not alone and len(own) < len(messages):
+        others = len(messages) - len(own)
+        yield Refusal(source, place, "whose", f"{others} posts of a channel: if it is yours, export it alone")
+    for key, message in own.items():
+        yield _message(message, key, source, chat, own)
+
+
+def _wrote(message: dict[str, Any], owner: str, me: str | None) -> bool:
+    sender = _peer(message.get("from_id"))
+    return bool(owner and sender == owner) or bool(me and me in (sender, message.get("from")))
+
+
+def _message(
+    message: dict[str, Any], key: str, source: str, chat: dict[str, Any], own: dict[str, dict[str, Any]]
+) -> Found:
+    if chat.get("type") in PRIVATE or not str(chat.get("type")).endswith(("group", "channel")):
+        return Refusal(source, key, "private", "it is in a private chat")
+    if "forwarded_from" in message or "forwarded_from_id" in message:
+        return Refusal(source, key, "reshare", "it was forwarded")
+    if "via_bot" in message:
+        return Refusal(source, key, "via_bot", "a bot wrote it")
+    answered = message.get("reply_to_message_id")
+    is_reply = answered is not None and ("reply_to_peer_id" in message or str(answered) not in own)
+    text = _text(message.get("text"), is_reply)
+    if not text.strip():
+        return Refusal(source, key, "empty", "it has no text, as a picture may")
+    return RawPost(
+        source,
+        key,
+        title="",
+        date=to_date(message.get("date")),
+        url=None,
+        text=text,
+        markup="plain",
+        author=_string(message.get("author")) or _string(message.get("from")) or None,
+        format="reply" if is_reply else "note",
+    )
+
+
+def _text(said: Any, is_reply: bool) -> str:
+    """All of a text: a string, or a list of strings and of what is marked in it. A reply loses whom it names first."""
+    text, begun = "", False
+    for part in said if isinstance(said, list) else [said]:
+        kind, words = (part.get("type"), _string(part.get("text"))) if isinstance(part, dict) else ("", _string(part))
+        if is_reply and not begun and kind in ("mention", "mention_name"):
+            continue
+        begun = begun or bool(words.strip())
+        text += _marked(part, kind, words) if isinstance(part, dict) else words
+    return text.lstrip() if is_reply else text
+
+
+def _marked(part: dict[str, Any], kind: Any, words: str) -> str:
+    """A part as it is typed where there is no other way to show it; bold and the like are left to the eye."""
+    if kind == "text_link" and _string(part.get("href")) not in ("", words):
+        return f"{words} ({part['href']})"
+    if kind == "pre":
+        return f"\n```{_string(part.get('language'))}\n{words}\n```\n"
+    if kind == "blockquote":
+        quoted = "\n".join(f"> {line}" for line in words.split("\n"))
+        return f"{quoted}\n\n"
+    return words
+
+
+def _is_channel(chat: dict[str, Any]) -> bool:
+    return str(chat.get("type")).endswith("_channel")
+
+
+def _place(chat: dict[str, Any]) -> str:
+    """The chat's own id, as messages call whoever writes in the name of it."""
+    kind = str(chat.get("type"))
+    prefix = "channel" if kind.endswith(("_channel", "_supergroup")) else "chat" if kind.endswith("_group") else "user"
+    return f"{prefix}{chat.get('id')}"
+
+
+def _peer(value: object) -> str:
+    """Exports before 2021 have a user's number alone."""
+    return f"user{value}" if isinstance(value, int) else _string(value)
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,94 @@
+"""Posts of an API that lists them page by page, and gives the text of each at an address of its own.
+
+Text is asked for only where the listing says something new of a post. Knows nothing of any platform.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal, Unchanged
+from feature_pipeline.sources.memory import Seen
+from feature_pipeline.sources.web.fetch import FetchError
+from feature_pipeline.sources.web.visit import Visit
+
+MAX_REQUESTS = 500
+MAX_POSTS = 5_000
+
+LATER = "the rest is left for another run"
+
+Entry = dict[str, Any]
+
+
+def listed(visit: Visit, source: str, address: Callable[[int, int], str]) -> Iterator[Entry | Refusal | Complete]:
+    """Each post that the pages list, once; then Complete, or the Refusal that says why the listing ends early.
+
+    `address(page, offset)` is the page's: pages count from 1, `offset` is how many posts came before it. Platforms give
+    fewer on a page than asked for, so that only an empty page is the end.
+    """
+    seen: set[str] = set()
+    offset, whole = 0, True
+    for number in itertools.count(1):
+        url = address(number, offset)
+        page = _page(visit, source, url, len(seen))
+        if isinstance(page, Refusal):
+            yield page
+            return
+        if not page:
+            break
+        named = [entry for entry in page if isinstance(entry, dict) and entry.get("id")]
+        if len(named) < len(page):
+            whole = False
+            yield Refusal(source, url, "bad_answer", f"{len(page) - len(named)} of what it lists have no id")
+        new = {str(entry["id"]): entry for entry in named if str(entry["id"]) not in seen}
+        if not new:
+            yield Refusal(source, url, "bad_answer", "it lists nothing that was not on the pages before")
+            return
+        for entry in new.values():
+            why = _cap(visit, len(seen))
+            if why:
+                yield Refusal(source, url, why, LATER)
+                return
+            seen.add(str(entry["id"]))
+            yield entry
+        offset += len(page)
+    if whole:
+        yield Complete()
+
+
+def _page(visit: Visit, source: str, url: str, posts: int) -> list[Any] | Refusal:
+    why = _cap(visit, posts)
+    if why and posts:
+        return Refusal(source, url, why, LATER)
+    try:
+        page = visit.json(url)
+    except FetchError as error:
+        return Refusal(source, url, error.reason, error.detail)
+    return page if isinstance(page, list) else Refusal(source, url, "bad_answer", f"{url} answers no list of posts")
+
+
+def unless_same(
+    visit: Visit, source: str, source_id: str, address: str, changed: str, post: Callable[[Any], Found]
+) -> Iterator[Item]:
+    """The post at `address`, or Unchanged where `changed`, what the listing says of it, is as at the last run."""
+    before = visit.memory.before.get(address)
+    if before and before.posts and before.listed == changed:
+        visit.memory.now[address] = before
+        yield from (Unchanged(*name) for name in before.posts)
+        return
+    try:
+        item = post(visit.json(address))
+    except FetchError as error:
+        yield Refusal(source, source_id, error.reason, error.detail)
+        return
+    if isinstance(item, RawPost):
+        visit.memory.now[address] = Seen(listed=changed, posts=((item.source, item.source_id),))
+    yield item
+
+
+def _cap(visit: Visit, posts: int) -> str:
+    if visit.given_up:
+        return "deferred"
+    return "page_cap" if visit.fetched >= MAX_REQUESTS or posts >= MAX_POSTS else ""
