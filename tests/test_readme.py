@@ -139,7 +139,8 @@ def test_a_twin_command_in_a_sentence_exists(code: str) -> None:
 def test_an_option_in_a_sentence_is_one_of_some_command() -> None:
     named = {code.split()[0] for code in INLINE.findall(outside_blocks(README)) if code.startswith("--")}
     commands = list(typer.main.get_command(cli).commands.values())
-    commands += commands.pop([one.name for one in commands].index("models")).commands.values()
+    for group in ("models", "features"):
+        commands += commands.pop([one.name for one in commands].index(group)).commands.values()
     options = {option for one in commands for parameter in one.params for option in parameter.opts}
     assert named <= options
 
