@@ -284,3 +284,26 @@ def test_what_no_person_exports_is_an_error(real_data: Path, package: str) -> No
     path = next((real_data / "export_ghostmigrate" / "packages" / package).rglob("fixtures"))
     with pytest.raises(SourceError, match=r"has no posts, only \.json"):
         items(path)
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if EXPORTS[name].complete])
+def test_an_export_with_an_entry_that_is_refused_is_not_complete(tmp_path: Path, name: str) -> None:
+    """Nobody knows what it hides, so that nothing is taken for deleted."""
+    export = EXPORTS[name]
+    zipped = packed(tmp_path / "a.zip", {**export.files, "../outside.txt": "Out."})
+    found = items(zipped, export.me)
+    assert dict(reasons(found))["../outside.txt"] == "unsafe_entry"
+    assert len(posts(found)) == len(export.found)
+    assert Complete() not in found
+
+
+def test_an_export_with_a_row_that_is_refused_is_not_complete(tmp_path: Path) -> None:
+    entry, called = EXPORTS["newsletters"].alone
+    path = folder(tmp_path, {called: EXPORTS["newsletters"].files[entry]}) / called
+    assert items(path)[-1] == Complete()
+    columns = path.read_text(encoding="utf-8").splitlines()[0].count(",") + 2
+    with path.open("a", encoding="utf-8") as file:
+        file.write(",".join("x" * columns) + "\n")
+    found = items(path)
+    assert "bad_row" in dict(reasons(found)).values()
+    assert Complete() not in found

@@ -7,7 +7,7 @@ from importlib import import_module
 from types import ModuleType
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Item
+from feature_pipeline.sources import Complete, Item, Refusal
 from feature_pipeline.sources.files.archive import MAX_ENTRIES, Archive
 
 # Asked in this order; each is imported when it is asked.
@@ -23,6 +23,11 @@ NAMES = (
 
 # What they read does not say who of its writers the author is.
 ASKING = frozenset(("telegram", "whatsapp"))
+
+# Reasons that leave open which post it was: it may be one that was stored before.
+UNTOLD = frozenset(
+    "unsafe_entry unreadable not_text too_large bad_file bad_line bad_row bad_entry bad_item bad_post".split()
+)
 
 
 def recognised(archive: Archive) -> ModuleType | None:
@@ -45,6 +50,13 @@ def asks(reader: ModuleType) -> bool:
 
 
 def read(reader: ModuleType, archive: Archive, me: str = "") -> Iterator[Item]:
-    """What `reader` finds; `me` is the author's name in a chat, empty where it is not said. Raises SourceError."""
+    """What `reader` finds; `me` is the author's name in a chat, empty where it is not said. Raises SourceError.
+
+    An export of which a part cannot be read is not complete, whatever its reader says.
+    """
     found: Iterator[Item] = reader.read(archive, me or None) if asks(reader) else reader.read(archive)
-    yield from found
+    whole = True
+    for item in found:
+        whole = whole and not (isinstance(item, Refusal) and item.reason in UNTOLD)
+        if not isinstance(item, Complete) or (whole and not archive.refused):
+            yield item
