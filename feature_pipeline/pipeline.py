@@ -107,7 +107,7 @@ def collect(sources: Sequence[str], author: str, report: Report, limit: int | No
 
 def address(source: str) -> str:
     """As it is registered: a path from the root, so that it can be read again from anywhere."""
-    if source.startswith(("http://", "https://")):
+    if source.startswith(("http://", "https://")) or not source:  # no name is not the folder that one is in
         return source
     try:
         return str(Path(source).expanduser().absolute())

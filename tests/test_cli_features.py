@@ -65,6 +65,21 @@ def test_a_report_adds_up_and_is_kept(filled: Path, twin: Twin) -> None:
     assert twin("report", "--author", "Bea").code == 1
 
 
+def test_no_name_is_not_the_folder_that_one_is_in(folder: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a shell makes of a variable that is not set."""
+    monkeypatch.chdir(folder)
+    said = twin("ingest", "", "--author", "Ada", "--json")
+    assert (said.code, said.json["found"]) == (1, 0)
+    assert said.json["failed"][""].startswith("there is no ")
+
+
+def test_a_report_counts_replies(tmp_path: Path, twin: Twin) -> None:
+    table = "id,permalink,date,subreddit,body\n" + "".join(f"c{n},,2024-01-0{n + 1},x,{TEXTS[n]!r}\n" for n in (2, 3))
+    (tmp_path / "comments.csv").write_text(table.replace("'", '"'), encoding="utf-8")
+    said = twin("ingest", tmp_path / "comments.csv", "--author", "Ada")
+    assert "; 2 replies; " in said.out
+
+
 def test_sync_reads_every_source_again_and_one_that_fails_stops_no_other(
     filled: Path, twin: Twin, tmp_path: Path
 ) -> None:

@@ -87,6 +87,12 @@ def test_own_messages_are_whole_and_alone(tmp_path: Path, chat: str) -> None:
     assert reasons(items) == []
 
 
+def test_what_the_phone_adds_is_no_word_of_the_last_message_either(tmp_path: Path) -> None:
+    """The file ends with a line end, and so does its last message."""
+    items = read(tmp_path, "13/1/24, 10:00 - Bob: THEIRS\n13/1/24, 10:01 - Ann: Bye <This message was edited>\n")
+    assert texts(items) == ["Bye"]
+
+
 @pytest.mark.parametrize(
     ("start", "moment"),
     [

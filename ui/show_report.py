@@ -8,6 +8,8 @@ from typing import Any
 from contracts.records import SourceStatus, VersionStatus
 from ui.show import out
 
+PLURALS = {"article": "articles", "note": "notes", "reply": "replies", "document": "documents"}
+
 
 def report(found: Mapping[str, Any], as_json: bool) -> None:
     """`found` is a report as it is stored: `feature_pipeline.report.Report.as_json`."""
@@ -43,7 +45,7 @@ def _corpus(author: str, corpus: Mapping[str, Any]) -> None:
         return
     dates = f"{corpus['first']} to {corpus['last']}" if corpus["first"] else "without dates"
     shares = ", ".join(f"{name} {count}" for name, count in corpus["languages"].items())
-    formats = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in corpus["formats"].items())
+    formats = ", ".join(f"{count} {name if count == 1 else PLURALS[name]}" for name, count in corpus["formats"].items())
     print(f"  stored of {author}: {corpus['words']:,} words, {dates}; {formats}; languages: {shares}")
 
 

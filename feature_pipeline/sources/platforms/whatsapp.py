@@ -181,7 +181,7 @@ def _typed(text: str) -> str:
     first, _, rest = text.partition("\n")
     if LEFT_OUT.fullmatch(first.strip()):
         text = rest
-    text = APPENDED.sub("", text).strip()
+    text = APPENDED.sub("", text.strip()).strip()
     return "" if text.lower().rstrip(".") in DELETED else text
 
 
