@@ -85,18 +85,24 @@ class Intake:
         self.report.duplicate += sum(isinstance(item, RawPost) for item in items) - len(raws)
         fresh = _fresh(raws, known)
         same = [key for key in raws if key not in fresh]
-        same += [(item.source, item.source_id) for item in items if isinstance(item, Unchanged)]
+        for item in items:
+            if isinstance(item, Unchanged):
+                key = (item.source, item.source_id)
+                if key in known:
+                    same.append(key)
+                else:  # its memory is not kept, so that the next run reads it
+                    self.report.refuse(Refusal(*key, "unknown", "it is said to be unchanged, but is not stored"))
         for key in same:
-            self._count_unchanged(key, known.get(key))
-        met = [key for key in same if key in known]
+            self._count_unchanged(known[key])
+        met = list(same)
         for item in items:
             if isinstance(item, Refusal):
                 met += self._refused(item, known, place)
         met += self._clean([(raws[key], raw_hash) for key, raw_hash in fresh.items()], known, place)
         self.store.sightings.touch(place, met)
 
-    def _count_unchanged(self, key: Key, sighting: Sighting | None) -> None:
-        copy = sighting is not None and sighting.post_id != digest(self.author, *key)
+    def _count_unchanged(self, sighting: Sighting) -> None:
+        copy = sighting.post_id != digest(self.author, *sighting.key)
         self.report.duplicate += copy
         self.report.unchanged += not copy
 

@@ -114,3 +114,11 @@ def test_a_site_that_cannot_be_reached_loses_nothing(store: FeatureStore, blog: 
     blog["/robots.txt"] = Reply("busy", 503)
     report = ingest(store, blog)
     assert (report.deleted, report.stored, len(titles(store))) == (0, 0, 3)
+
+
+def test_a_forgotten_page_is_not_unchanged_but_forgotten(store: FeatureStore, blog: Blog) -> None:
+    ingest(store, blog)
+    store.forget("Ada", [store.find_post("Ada", f"{blog.url}/two")])
+    report = ingest(store, blog)
+    assert (report.unchanged, report.refused, report.found) == (2, {"forgotten": 1}, 3)
+    assert ingest(store, blog).refused == {"forgotten": 1}

@@ -271,6 +271,7 @@ class WritableLedger(Ledger):
                 rows = [{"author": author, "hash": value} for value in sorted(hashes - known)]
                 if rows:
                     db.execute(sql.insert(t.forgotten), rows)
+                db.execute(sql.delete(t.fetches).where(t.fetches.c.author == author))
                 self._erase(db, some)
         self._leave_no_trace()
 
