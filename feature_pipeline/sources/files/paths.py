@@ -81,11 +81,20 @@ def _export(reader: ModuleType, archive: Archive, me: str) -> Iterator[Item]:
 
 def _posts(archive: Archive, me: str) -> Iterator[Item]:
     _no_name(archive.path, me)
+    _not_part_of_an_export(archive.path)
     if next(folder.names(archive), None) is None:
         kinds = sorted({PurePath(name).suffix.lower() or "files without an ending" for name in archive.names[:10_000]})
         what = f"only {' '.join(kinds[:12])}" if kinds else "nothing"
         raise SourceError(f"{archive.path} has no posts, {what}", f"{READ}; hidden ones are not")
     yield from folder.posts(archive, str(archive.path))
+
+
+def _not_part_of_an_export(path: Path) -> None:
+    """Substack's table beside the posts says which of them are drafts; the posts do not."""
+    if path.name == "posts" and (path.parent / "posts.csv").is_file():
+        raise SourceError(
+            f"{path} is a part of an export, without the table that says what is a draft", f"give {path.parent}"
+        )
 
 
 def _folder(archive: Archive, me: str) -> Iterator[Item]:

@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from feature_pipeline.html.parser import Facts, ParseError, page
 from feature_pipeline.sources import Found, RawPost, Refusal
+from feature_pipeline.sources.files import not_public
 from feature_pipeline.sources.files.front_matter import BadFrontMatterError, FrontMatter, from_values, split
 from feature_pipeline.sources.files.headings import date_of_name, split_title, title_of_name
 from feature_pipeline.sources.text import decode, web_address
@@ -25,6 +26,8 @@ def from_bytes(data: bytes, path: PurePath, source: str, source_id: str, vault: 
     text = decode(data)
     if text is None:
         return Refusal(source, source_id, "not_text", "its bytes are those of another kind of file")
+    if why := not_public.told(text, path):
+        return Refusal(source, source_id, *why)
     return from_text(text, path, source, source_id, vault)
 
 

@@ -120,6 +120,12 @@ def _chats(archive: Archive) -> list[str]:
     return [name for name in archive.find("_chat.txt", "*whatsapp*.txt", *alone) if _begins(archive.head(name))]
 
 
+def is_chat(head: str) -> bool:
+    """Whether a text begins as a chat does, whatever it is called: two lines with a moment, and somebody's name."""
+    starts = [start for line in head.split("\n") if (start := START.match(line.removesuffix("\r")))]
+    return len(starts) > 1 and any(NAMED.match(start["rest"]) for start in starts)
+
+
 def _begins(head: bytes) -> bool:
     return any(START.match(line) for line in head.decode("utf-8-sig", "ignore").split("\n")[:3])
 
