@@ -57,7 +57,8 @@ def ground(text: str, passages: Sequence[Passage], question: str = "") -> Ground
         number, first, last = _quotation(_words(question), sources, passages)
         spans[number] = (first, last)
         passage = passages[number - 1]
-        pieces.append(f"\n\nI wrote in “{passage.title}”: “{passage.text[first:last]}” [{number}]")
+        where = f" in “{passage.title}”" if passage.title else ""  # a note has no title
+        pieces.append(f"\n\nI wrote{where}: “{passage.text[first:last]}” [{number}]")
     citations = tuple(_citation(number, passages[number - 1], *spans[number]) for number in sorted(spans))
     return Grounded("".join(pieces).strip(), citations)
 

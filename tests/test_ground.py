@@ -70,3 +70,9 @@ def test_array_subscripts_stay() -> None:
 def test_sentences_have_exact_offsets() -> None:
     text = " One. Two!  “Three?” four\nfive "
     assert [text[a:b] for a, b in sentences(text)] == ["One.", "Two!", "“Three?”", "four", "five"]
+
+
+def test_a_note_is_quoted_without_the_title_that_it_has_not() -> None:
+    note = passage(1, POST).model_copy(update={"title": ""})
+    made = ground("Cheese is a fine thing to have in a house.", [note], "How is a seized seatpost freed?")
+    assert "\n\nI wrote: “" in made.text

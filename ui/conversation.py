@@ -268,8 +268,11 @@ class Page:
 
     def _open(self, author: str | None) -> Updates:
         models = self._app.twin.models(author) if author else []
-        titles = [post.title for post in self._app.store.posts(author, EXAMPLES)] if author else []
-        examples = [{"text": f"What did you write in “{html.short(title)}”?"} for title in titles if title]
+        posts = (
+            self._app.store.posts(author, 10 * EXAMPLES) if author else []
+        )  # among them may be notes, without titles
+        titles = [post.title for post in posts if post.title][:EXAMPLES]
+        examples = [{"text": f"What did you write in “{html.short(title)}”?"} for title in titles]
         settings = self._app.settings
         small = settings.base_model == DEFAULT_BASE_MODEL and not settings.remote_url
         notices = html.notices(author, author == SAMPLE_AUTHOR, models[0] != BASE, small) if author else ""

@@ -70,7 +70,9 @@ def _line(stage: str, done: int, of: int | None) -> None:
 
 def passages(found: Sequence[Passage]) -> None:
     for number, passage in enumerate(found, start=1):
-        print(f"[{number}] {passage.title} ({passage.date or 'no date'})  {passage.url or passage.source_id}")
+        print(
+            f"[{number}] {passage.title or 'Untitled'} ({passage.date or 'no date'})  {passage.url or passage.source_id}"
+        )
         print("    " + " ".join(passage.text.split())[:200])
     if not found:
         print("nothing found")
@@ -160,7 +162,7 @@ def answer(events: Iterable[Event], as_json: bool) -> None:
         return
     print(whole.answer)
     for citation in whole.citations:
-        print(f"\n[{citation.marker}] {citation.title}  {citation.url or citation.post_id}")
+        print(f"\n[{citation.marker}] {citation.title or 'Untitled'}  {citation.url or citation.post_id}")
         print(f"    “{' '.join(citation.text.split())}”")
     print(f"\n{whole.model}, snapshot {whole.snapshot}, {whole.timings['total']:.1f} s", file=sys.stderr)
 
