@@ -7,6 +7,7 @@ collision never costs a post. A sketch is 128 bytes and is kept with the post: n
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
@@ -60,6 +61,10 @@ def alike(one: str, other: str) -> bool:
     a, b = sorted((_words(one), _words(other)))
     if len(a) < SHORT or len(b) < SHORT:
         return a == b != [] or (_numbers(a) == _numbers(b) and _alike_short(a, b))
+    numbers = Counter(_numbers(a)), Counter(_numbers(b))
+    # A number may be added in one place; where each has one that the other lacks, it is the next of a series.
+    if not (numbers[0] <= numbers[1] or numbers[1] <= numbers[0]):
+        return False
     mine, theirs = (set(zip(words, words[1:], words[2:], strict=False)) for words in (a, b))
     return len(mine & theirs) >= ALIKE * len(mine | theirs)
 

@@ -6,6 +6,7 @@ others not at all, and the next run goes on where it ended.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -39,12 +40,18 @@ def run(
 ) -> Report:
     """Bring the author's features in step with the sources. A source that cannot be read does not stop the others."""
     began = time.monotonic()
+    addresses = [address(source) for source in sources]
     with store.writing(f"an ingest of {author!r}"):
         report, version = Report(author), version_to_build(store, chunker)
-        run_id, cut = store.start_run(author, sources, reference), Chunker.of(version.chunker) or chunker
+        run_id, cut = (
+            store.start_run(author, [*map(without_secret, addresses)], reference),
+            Chunker.of(version.chunker) or chunker,
+        )
         intake = Intake(store, author, reference, run_id, version, cut, engine or LocalEngine(), report, progress)
-        for source in map(address, sources):
-            if limit is None or report.found < limit:
+        for source in addresses:
+            if without_secret(source) != source:
+                report.failed[without_secret(source)] = "an address with a user name or password is not read"
+            elif limit is None or report.found < limit:
                 intake.source(source, None if limit is None else limit - report.found, allow_delete)
         build(intake)
         if store.active() not in (None, version):
@@ -107,12 +114,17 @@ def collect(sources: Sequence[str], author: str, report: Report, limit: int | No
 
 def address(source: str) -> str:
     """As it is registered: a path from the root, so that it can be read again from anywhere."""
-    if source.startswith(("http://", "https://")) or not source:  # no name is not the folder that one is in
+    if "://" in source or not source:  # no name is not the folder that one is in
         return source
     try:
         return str(Path(source).expanduser().absolute())
     except (RuntimeError, ValueError):  # no such home, or a NUL: its reader says so
         return source
+
+
+def without_secret(source: str) -> str:
+    """An address as it may be kept and shown: without the user name and password that somebody put into it."""
+    return re.sub(r"\A([a-z][a-z0-9+.-]*://)[^/?#]*@", r"\1…@", source, flags=re.IGNORECASE)
 
 
 def check_author(name: str) -> str:

@@ -165,3 +165,16 @@ def test_feature_versions_are_built_used_and_rolled_back(
     assert twin("ingest", filled, "--author", "Ada", "--json").json["snapshot"]["feature_version"] == first["id"]
     said = twin("features", "use", "nothing")
     assert (said.code, "0 feature versions begin with 'nothing'" in said.err) == (1, True)
+
+
+def test_a_password_in_an_address_is_neither_used_nor_kept(filled: Path, twin: Twin, own_home: Path) -> None:
+    said = twin("ingest", "https://ada:canary@ada.example/", filled, "--author", "Ada", "--json")
+    assert (said.code, said.json["unchanged"]) == (1, 4)
+    assert list(said.json["failed"]) == ["https://…@ada.example/"]
+    assert not any(b"canary" in path.read_bytes() for path in own_home.rglob("*") if path.is_file())
+
+
+def test_what_was_forgotten_stays_so_when_all_the_rest_is(filled: Path, twin: Twin) -> None:
+    assert twin("forget", "--author", "Ada", "--post", "2.md", "--yes").code == 0
+    assert twin("forget", "--author", "Ada", "--everything", "--yes").code == 0
+    assert twin("ingest", filled, "--author", "Ada", "--json").json["refused"] == {"forgotten": 1}

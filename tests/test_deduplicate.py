@@ -98,3 +98,9 @@ def test_alike_is_symmetric() -> None:
         one = text(rng, words)
         other = copied(rng, one, 0.05)
         assert alike(one, other) == alike(other, one)
+
+
+def test_the_next_of_a_series_is_another_post_however_long_it_is() -> None:
+    body = text(random.Random(5), 150)
+    assert not alike(f"Report 41\n\n{body}", f"Report 42\n\n{body}")
+    assert alike(body, f"First published on 3 May 2024.\n\n{body}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,7 +68,7 @@ def ingest(
             progress=progress,
         )
     show_report.report(report.as_json(), as_json)
-    if not report.stored:
+    if report.failed or not report.stored:
         raise typer.Exit(1)
 
 
@@ -106,7 +105,8 @@ def _dry_run(sources: list[str], author: str, limit: int | None, as_json: bool) 
         if as_json:
             show.out(row, lines=True)
         else:
-            print(f"{row['date'] or '?'!s:10}  {row['title'] or row['reason'] or '(a note)'}  ({row['id']})")
+            what = row["title"] or row["reason"] or "(a note)"
+            print(show.one_line(f"{row['date'] or '?'!s:10}  {what}  ({row['id']})"))
     for source, error in report.failed.items():
         print(f"{source}: {error}", file=sys.stderr)
     if not taken:
@@ -181,11 +181,12 @@ def forget(
         raise UsageError("--json cannot ask", "add --yes where you are sure")
     parts = app()
     parts.store.require_author(author)
+    ids = [parts.store.find_post(author, name) for name in post or []]  # before anything is asked
     what = f"everything of {author}" if everything else f"{source or ', '.join(post or [])} of {author}"
     if not yes and not typer.confirm(f"Forget {what}? This cannot be undone.", err=True):
         raise typer.Exit(1)
     with parts.store.writing(f"forgetting {what}"):
-        gone = _forget(parts, author, post or [], source)
+        gone = _forget(parts, author, ids, source)
     flagged = [version.name for version in parts.registry.flag_forgotten(gone)]
     if as_json:
         show.out({"author": author, "posts": gone, "adapters": flagged})
@@ -195,9 +196,8 @@ def forget(
         print(f"  {name} was trained on some of them: train again, and delete it")
 
 
-def _forget(parts: App, author: str, posts: Sequence[str], source: str | None) -> list[str]:
-    if posts:
-        ids = [parts.store.find_post(author, name) for name in posts]
+def _forget(parts: App, author: str, ids: list[str], source: str | None) -> list[str]:
+    if ids:
         parts.store.forget(author, ids)
         return ids
     if source is not None:

@@ -22,6 +22,11 @@ def out(value: Any, lines: bool = False) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=None if lines else 2, default=str), flush=True)
 
 
+def one_line(text: str) -> str:
+    """A name from elsewhere may hold line ends, or what a terminal obeys."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
 def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts.records import SourceStatus, VersionStatus
-from ui.show import out
+from ui.show import one_line, out
 
 PLURALS = {"article": "articles", "note": "notes", "reply": "replies", "document": "documents"}
 
@@ -22,7 +22,7 @@ def report(found: Mapping[str, Any], as_json: bool) -> None:
     print(f"  {'duplicate':10} {found['duplicate']:>6}")
     print(f"  {'refused':10} {sum(found['refused'].values()):>6}")
     for reason, count in sorted(found["refused"].items(), key=lambda pair: (-pair[1], pair[0])):
-        print(f"    {reason} × {count}: {'; '.join(found['examples_of_refusals'][reason])[:160]}")
+        print(one_line(f"    {reason} × {count}: {'; '.join(found['examples_of_refusals'][reason])[:160]}"))
     print(f"  {'failed':10} {len(found['failed']):>6}")
     for source, error in found["failed"].items():
         print(f"    {source}: {error}")

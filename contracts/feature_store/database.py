@@ -30,7 +30,7 @@ class Database:
             schema = self.remember("schema", "1" if old else t.SCHEMA)
         except (OSError, SQLAlchemyError, ImportError, StoreError) as error:
             raise StoreError(
-                f"the feature store in {home} cannot be opened: {error}", "check TWIN_HOME and TWIN_DATABASE_URL"
+                f"the feature store in {home} cannot be opened: {_said(error)}", "check TWIN_HOME and TWIN_DATABASE_URL"
             ) from error
         if schema != t.SCHEMA:
             self.close()
@@ -83,6 +83,11 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _said(error: Exception) -> str:
+    """In the database's own words, without SQLAlchemy's pointer to its manual."""
+    return str(getattr(error, "orig", None) or getattr(error, "message", None) or error)
 
 
 def slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

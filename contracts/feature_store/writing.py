@@ -294,13 +294,13 @@ class WritableLedger(Ledger):
         return ids
 
     def forget_author(self, author: str) -> list[str]:
-        """Everything of the author's. Returns the ids of their posts."""
+        """Everything of the author's but the hashes of what was forgotten before. Returns the ids of their posts."""
         with self._begin(write=True) as db:
             ids = list(db.scalars(sql.select(t.posts.c.id).where(t.posts.c.author == author)))
             dead = db.scalars(sql.select(t.tombstones.c.post_id).where(t.tombstones.c.author == author))
             for some in slices([*ids, *dead]):
                 self._erase(db, some)
-            for table in (t.sources, t.sightings, t.fetches, t.runs, t.forgotten, t.tombstones):
+            for table in (t.sources, t.sightings, t.fetches, t.runs, t.tombstones):
                 db.execute(sql.delete(table).where(table.c.author == author))
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))
         self._leave_no_trace()
