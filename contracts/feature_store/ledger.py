@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,9 +42,8 @@ class Ledger:
         home: Path,
         embedder: Embedder,
         database_url: str | None = None,
-        load: Callable[[str], Embedder] | None = None,
     ) -> None:
-        self._home, self.embedder, self._load = home, embedder, load
+        self._home, self.embedder = home, embedder
         self._snapshot: tuple[tuple[str, int], Snapshot] | None = None
         self._database = Database(home, database_url)
         self._begin = self._database.begin

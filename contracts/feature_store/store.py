@@ -80,8 +80,7 @@ class FeatureStore(WritableLedger):
     def embedder_of(self, version: FeatureVersion) -> Embedder:
         """The embedder that made the version's vectors, loaded by its name where the settings name another one."""
         if self._loaded.fingerprint != version.embedder:
-            named = version.embedder_name and self._load is not None
-            self._loaded = self._load(version.embedder_name) if named and self._load else self.embedder
+            self._loaded = self._load(version.embedder_name) if self._load and version.embedder_name else self.embedder
         if self._loaded.fingerprint != version.embedder:
             found = self._loaded.fingerprint
             self._loaded = self.embedder

@@ -5,9 +5,7 @@ A new embedder or chunker is a new version, built beside the old one, and served
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 
@@ -15,9 +13,6 @@ from contracts.errors import NotFound
 from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, now
 from contracts.records import VersionStatus, digest
-
-if TYPE_CHECKING:
-    from contracts.embedder import Embedder
 
 
 @dataclass(frozen=True)
@@ -125,7 +120,3 @@ class FeatureVersions:
 def _last(db: sql.Connection) -> str | None:
     found: str | None = db.scalar(sql.select(t.activations.c.version).order_by(t.activations.c.id.desc()).limit(1))
     return found
-
-
-Loader = Callable[[str], "Embedder"]
-"""An embedder by the name that TWIN_EMBEDDER gives it."""
