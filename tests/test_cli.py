@@ -132,6 +132,29 @@ def test_stopping_a_command_is_said_and_is_no_traceback(home: Path, tmp_path: Pa
     assert err.count("\n") == 2
 
 
+def test_a_ctrl_c_in_a_destructor_is_not_lost() -> None:
+    program = """
+import os, signal, sys, time
+from ui.cli import heard_again
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+sys.unraisablehook = heard_again
+try:
+    Interrupted()
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=15, preexec_fn=hear_ctrl_c
+    )
+    assert (process.stdout, process.stderr) == ("heard\n", "")
+
+
 def test_a_wrong_setting_ends_with_two(home: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWIN_TEMPERATURE", "hot")
     said = twin("status")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -141,10 +143,19 @@ def doctor(as_json: Json = False) -> None:
     show.checks(list(checks(app)), as_json)
 
 
+def heard_again(lost: Any) -> None:
+    """A Ctrl-C that came while a destructor or an import's callback ran is dropped by Python: it is sent once more."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def main() -> None:
     """Errors of ours are one or two lines on stderr: exit code 2 for a wrong request, 1 for anything else."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    sys.unraisablehook = heard_again
     try:
         cli()
     except UsageError as error:
