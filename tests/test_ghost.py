@@ -331,6 +331,8 @@ def test_a_page_that_fails_ends_the_listing_without_complete(
     found = visited(site)
     assert len(posts(found)) == 100
     assert [reason for _, reason in reasons(found)] == [reason]
+    assert KEY not in str(found)
+    assert "/ghost/api/content/pages/" in site.asked[-1]  # the other list is read all the same
     assert Complete() not in found
 
 

@@ -20,7 +20,7 @@ from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.platforms.ghost_html import from_lexical, from_mobiledoc, only_markdown
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError
-from feature_pipeline.sources.web.paging import pages
+from feature_pipeline.sources.web.paging import pages, posts_and_pages
 from feature_pipeline.sources.web.visit import Visit
 
 EXPORT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*\{\s*\"(?:db|meta|data)\"\s*:")
@@ -74,11 +74,7 @@ def found_in(html_text: str, url: str) -> str | None:
 
 def visit(visit: Visit, url: str, api: str) -> Iterator[Item]:
     """Every public post and page. `api` is what found_in returned."""
-    listing = _Listing(visit, url, api)
-    for kind in ("posts", "pages"):
-        yield from listing.items(kind)
-    if listing.whole:
-        yield Complete()
+    yield from posts_and_pages(_Listing(visit, url, api))
 
 
 def _exports(archive: Archive) -> Iterator[str]:
@@ -209,33 +205,36 @@ def _host(url: str) -> str:
 
 
 class _Listing:
-    """One reading of the Content API. `whole` says whether everything that is public was listed."""
+    """One reading of the Content API."""
 
     def __init__(self, visit: Visit, url: str, api: str) -> None:
         self._visit = visit
         self._root, _, query = api.partition("?")
         self._key = parse_qs(query).get("key", [""])[0]
-        self.whole = True
         self.source = f"ghost:{_host(url)}"
         self._told: set[str] = set()
 
+    def address(self, kind: str) -> str:
+        return f"{self._root}{kind}/"
+
     def items(self, kind: str) -> Iterator[Item]:
-        try:
-            for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
-                yield from self._new(rows)
-        except FetchError as error:
-            self.whole = False
-            detail = error.detail.replace(self._key, "…") if self._key else error.detail
-            yield Refusal(self.source, f"{self._root}{kind}/", error.reason, detail)
+        for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
+            yield from self._new(rows)
 
     def _page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
-        answer = self._visit.json(
-            f"{self._root}{kind}/", key=self._key, limit=size, page=number, include="authors", formats="html"
-        )
+        answer = self._ask(kind, limit=size, page=number, include="authors", formats="html")
         rows = answer.get(kind) if isinstance(answer, dict) else None
         if not isinstance(rows, list):
             raise FetchError("bad_answer", f"the list of {kind} is no list")
         return rows, _is_last(answer, len(rows) < size)
+
+    def _ask(self, kind: str, **query: str | int) -> Any:
+        """Raises FetchError, which is shown to people, without the key."""
+        try:
+            return self._visit.json(self.address(kind), key=self._key, **query)
+        except FetchError as error:
+            detail = error.detail.replace(self._key, "…") if self._key else error.detail
+            raise FetchError(error.reason, detail, error.status) from error
 
     def _new(self, rows: list[Any]) -> Iterator[Found]:
         """A post that moved to the next page meanwhile is told once."""

@@ -22,7 +22,7 @@ from feature_pipeline.sources.files.xml_export import BadXmlError, Element, elem
 from feature_pipeline.sources.platforms.wordpress_html import plain_title, to_html
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError
-from feature_pipeline.sources.web.paging import pages
+from feature_pipeline.sources.web.paging import pages, posts_and_pages
 from feature_pipeline.sources.web.visit import Visit
 
 MARKS = (b"wordpress.org/export/", b"<wp:wxr_version>")
@@ -82,11 +82,7 @@ def found_in(html_text: str, url: str) -> str | None:
 
 def visit(visit: Visit, url: str, api: str) -> Iterator[Item]:
     """Every public post and page. `api` is what found_in returned."""
-    listing = _Listing(visit, url, api)
-    for kind in ("posts", "pages"):
-        yield from listing.items(kind)
-    if listing.whole:
-        yield Complete()
+    yield from posts_and_pages(_Listing(visit, url, api))
 
 
 def _exports(archive: Archive) -> Iterator[str]:
@@ -245,24 +241,22 @@ def _account(site: str) -> str:
 
 
 class _Listing:
-    """One reading of the API of a site. `whole` says whether everything that is public was listed."""
+    """One reading of the API of a site."""
 
     def __init__(self, visit: Visit, url: str, api: str) -> None:
         self._visit = visit
         dotcom = re.search(r"/wp/v2/sites/([^/?]+)/?\Z", api)
         self._root = f"{api.removesuffix('/')}/{'' if dotcom else 'wp/v2/'}"
-        self.whole = True
         self._told: set[str] = set()
         self.source = _account(urljoin(url, "/") if dotcom else self._home(api, url)) or url
         self._names = self._users()
 
+    def address(self, kind: str) -> str:
+        return f"{self._root}{kind}"
+
     def items(self, kind: str) -> Iterator[Item]:
-        try:
-            for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
-                yield from self._new(rows)
-        except FetchError as error:
-            self.whole = False
-            yield Refusal(self.source, f"{self._root}{kind}", error.reason, error.detail)
+        for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
+            yield from self._new(rows)
 
     def _page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
         try:
@@ -284,7 +278,7 @@ class _Listing:
             self._told.add(number)
 
     def _ask(self, path: str, **query: str | int) -> Any:
-        address = self._root + path
+        address = self.address(path)
         return self._visit.json(f"{address}{'&' if '?' in address else '?'}{urlencode(query, safe=',')}")
 
     def _home(self, api: str, url: str) -> str:

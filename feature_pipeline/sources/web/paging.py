@@ -1,4 +1,4 @@
-"""Pages of an API that gives whole posts, a hundred at a time: fewer, where so many are over what is read of an answer.
+"""An API that gives whole posts, page by page: a hundred at a time, or fewer where those are over what is read.
 
 Knows nothing of any platform.
 """
@@ -6,8 +6,9 @@ Knows nothing of any platform.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
+from feature_pipeline.sources import Complete, Item, Refusal
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.visit import Visit
 
@@ -17,6 +18,29 @@ MAX_POSTS = 5_000
 
 Ask = Callable[[int, int], tuple[list[Any], bool]]
 """(number of the page, from 1; posts a page) → the posts, and whether it is the last page."""
+
+
+class Listing(Protocol):
+    """One reading of such an API."""
+
+    source: str
+
+    def address(self, kind: str) -> str: ...
+
+    def items(self, kind: str) -> Iterator[Item]: ...
+
+
+def posts_and_pages(listing: Listing) -> Iterator[Item]:
+    """All that the site shows to everybody. Where the listing of one kind ends early, the other is read all the same."""
+    whole = True
+    for kind in ("posts", "pages"):
+        try:
+            yield from listing.items(kind)
+        except FetchError as error:
+            whole = False
+            yield Refusal(listing.source, listing.address(kind), error.reason, error.detail)
+    if whole:
+        yield Complete()
 
 
 def pages(visit: Visit, ask: Ask, told: set[str]) -> Iterator[list[Any]]:
