@@ -1,0 +1,62 @@
+"""What a version proved, as records. Loads nothing heavy: reports and cards are made from these alone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from contracts.records import Figure, Record, Span
+
+Condition = Literal["base", "base+retrieval", "adapter", "adapter+retrieval"]
+CONDITIONS: tuple[Condition, ...] = ("base", "base+retrieval", "adapter", "adapter+retrieval")
+HUMAN = "human"
+"""The author's own held-out posts: the ceiling."""
+OTHERS = "others"
+"""The reference authors' posts: the floor."""
+
+
+class Written(Record):
+    """One generated text: which model wrote it, with or without passages, for the instruction of a held-out post."""
+
+    condition: Condition
+    post_id: str
+    """The held-out post whose instruction was given."""
+    seed: int
+    instruction: str
+    text: str
+    evidence: tuple[Span, ...] = ()
+
+
+class Copied(Record):
+    """The longest span that a generated text shares with a post that the model was trained on or was shown."""
+
+    words: int
+    text: str
+    post_id: str
+    condition: Condition
+
+
+class Evaluation(Record):
+    """What a version proved; stored as evaluation.json beside its card."""
+
+    figures: dict[str, Figure]
+    deltas: dict[str, float]
+    """Post id of a held-out post → NLL(base) − NLL(adapter), nats per byte."""
+    reference_deltas: dict[str, float]
+    written: tuple[Written, ...]
+    verification: dict[str, list[float]]
+    """Condition, `human` or `others` → verification score of each pooled text."""
+    longest_copy: Copied | None
+
+
+class Comparison(Record):
+    """Two versions on the same posts: b − a."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    """Of a two-sided paired permutation test."""
+    smallest_detectable: float
+    """The difference that such a test finds four times in five at the 5 % level."""
+    n: int
+    """Posts that both were measured on."""
