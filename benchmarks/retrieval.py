@@ -20,6 +20,7 @@ from statistics import mean
 from benchmarks import in_home
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import best
 from contracts.feature_store.store import CANDIDATES
 from contracts.records import Passage, Post
 from feature_pipeline import pipeline
@@ -27,7 +28,7 @@ from feature_pipeline.batches import LocalEngine
 from feature_pipeline.chunk import DEFAULT, Chunker
 from feature_pipeline.intake import Intake
 from feature_pipeline.report import Report
-from inference_pipeline.retrieve import LEAST_SIMILARITY, _best
+from inference_pipeline.retrieve import LEAST_SIMILARITY
 
 TOP = 5
 AUTHOR = "skeeto"
@@ -118,7 +119,7 @@ def _sentences(text: str) -> list[list[str]]:
 
 
 def _search(store: FeatureStore, query: str, author: str, candidates: int) -> list[Passage]:
-    return _best(store, store.search(query, author, candidates), 20)
+    return best(store, store.search(query, author, candidates), 20)
 
 
 def _abstention(store: FeatureStore, foreign: list[str]) -> None:

@@ -1,14 +1,13 @@
-"""Find the passages that a question is answered from: dense and BM25 rankings fused, or nothing where nothing fits."""
+"""Find the passages that a question is answered from: the best ones, the newest ones, or none where nothing fits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from contracts.feature_store import FeatureStore, Hit
+from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import best
 from contracts.records import Passage
 
-RRF_K = 60  # Cormack, Clarke and Büttcher 2009
 # Under this cosine of question and nearest chunk, no passage is about the question; docs/decisions/0005 has the curve.
 LEAST_SIMILARITY = 0.35
 
@@ -28,25 +27,10 @@ def retrieve(store: FeatureStore, question: str, author: str, limit: int) -> lis
     if asks_for_news(question):
         return store.newest(author, limit)
     hits = store.search(question, author)
-    return _best(store, hits, limit) if any(hit.similarity >= LEAST_SIMILARITY for hit in hits) else []
-
-
-def search(store: FeatureStore, query: str, author: str, limit: int) -> list[Passage]:
-    """The best passages for a query, whether or not they fit it."""
-    return _best(store, store.search(query, author), limit)
-
-
-def _best(store: FeatureStore, hits: Sequence[Hit], limit: int) -> list[Passage]:
-    best = sorted(hits, key=lambda hit: (-_fused(hit), hit.chunk_id))[:limit]
-    return store.passages({hit.chunk_id: (_fused(hit), hit.similarity) for hit in best})
+    return best(store, hits, limit) if any(hit.similarity >= LEAST_SIMILARITY for hit in hits) else []
 
 
 def asks_for_news(question: str) -> bool:
     """Whether it asks what is new, and names no topic to search for: "What have you written about lately?"."""
     words = re.findall(r"[^\W_]+(?:'[^\W_]+)?", question.lower().replace("’", "'"))
     return bool(_RECENT.search(question)) and all(word in _NO_TOPIC for word in words)
-
-
-def _fused(hit: Hit) -> float:
-    """Reciprocal rank fusion: Σ 1 / (k + rank) over the rankings that found the chunk."""
-    return sum(1 / (RRF_K + rank) for rank in (hit.dense_rank, hit.bm25_rank) if rank is not None)

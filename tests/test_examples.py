@@ -9,9 +9,10 @@ import pytest
 
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import search
 from contracts.records import Post
 from feature_pipeline import pipeline
-from inference_pipeline.retrieve import LEAST_SIMILARITY, retrieve, search
+from inference_pipeline.retrieve import LEAST_SIMILARITY, retrieve
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 AUTHORS = {"wren_halloway": 50, "reference/tomas_lindqvist": 25, "reference/ines_caldeira": 25}

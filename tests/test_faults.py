@@ -15,8 +15,8 @@ from qdrant_client import QdrantClient
 
 from contracts.errors import StoreBusy, StoreError, TwinError
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import search
 from feature_pipeline import pipeline
-from inference_pipeline.retrieve import search
 from tests.fakes import WordEmbedder, fill, post
 
 WORDS = [f"{a}{b}{c}" for a in ("ka", "lo", "mi", "re", "tu", "sha") for b in "aeiou" for c in "nrstlmp"]

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from contracts.errors import Mismatch, NotFound, StoreBusy, UsageError
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import search
 from feature_pipeline import pipeline
 from feature_pipeline.batches import LocalEngine
 from feature_pipeline.chunk import Chunker
 from feature_pipeline.report import Report
-from inference_pipeline.retrieve import search
 from tests.fakes import WORDS, WordEmbedder
 
 

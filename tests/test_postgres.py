@@ -10,8 +10,8 @@ import sqlalchemy as sql
 
 from contracts.errors import StoreBusy, StoreError
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import search
 from feature_pipeline import pipeline
-from inference_pipeline.retrieve import search
 from tests.fakes import WordEmbedder
 
 

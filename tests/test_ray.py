@@ -11,10 +11,10 @@ import pytest
 import ray
 
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import search
 from feature_pipeline import pipeline
 from feature_pipeline.batches import LocalEngine
 from feature_pipeline.ray_engine import RayEngine
-from inference_pipeline.retrieve import search
 from tests.fakes import WordEmbedder
 
 

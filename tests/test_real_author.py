@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import search
 from feature_pipeline import pipeline
-from inference_pipeline.retrieve import search
 
 
 @pytest.mark.real_data

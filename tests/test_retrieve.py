@@ -9,9 +9,10 @@ import pytest
 
 from contracts.errors import NotFound
 from contracts.feature_store import FeatureStore, Hit
+from contracts.feature_store.retrieve import fused, search
 from contracts.records import Passage
-from inference_pipeline.retrieve import LEAST_SIMILARITY, asks_for_news, retrieve, search
-from tests.fakes import WordEmbedder, fill, post
+from inference_pipeline.retrieve import LEAST_SIMILARITY, asks_for_news, retrieve
+from tests.fakes import WORDS, WordEmbedder, fill, post, voice
 
 
 class Ranked(FeatureStore):
@@ -71,6 +72,37 @@ def test_the_best_passages_come_first_and_only_the_authors(store: FeatureStore) 
     assert found[0].similarity > LEAST_SIMILARITY
     assert found[0].score == pytest.approx(2 / 61)
     assert found[0].score > found[1].score
+
+
+def test_among_some_posts_it_finds_what_a_store_of_these_alone_would_find(tmp_path: Path) -> None:
+    posts = [post(number, voice(number, WORDS)) for number in range(300)]
+    allowed = posts[::6]
+    all_of_them = FeatureStore(tmp_path / "all", WordEmbedder(512))
+    some = FeatureStore(tmp_path / "some", WordEmbedder(512))
+    fill(all_of_them, posts)
+    fill(some, allowed)
+    query, ids = posts[1].text, {one.id for one in allowed}
+    found = search(all_of_them, query, "Ada", 4, among=ids)
+    assert len(found) == 4
+    assert {passage.post_id for passage in found} <= ids
+    assert search(all_of_them, query, "Ada", 1)[0].post_id == posts[1].id  # which is not among them
+    nearest = max(search(some, query, "Ada", 50), key=lambda passage: passage.similarity)
+    nearest_of_all = max(search(all_of_them, query, "Ada", 50, among=ids), key=lambda passage: passage.similarity)
+    assert (nearest_of_all.post_id, nearest_of_all.similarity) == (nearest.post_id, nearest.similarity)
+    assert len(search(all_of_them, query, "Ada", 100, among=ids)) == 50
+    assert search(all_of_them, query, "Ada", 4, among=set()) == []
+    assert search(all_of_them, query, "Ada", 4, among=None) == search(all_of_them, query, "Ada", 4)
+    for made in (all_of_them, some):
+        made.close()
+
+
+def test_ranks_count_the_allowed_posts_alone(store: FeatureStore) -> None:
+    clock, rust, letter = sorted(store.posts("Ada"), key=lambda one: one.source_id)
+    (best,) = search(store, "how many minutes does the church clock gain", "Ada", 1, among={letter.id, rust.id})
+    assert best.post_id != clock.id
+    assert best.score >= fused(Hit("", 0.0, 1, None))
+    (only,) = search(store, "how many minutes does the church clock gain", "Ada", 4, among={rust.id})
+    assert (only.post_id, only.score) in [(rust.id, fused(Hit("", 0.0, 1, rank))) for rank in (1, None)]
 
 
 def test_where_nothing_fits_nothing_is_found(store: FeatureStore) -> None:

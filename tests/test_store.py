@@ -11,9 +11,9 @@ import pytest
 
 from contracts.errors import Mismatch, NotFound, StoreBusy, StoreError
 from contracts.feature_store import Features, FeatureStore, FeatureVersion
+from contracts.feature_store.retrieve import search
 from contracts.records import Chunk
 from feature_pipeline.chunk import DEFAULT
-from inference_pipeline.retrieve import search
 from tests.fakes import WordEmbedder, fill, post
 
 LONG = "\n\n".join(f"Paragraph {n} speaks of subject{n} and nothing else. " * 8 for n in range(10))

@@ -52,7 +52,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the passages in which the author wrote about something."""
-    from inference_pipeline.retrieve import search as find
+    from contracts.feature_store.retrieve import search as find
 
     if (query is None) == (queries is None):
         raise UsageError("give a QUERY or --queries FILE", "twin search 'a question' --author NAME")

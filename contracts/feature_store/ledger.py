@@ -213,6 +213,15 @@ class Ledger:
             made.append(Passage(score=score, similarity=similarity, **fields))
         return sorted(made, key=lambda passage: (-passage.score, passage.post_id, passage.start))
 
+    def posts_of(self, chunk_ids: Sequence[str]) -> dict[str, str]:
+        """The id of the post of each chunk that is still there."""
+        found: dict[str, str] = {}
+        for some in slices(chunk_ids):
+            with self._begin() as db:
+                rows = db.execute(sql.select(t.chunks.c.id, t.chunks.c.post_id).where(t.chunks.c.id.in_(some)))
+                found.update((row.id, row.post_id) for row in rows)
+        return found
+
     def newest(self, author: str, limit: int) -> list[Passage]:
         """The beginnings of the author's newest posts."""
         self.require_author(author)
