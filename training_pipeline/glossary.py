@@ -1,0 +1,109 @@
+"""What the figures are called and what they say, for people: the report, the model card and the commands share the words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.records import Figure
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """`percent` figures are shares, shown as such; the others keep their unit."""
+
+    label: str
+    says: str
+    percent: bool = False
+
+
+CONDITIONS = {
+    "others": "other authors (the floor)",
+    "base": "base model",
+    "base+retrieval": "base model with passages",
+    "adapter": "adapter",
+    "adapter+retrieval": "adapter with passages (as it answers)",
+    "human": "your own held-out posts (the ceiling)",
+}
+
+MEANINGS = {
+    "gap_closed": Meaning(
+        "gap closed", "how far from the base model to your own writing; over 120 % is imitation overdone", percent=True
+    ),
+    "delta_nll": Meaning("ΔNLL", "how much less your held-out posts surprise the adapter than its base model"),
+    "delta_nll_reference": Meaning("ΔNLL of others", "the same on other authors' posts: what it learned of the genre"),
+    "specificity": Meaning("specificity", "ΔNLL of yours minus that of others: it learned you, not the genre"),
+    "specificity_auc": Meaning(
+        "specificity AUC", "chance that a post of yours gains more than one of others; 0.5 is none"
+    ),
+    "verification_auc": Meaning(
+        "verifier's AUC", "how well the verifier tells your held-out posts from others'; under 0.7 it judges nothing"
+    ),
+    "verification_auc_masked": Meaning("verifier's AUC, topics masked", "the same without the words of the subject"),
+    "verification_c_at_1": Meaning("verifier's c@1", "its share of right decisions, undecided ones counted fairly"),
+    "verification_f05u": Meaning("verifier's F0.5u", "the same, with wrong claims of authorship weighing more"),
+    "verification_brier": Meaning("verifier's Brier score", "how far its probabilities are from the truth; 0 is best"),
+    "distinguishability": Meaning(
+        "distinguishability", "how well a classifier tells its texts from your posts; 0.5 is not at all"
+    ),
+    "distinguishability_human": Meaning("the same, you against you", "your own posts in two halves, to compare with"),
+    "copy_excess": Meaning(
+        "copy excess", "share of texts with 12 words in a row of a known post, minus your own such share", percent=True
+    ),
+    "longest_copy_words": Meaning(
+        "longest copy", "words in a row shared with a post that it learned from or was shown"
+    ),
+    "forgetting": Meaning("forgetting", "how much worse it reads ordinary text than its base model does"),
+    "distinct_3": Meaning("distinct 3-grams", "share of different three-word runs: few mean that it repeats itself"),
+    "length_ratio": Meaning("length ratio", "length of its texts to that of yours"),
+    "fluency_in_band": Meaning(
+        "fluency in your range", "share of texts as fluent as 5 to 95 % of your own posts", percent=True
+    ),
+    "entities_kept": Meaning(
+        "names and numbers kept", "share of the instruction's names and numbers that it uses", percent=True
+    ),
+    "instruction_similarity": Meaning("nearness to the instruction", "similarity of its texts to what was asked"),
+}
+
+
+def meaning(name: str) -> Meaning:
+    """Of a figure's name; one that is not known speaks for itself."""
+    group, _, condition = name.partition("/")
+    if group == "verification" and condition:
+        return Meaning(
+            f"V, {CONDITIONS.get(condition, condition)}", "mean verification score of texts written that way"
+        )
+    return MEANINGS.get(name, Meaning(name.replace("_", " "), ""))
+
+
+def value(name: str, number: float) -> str:
+    """A number of that figure as people write it: `62 %`, `0.0578`, `4`."""
+    if meaning(name).percent:
+        return f"{100 * number:.3g} %".replace("-", "−")
+    return f"{number:.3g}".replace("-", "−")
+
+
+def said(name: str, figure: Figure) -> str:
+    """The value with its interval and sample size, or why there is none: `0.0578 [0.0543, 0.062] nats/byte, n = 40`."""
+    if figure.value is None:
+        return f"cannot measure: {figure.note}"
+    shown = value(name, figure.value)
+    if figure.low is not None and figure.high is not None:
+        shown += f" [{value(name, figure.low)}, {value(name, figure.high)}]"
+    unit = "" if meaning(name).percent or not figure.unit else f" {figure.unit}"
+    return f"{shown}{unit}, n = {figure.n}"
+
+
+def headline(figures: dict[str, Figure]) -> str:
+    """How much the version sounds like its author, in a sentence."""
+    gap = figures.get("gap_closed")
+    if gap is None:
+        return "How much it sounds like you was not measured for this version."
+    if gap.value is None:
+        return f"Cannot measure how much it sounds like you: {gap.note}"
+    interval = f" [{100 * gap.low:.0f}, {100 * gap.high:.0f}]" if gap.low is not None and gap.high is not None else ""
+    sounds = f"{100 * gap.value:.0f} % of the way from the base model to your own writing{interval}".replace("-", "−")
+    if gap.value > 1.2:
+        return f"Sounds more like you than you do: {sounds}. That is imitation overdone."
+    if gap.low is not None and gap.low <= 0:
+        return f"Does not provably sound more like you than the base model does: {sounds}."
+    return f"Sounds like you: {sounds}."
