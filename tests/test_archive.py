@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import SourceError
-from feature_pipeline.sources import Refusal
+from feature_pipeline.sources import Refusal, read
 from feature_pipeline.sources.files.archive import MAX_ENTRIES, Archive, TooLargeError
 from feature_pipeline.sources.files.entries import has_columns
 from feature_pipeline.sources.files.tables import MAX_CELL, rows
@@ -143,7 +143,7 @@ def test_all_that_is_read_of_an_archive_has_a_limit(tmp_path: Path) -> None:
     archive = Archive(packed(tmp_path / "x.zip", ("a.bin", noise), how=zipfile.ZIP_STORED))
     archive.read("a.bin")
     archive._taken = 1_999_500_000  # as after two thousand such
-    with pytest.raises(SourceError, match="unpacks to over 2,000,000,000 bytes"):
+    with pytest.raises(SourceError, match="comes after 2,000,000,000 unpacked bytes"):
         archive.read("a.bin")
     with pytest.raises(SourceError, match=r"a\.bin .* is over 999,999 bytes"):
         Archive(tmp_path / "x.zip").read("a.bin", 999_999)
@@ -160,14 +160,24 @@ def test_a_truncated_zip_is_an_error_wherever_it_ends(tmp_path: Path) -> None:
         assert error.value.hint == "download the export again, and give it as it came"
 
 
+def test_a_zip_of_no_bytes_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").touch()
+    (tmp_path / "x.json").touch()
+    for path in (tmp_path / "x.zip", tmp_path / "x.json"):
+        with pytest.raises(SourceError, match=r"x\.\w+ is empty: it has 0 bytes") as error:
+            list(read(str(path)))
+        assert error.value.hint == "download the export again, and give it as it came"
+
+
 def test_a_damaged_entry_is_an_error_and_has_no_head(tmp_path: Path) -> None:
     path = packed(tmp_path / "x.zip", ("a.csv", bytes(range(256)) * 40), ("b.csv", "fine"))
     data = bytearray(path.read_bytes())
     data[60:90] = b"\xff" * 30
     path.write_bytes(data)
     archive = Archive(path)
-    with pytest.raises(SourceError, match=r"a\.csv .* is damaged"):
+    with pytest.raises(SourceError, match=r"a\.csv in .*x\.zip is damaged, or was cut short\n") as error:
         archive.read("a.csv")
+    assert "again" in error.value.hint
     assert archive.head("a.csv") == b""
     assert archive.read("b.csv") == b"fine"
 

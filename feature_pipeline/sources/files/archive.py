@@ -47,7 +47,15 @@ class _Entry(NamedTuple):
     """It is, or is in, a folder that may not be listed."""
 
 
-class TooLargeError(SourceError):
+class EntryError(SourceError):
+    """One entry cannot be read: `why` says it without naming the entry."""
+
+    def __init__(self, where: str, why: str, hint: str) -> None:
+        super().__init__(f"{where} {why}", hint)
+        self.why = why
+
+
+class TooLargeError(EntryError):
     """One entry has more bytes than were asked for."""
 
 
@@ -114,7 +122,7 @@ class Archive:
         try:
             return b"".join(self.pieces(name, limit))
         except DAMAGED as error:
-            raise SourceError(f"{name} in {self.path} is damaged: {error}", AGAIN) from error
+            raise EntryError(self.where(name), in_words(error), AGAIN) from error
 
     def head(self, name: str, size: int = 4096) -> bytes:
         """The first bytes of an entry, to recognise it by; none where it is damaged."""
@@ -122,6 +130,10 @@ class Archive:
             return next(self.pieces(name, size, piece=size), b"")
         except (*DAMAGED, SourceError):
             return b""
+
+    def where(self, name: str) -> str:
+        """The entry and the archive, for a message; once, where they are the same file."""
+        return str(self.path) if self.is_file else f"{name} in {self.path}"
 
     def refusals(self, source: str) -> Iterator[Refusal]:
         """What `refused` holds, for a reader's report."""
@@ -139,7 +151,7 @@ class Archive:
             while data := file.read(piece):
                 size += len(data)
                 if size > limit:
-                    raise TooLargeError(f"{name} in {self.path} is over {limit:,} bytes", "no post is that long")
+                    raise TooLargeError(self.where(name), f"is over {limit:,} bytes", "no post is that long")
                 if isinstance(entry, zipfile.ZipInfo):
                     self._check(name, entry, size, len(data))
                 yield data
@@ -148,9 +160,10 @@ class Archive:
         """Raises SourceError where this entry, or all that was read, has become a bomb."""
         self._taken += more
         if self._taken > MAX_TOTAL:
-            raise SourceError(f"{self.path} unpacks to over {MAX_TOTAL:,} bytes", "give a folder of the posts")
+            why = f"comes after {MAX_TOTAL:,} unpacked bytes, and no more are read"
+            raise EntryError(self.where(name), why, "give a folder of the posts")
         if size > max(RATIO_FROM, MAX_RATIO * self._packed(entry)):
-            raise SourceError(f"{name} in {self.path} unpacks to over {MAX_RATIO} times its size", AGAIN)
+            raise EntryError(self.where(name), f"unpacks to over {MAX_RATIO} times its size", AGAIN)
 
     def _opened(self, entry: zipfile.ZipInfo | str) -> IO[bytes]:
         if isinstance(entry, str):
@@ -198,15 +211,24 @@ class Archive:
 def _open(path: Path) -> zipfile.ZipFile | None:
     """The zip at `path`; None where it is another kind of file."""
     try:
+        if path.suffix.lower() == ".zip" and path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty: it has 0 bytes", AGAIN)
         if zipfile.is_zipfile(path):
             return zipfile.ZipFile(path)
         with path.open("rb") as file:
             begun = file.read(4) == b"PK\x03\x04"
     except DAMAGED as error:
-        raise SourceError(f"{path} cannot be read: {error}", AGAIN) from error
+        raise SourceError(f"{path} {in_words(error)}", AGAIN) from error
     if begun:
         raise SourceError(f"{path} is a zip that ends too soon", AGAIN)
     return None
+
+
+def in_words(error: BaseException) -> str:
+    """What is wrong with a file, without the words of a program for it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"
+    return "is damaged, or was cut short"
 
 
 def _name(info: zipfile.ZipInfo) -> str:

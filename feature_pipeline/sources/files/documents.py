@@ -56,6 +56,8 @@ _child = _Documents()
 
 def from_bytes(data: bytes, path: PurePath, source: str, source_id: str, limit_s: float = LIMIT_S) -> Found:
     """The post in a document that is called `path`."""
+    if not data:
+        return Refusal(source, source_id, "empty", "it has 0 bytes: save it, or download it, again")
     kind = "pdf" if data[:1024].lstrip().startswith(b"%PDF-") else "docx" if data.startswith(b"PK\x03\x04") else ""
     if not kind:
         return Refusal(source, source_id, "not_a_document", f"its bytes are not those of a {path.suffix.lower()[1:]}")
@@ -224,8 +226,10 @@ def _serve() -> None:
         answer: dict[str, Any]
         try:
             answer = {"answer": tasks[task](base64.b64decode(data))}
-        except Exception as error:  # whatever a parser trips over costs one document, not the run
-            answer = {"error": f"{type(error).__name__}: {error}"}
+        except MemoryError:
+            answer = {"error": f"it takes over {MEMORY:,} bytes of memory: print it to a new PDF, in parts"}
+        except Exception:  # whatever a parser trips over costs one document, not the run
+            answer = {"error": f"it is a damaged {task.upper()}, or was cut short: save it, or download it, again"}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

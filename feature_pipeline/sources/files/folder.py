@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, Refusal
 from feature_pipeline.sources.files import documents, json_lines, obsidian, post_file
-from feature_pipeline.sources.files.archive import Archive, TooLargeError
+from feature_pipeline.sources.files.archive import Archive, EntryError, TooLargeError
 from feature_pipeline.sources.files.documents import DOCUMENTS
 from feature_pipeline.sources.files.post_file import TEXT, TEXTS
 
@@ -85,9 +85,9 @@ def _post(archive: Archive, name: str, source: str, vault: bool) -> Found:
     try:
         data = archive.read(name, limit)
     except TooLargeError as error:
-        return Refusal(source, name, "too_large", error.message)
-    except SourceError as error:
-        return Refusal(source, name, "unreadable", str(error.__cause__ or error.message))
+        return Refusal(source, name, "too_large", f"it {error.why}")
+    except EntryError as error:
+        return Refusal(source, name, "unreadable", f"it {error.why}: {error.hint}")
     if document:
         return documents.from_bytes(data, path, source, name)
     return post_file.from_bytes(data, path, source, name, vault)

@@ -10,7 +10,7 @@ from types import ModuleType
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, Refusal
 from feature_pipeline.sources.files import documents, exports, folder, json_lines, post_file
-from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.archive import AGAIN, Archive
 from feature_pipeline.sources.files.documents import DOCUMENTS
 from feature_pipeline.sources.files.exports import NAMES, recognised
 from feature_pipeline.sources.files.folder import KNOWN, LINES, NOT_POSTS
@@ -48,6 +48,8 @@ def read_path(source: str) -> Iterator[Item]:
         elif path.suffix.lower() in KNOWN:
             _no_name(path, me)
             yield from _one(path)
+        elif path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty: it has 0 bytes", AGAIN)
         else:
             raise SourceError(f"{path} is no file of posts, and no export that is known", READ)
     finally:

@@ -16,7 +16,7 @@ from html.entities import html5
 from xml.parsers import expat
 
 from contracts.errors import SourceError
-from feature_pipeline.sources.files.archive import DAMAGED, Archive
+from feature_pipeline.sources.files.archive import DAMAGED, Archive, in_words
 
 BLOCK = 1 << 16
 MAX_TEXT = 5_000_000  # characters of one element
@@ -185,7 +185,7 @@ def _blocks(archive: Archive, name: str) -> Iterator[bytes]:
     except SourceError as error:
         raise BadXmlError("too_large", error.message) from error
     except DAMAGED as error:
-        raise BadXmlError("damaged", f"{name} cannot be read: {error}; download the export again") from error
+        raise BadXmlError("damaged", f"{name} {in_words(error)}; download the export again") from error
 
 
 def _decoded(blocks: Iterator[bytes]) -> Iterator[str]:
