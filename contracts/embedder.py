@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 from contracts.errors import ModelError
@@ -28,6 +29,13 @@ BATCH_TOKENS = 4096  # a batch's activations stay in the cache
 Progress = Callable[[int, int], None]
 
 
+class Encoder(Protocol):
+    """What makes the vectors of one batch."""
+
+    def lengths(self, texts: Sequence[str]) -> list[int]: ...
+    def encode(self, texts: Sequence[str]) -> Vectors: ...
+
+
 class Embedder(Protocol):
     """Texts to unit vectors. Two embedders with one fingerprint make interchangeable vectors."""
 
@@ -42,16 +50,19 @@ class Embedder(Protocol):
 class SentenceEmbedder:
     """A sentence-transformers model, loaded at the first text and then kept.
 
-    Runs in bf16 where the CPU or GPU multiplies it natively: the cosine to fp32 is .9999, so the fingerprint ignores it.
+    On a CPU it is compiled once and kept in `cache`, where there is one; a model that cannot be compiled, and any on a GPU,
+    runs in torch. Both run in bf16 where the processor multiplies it natively: the cosine to fp32 is .9999, so the
+    fingerprint ignores it.
     """
 
-    def __init__(self, name: str = DEFAULT) -> None:
+    def __init__(self, name: str = DEFAULT, cache: Path | None = None) -> None:
         self.name = name
+        self._cache = cache
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[SentenceEmbedder], tuple[str]]:
+    def __reduce__(self) -> tuple[type[SentenceEmbedder], tuple[str, Path | None]]:
         """Travels to another process by its name, and is loaded there."""
-        return SentenceEmbedder, (self.name,)
+        return SentenceEmbedder, (self.name, self._cache)
 
     @cached_property
     def folder(self) -> str:
@@ -69,14 +80,48 @@ class SentenceEmbedder:
         weights = sorted(Path(self.name).rglob("*.safetensors")) if Path(self.name).is_dir() else []
         return digest(self.name if not weights else "", *map(sha256_of, weights))
 
+    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Unit vectors, shape (len(texts), dimension), float32. Equal to the model's own `encode` up to its precision."""
+        import numpy as np
+
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
+        vectors: Vectors | None = None
+        done = 0
+        with self._lock:
+            lengths = self._encoder.lengths(texts) if len(texts) > 1 else [1]
+            for places in packed(lengths):
+                made = self._encoder.encode([texts[i] for i in places])
+                if vectors is None:
+                    vectors = np.empty((len(texts), made.shape[1]), dtype=np.float32)
+                vectors[places] = made
+                done += len(places)
+                if progress:
+                    progress(done, len(texts))
+        assert vectors is not None
+        return vectors
+
     @cached_property
+    def _encoder(self) -> Encoder:
+        """Without torch where the compiled model is at hand: half a second in place of several."""
+        from contracts import compiled
+
+        kept = self._cache / compiled.name(self.fingerprint) if self._cache else None
+        if kept and (encoder := compiled.load(kept)):
+            return encoder
+        model = self._model()
+        if model.device.type == "cpu":
+            with TemporaryDirectory() as folder:
+                return compiled.make(model, kept or Path(folder) / "model") or TorchEncoder(model)
+        return TorchEncoder(model)
+
     def _model(self) -> SentenceTransformer:
         from sentence_transformers import SentenceTransformer
 
-        from contracts.hardware import best_device, best_dtype
+        from contracts.hardware import best_device
 
         try:
-            model = SentenceTransformer(
+            return SentenceTransformer(
                 self.folder, device=best_device(), trust_remote_code=False, model_kwargs={"use_safetensors": True}
             )
         except (OSError, ValueError) as error:
@@ -84,42 +129,36 @@ class SentenceEmbedder:
                 f"the embedding model {self.name} cannot be loaded: {str(error).splitlines()[0]}",
                 "set TWIN_EMBEDDER to a folder or a hub id of a sentence-transformers model, or unset it",
             ) from error
-        return model.to(best_dtype())
 
-    def embed(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Unit vectors, shape (len(texts), dimension), float32. Equal to the model's own `encode` up to its precision."""
-        import numpy as np
-        import torch
 
-        if not texts:
-            return np.zeros((0, 0), dtype=np.float32)
-        vectors: Vectors | None = None
-        done = 0
-        with self._lock, torch.inference_mode():
-            for places in packed(self._lengths(texts)):
-                batch = self._model.encode(
-                    [texts[i] for i in places], batch_size=len(places), convert_to_tensor=True, show_progress_bar=False
-                )
-                unit = torch.nn.functional.normalize(batch.float(), dim=-1).cpu().numpy()
-                if vectors is None:
-                    vectors = np.empty((len(texts), unit.shape[1]), dtype=np.float32)
-                vectors[places] = unit
-                done += len(places)
-                if progress:
-                    progress(done, len(texts))
-        assert vectors is not None
-        return vectors
+class TorchEncoder:
+    """The model's own `encode`."""
 
-    def _lengths(self, texts: Sequence[str]) -> list[int]:
+    def __init__(self, model: SentenceTransformer) -> None:
+        from contracts.hardware import best_dtype
+
+        self._model = model.to(best_dtype())
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
         """In tokens as the model reads them; in characters where its tokenizer is of another kind."""
         from transformers import PreTrainedTokenizerBase
 
         tokenizer = getattr(self._model, "tokenizer", None)
-        if len(texts) == 1 or not isinstance(tokenizer, PreTrainedTokenizerBase):
+        if not isinstance(tokenizer, PreTrainedTokenizerBase):
             return [len(text) for text in texts]
         limit = self._model.max_seq_length
         read = tokenizer(list(texts), truncation=True, max_length=limit, return_attention_mask=False)
         return [len(tokens) for tokens in read["input_ids"]]
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        import torch
+
+        with torch.inference_mode():
+            made = self._model.encode(
+                list(texts), batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False
+            )
+            vectors: Vectors = torch.nn.functional.normalize(made.float(), dim=-1).cpu().numpy()
+        return vectors
 
 
 def packed(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
+
 Progress = Callable[[str, int, int | None], None]
 """Called with a stage, how many are done, and of how many (None while that is not known)."""
 
@@ -63,6 +65,6 @@ def embed(
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """torch says so by a RuntimeError, on a CPU and on a GPU."""
+    """torch says so by a RuntimeError, on a CPU and on a GPU, and so does OpenVINO."""
     said = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said
+    return isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY)

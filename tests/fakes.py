@@ -253,3 +253,39 @@ def tiny_embedder(folder: Path, words: Sequence[str]) -> Path:
     module = StaticEmbedding(core, embedding_dim=128)
     SentenceTransformer(modules=[module], device="cpu").save_pretrained(str(folder))
     return folder
+
+
+def tiny_encoder(folder: Path, pooling: str = "mean", prompt: str = "") -> Path:
+    """A sentence-transformers model of the usual kind, a small BERT with random weights that reads characters."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    vocabulary = {
+        token: place for place, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(chr, range(32, 127))])
+    }
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    core.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=64,
+    )
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=len(vocabulary), max_position_embeddings=64, **size)).save_pretrained(
+        str(folder / "bert")
+    )
+    tokenizer.save_pretrained(str(folder / "bert"))
+    modules = [Transformer(str(folder / "bert"), max_seq_length=64), Pooling(32, pooling)]
+    prompts = {"prompts": {"text": prompt}, "default_prompt_name": "text"} if prompt else {}
+    SentenceTransformer(modules=modules, device="cpu", **prompts).save_pretrained(str(folder))
+    return folder

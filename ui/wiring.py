@@ -30,12 +30,15 @@ class App:
         from contracts.embedder import SentenceEmbedder
         from contracts.feature_store import FeatureStore
 
+        def load(name: str) -> SentenceEmbedder:
+            return SentenceEmbedder(name, self.home / "embedders")
+
         return FeatureStore(
             self.home,
-            SentenceEmbedder(self.settings.embedder),
+            load(self.settings.embedder),
             self.settings.database_url,
             self._qdrant if self.settings.qdrant_url else None,
-            load=SentenceEmbedder,
+            load=load,
         )
 
     @property
