@@ -108,7 +108,7 @@ def _dry_run(sources: list[str], author: str, limit: int | None, as_json: bool) 
             what = row["title"] or row["reason"] or "(a note)"
             print(show.one_line(f"{row['date'] or '?'!s:10}  {what}  ({row['id']})"))
     for source, error in report.failed.items():
-        print(f"{source}: {error}", file=sys.stderr)
+        print(show_report.failure(source, error), file=sys.stderr)
     if not taken:
         raise typer.Exit(1)
 
@@ -185,15 +185,18 @@ def forget(
     what = f"everything of {author}" if everything else f"{source or ', '.join(post or [])} of {author}"
     if not yes and not typer.confirm(f"Forget {what}? This cannot be undone.", err=True):
         raise typer.Exit(1)
+    from training_pipeline import report
+
     with parts.store.writing(f"forgetting {what}"):
+        reports = report.delete(parts.home, author)  # first: what is forgotten must not be left in one
         gone = _forget(parts, author, ids, source)
     flagged = [version.name for version in parts.registry.flag_forgotten(gone)]
     if as_json:
         show.out({"author": author, "posts": gone, "adapters": flagged})
         return
-    print(f"{len(gone)} posts of {author} are forgotten")
+    print(f"{len(gone)} posts of {author} are forgotten" + (f", {len(reports)} reports deleted" if reports else ""))
     for name in flagged:
-        print(f"  {name} was trained on some of them: train again, and delete it")
+        print(f"  {name} was trained on some of them: twin train --author {author!r} --without-forgotten")
 
 
 def _forget(parts: App, author: str, ids: list[str], source: str | None) -> list[str]:
