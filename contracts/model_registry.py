@@ -1,32 +1,45 @@
 """Versions of adapters on disk: immutable, complete only with their card, found by number or by alias.
 
-TWIN_HOME/models/<author>/v3/{adapter_config.json, adapter_model.safetensors, README.md, card.json}
-TWIN_HOME/models/<author>/aliases.json    {"champion": [1, 3]}, the last one in force, the others its history
-TWIN_HOME/models/<author>/forgotten.json  {"3": 2}: version 3 was trained on two posts that are forgotten since
+TWIN_HOME/models/<author>/v3/{adapter_config.json, adapter_model.safetensors, README.md, evaluation.json, card.json}
+TWIN_HOME/models/<author>/v2/deleted.json  version 2 was deleted; its number is never used again
+TWIN_HOME/models/<author>/aliases.json     champion, challenger, and every decision about them (aliases.py)
+TWIN_HOME/models/<author>/forgotten.json   {"3": 2}: version 3 was trained on two posts that are forgotten since
+
+Who writes holds the author's lock and is alone: every half-made folder that it finds is a dead process's, and goes.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from filelock import FileLock
 from pydantic import ValidationError
 
+from contracts import aliases
+from contracts.aliases import CHALLENGER, CHAMPION, Aliases, By
 from contracts.errors import Mismatch, ModelError, NotFound, UsageError
 from contracts.files import read_json, sha256_of, write_atomic, write_json
-from contracts.records import AdapterCard
+from contracts.prompt import PROMPT_HASH
+from contracts.records import AdapterCard, Record
+
+if TYPE_CHECKING:
+    from contracts.base_model import BaseLanguageModel
 
 CARD = "card.json"
-CHAMPION = "champion"
+DELETED = "deleted.json"
 FORGOTTEN = "forgotten.json"
+KEPT = ("adapter_config.json", "adapter_model.safetensors", "README.md", "evaluation.json")
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+NUMBER = r"v[1-9]\d*"
 
 
 @dataclass(frozen=True)
@@ -42,24 +55,55 @@ class ModelVersion:
     def name(self) -> str:
         return f"{self.author}@v{self.number}"
 
-    def check(self) -> None:
-        """Compare every file with the hash that the card holds; pickled weights are refused. Raises ModelError."""
+    def damage(self) -> Iterator[ModelError]:
+        """Pickled weights, and every file that is not as the card says."""
         pickled = sorted(path.name for path in self.folder.iterdir() if path.suffix in PICKLES)
         if pickled:
-            raise ModelError(f"{self.name} holds pickled weights ({', '.join(pickled)})", "they are never loaded")
+            yield ModelError(f"{self.name} holds pickled weights ({', '.join(pickled)})", "they are never loaded")
         for name, expected in self.card.files.items():
             path = self.folder / name
             found = sha256_of(path) if path.is_file() else "no such file"
             if found != expected:
-                raise Mismatch(
-                    f"{name} of {self.name}", expected, found, "the version is damaged: roll back or train again"
+                hint = "the version is damaged: roll back or train again"
+                yield Mismatch(f"{name} of {self.name}", expected, found, hint)
+
+    def misfits(self, base: BaseLanguageModel) -> Iterator[Mismatch]:
+        """Everything that is not as it was in training. A card from before template hashes has none to compare."""
+        card = self.card
+        pairs = [
+            ("base model", card.base_model_hash, base.hash),
+            ("tokenizer", card.tokenizer_hash, base.tokenizer_hash),
+            ("prompt", card.prompt_hash, PROMPT_HASH),
+            ("chat template", card.template_hash, base.template_hash if card.template_hash else ""),
+        ]
+        for what, expected, found in pairs:
+            if expected != found:
+                yield Mismatch(
+                    f"{self.name} was trained with another {what} ({card.base_model})",
+                    expected,
+                    found,
+                    f"train again, or set TWIN_BASE_MODEL={card.base_model}",
                 )
+
+    def check(self, base: BaseLanguageModel | None = None) -> None:
+        """Raise the first thing that is wrong with its files, or with `base` as the model to apply it to."""
+        for problem in [*(self.misfits(base) if base else ()), *self.damage()]:
+            raise problem
+
+
+class Verified(Record):
+    """What `verify` found wrong with one version, or with an author's aliases; nothing where it is whole."""
+
+    name: str
+    damage: tuple[str, ...]
+    misfits: tuple[str, ...]
+    """It is whole, and belongs to another base model, tokenizer, template or prompt than today's."""
 
 
 def parse(model: str) -> tuple[str, str]:
     """`author@v3` or `author@champion` as (author, version). Raises UsageError for anything else."""
     author, at, version = model.rpartition("@")
-    if not at or not author or not re.fullmatch(r"v[1-9]\d*|(?!v[-\d])[a-z][a-z0-9_-]*", version):
+    if not at or not author or not re.fullmatch(rf"{NUMBER}|(?!v[-\d])[a-z][a-z0-9_-]*", version):
         raise UsageError(f"{model!r} names no model version", "write author@v3 or author@champion")
     return author, version
 
@@ -79,28 +123,15 @@ class ModelRegistry:
 
     def get(self, model: str) -> ModelVersion:
         author, wanted = parse(model)
-        number = int(wanted[1:]) if re.fullmatch(r"v[1-9]\d*", wanted) else self._alias(author, wanted)
+        number = int(wanted[1:]) if re.fullmatch(NUMBER, wanted) else self._alias(author, wanted)
         versions = self.versions(author)
         for version in versions:
             if version.number == number:
                 return version
+        deleted = self.deleted(author).get(number)
+        gone = f"{author}@v{number} was deleted on {deleted:%Y-%m-%d}" if deleted else f"no model {model}"
         names = ", ".join(version.name for version in versions) or "none"
-        raise NotFound(f"no model {model} (registered: {names})", f"twin train --author {author!r}")
-
-    def champion(self, author: str) -> ModelVersion | None:
-        """The version in force, or None where no version has been promoted."""
-        whole = {version.number: version for version in self.versions(author)}
-        return next((whole[number] for number in reversed(self._history(author)) if number in whole), None)
-
-    def damaged(self, author: str) -> list[Path]:
-        """Folders of versions whose card cannot be read."""
-        whole = {version.number for version in self.versions(author)}
-        return [path for number, path in sorted(self._numbered(author).items()) if number not in whole]
-
-    def _numbered(self, author: str) -> dict[int, Path]:
-        folder = self._folder(author)
-        paths = folder.iterdir() if folder.is_dir() else []
-        return {int(path.name[1:]): path for path in paths if re.fullmatch(r"v[1-9]\d*", path.name)}
+        raise NotFound(f"{gone} (registered: {names})", f"twin train --author {author!r}")
 
     def checked(self, model: str) -> ModelVersion:
         """The version, after comparing its files with its card."""
@@ -108,42 +139,121 @@ class ModelRegistry:
         version.check()
         return version
 
-    def register(self, card: AdapterCard, adapter: Path) -> ModelVersion:
-        """Copy the adapter's files beside its card as the author's next version. Two at once get two numbers."""
-        folder = self._folder(card.author)
-        staging = folder / f".staging-{os.getpid()}-{card.run_id}"
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        for name in ("adapter_config.json", "adapter_model.safetensors", "README.md"):
-            if (adapter / name).is_file():
-                shutil.copyfile(adapter / name, staging / name)
-        card = card.model_copy(update={"files": {path.name: sha256_of(path) for path in sorted(staging.iterdir())}})
-        write_atomic(staging / CARD, card.model_dump_json(indent=2) + "\n")
-        with self._locked(card.author):
+    def champion(self, author: str) -> ModelVersion | None:
+        """The version in force, or None where none has been promoted; while its card is torn, the one before it."""
+        whole = {version.number: version for version in self.versions(author)}
+        return next((whole[number] for number in reversed(self.aliases(author).champion) if number in whole), None)
+
+    def challenger(self, author: str) -> ModelVersion | None:
+        """The version that is tried beside the champion, or None where there is none."""
+        number = self.aliases(author).challenger
+        return next((version for version in self.versions(author) if version.number == number), None)
+
+    def aliases(self, author: str) -> Aliases:
+        """The champions, the challenger, and the history of decisions about them."""
+        return aliases.read(self._folder(author) / "aliases.json")
+
+    def deleted(self, author: str) -> dict[int, dt.datetime]:
+        """When each deleted version was deleted, by number."""
+        stones = ((number, read_json(path / DELETED)) for number, path in sorted(self._numbered(author).items()))
+        return {number: dt.datetime.fromisoformat(stone["at"]) for number, stone in stones if stone}
+
+    def damaged(self, author: str) -> list[Path]:
+        """Folders of versions whose card cannot be read."""
+        known = {version.number for version in self.versions(author)} | set(self.deleted(author))
+        return [path for number, path in sorted(self._numbered(author).items()) if number not in known]
+
+    def register(self, card: AdapterCard, adapter: Path, readme: Callable[[str], str] | None = None) -> ModelVersion:
+        """Copy the adapter's files beside its card as the author's next version; two at once get two numbers.
+
+        `readme`, given the version's name, writes its README.md in place of the adapter's. Raises ModelError.
+        """
+        with self._writing(card.author) as folder:
             # A number is never used again, not even that of a version whose card cannot be read.
-            number = max([*self._numbered(card.author), *self._history(card.author)], default=0) + 1
-            target = folder / f"v{number}"
-            staging.rename(target)
-        return ModelVersion(card.author, number, target, card)
+            number = max([*self._numbered(card.author), *self._promised(card.author)], default=0) + 1
+            version = ModelVersion(card.author, number, folder / f"v{number}", card)
+            staging = folder / f".staging-{number}"
+            staging.mkdir()
+            for name in KEPT:
+                if (adapter / name).is_file():
+                    _copy(adapter / name, staging / name)
+            if readme:
+                write_atomic(staging / "README.md", readme(version.name))
+            hashes = {path.name: sha256_of(path) for path in sorted(staging.iterdir())}
+            card = card.model_copy(update={"files": hashes})
+            write_atomic(staging / CARD, card.model_dump_json(indent=2) + "\n")
+            staging.rename(version.folder)
+        return ModelVersion(card.author, number, version.folder, card)
 
-    def promote(self, model: str) -> ModelVersion:
-        """Make it the champion. Promoting the champion again changes nothing."""
+    def decide(self, model: str) -> bool:
+        """Whether the version may be champion by its gate: then it is made so, else the refusal is noted."""
         version = self.checked(model)
-        with self._locked(version.author):
-            history = self._history(version.author)
-            if not history or history[-1] != version.number:
-                self._write_history(version.author, [*history, version.number])
-        return version
+        reasons = "; ".join(version.card.gate)
+        if reasons:
+            self._change(version.author, lambda now: now.refuse(version.number, reasons))
+        else:
+            self.promote(model, by="gate", why="it passed its gate")
+        return not reasons
 
-    def rollback(self, author: str) -> ModelVersion:
+    def promote(self, model: str, by: By = "hand", why: str = "") -> ModelVersion:
+        """Make it the champion. Promoting the champion again changes nothing."""
+        version = self.get(model)
+        failed = "; ".join(version.card.gate)
+        why = why or (f"although {failed}" if failed else "asked for")
+        return self._alias_to(version, lambda now: now.promote(version.number, by, why))
+
+    def challenge(self, model: str, why: str = "asked for") -> ModelVersion:
+        """Make it the challenger, in place of the one before. Raises UsageError for the champion."""
+        version = self.get(model)
+        return self._alias_to(version, lambda now: now.challenge(version.number, why))
+
+    def withdraw(self, author: str, why: str = "asked for") -> None:
+        """Nothing challenges the author's champion any more."""
+        self._change(author, lambda now: now.withdraw(why))
+
+    def rollback(self, author: str, why: str = "asked for") -> ModelVersion:
         """Make the previous champion the champion again; the one that it replaces stays registered."""
-        with self._locked(author):
-            history = self._history(author)
-            if len(history) < 2:
-                raise NotFound(f"{author!r} has no earlier champion", f"twin models list --author {author!r}")
-            version = self.checked(f"{author}@v{history[-2]}")
-            self._write_history(author, history[:-1])
-        return version
+        registered = {version.number: version for version in self.versions(author)}
+
+        def back(now: Aliases) -> Aliases:
+            changed = now.roll_back(set(registered), why)
+            registered[changed.champion[-1]].check()
+            return changed
+
+        return registered[self._change(author, back).champion[-1]]
+
+    def delete(self, model: str, why: str = "asked for") -> str:
+        """Remove a version's files for good, and return its name. Refused, with UsageError, while an alias stands for it."""
+        author, wanted = parse(model)
+        number = int(wanted[1:]) if re.fullmatch(NUMBER, wanted) else self._alias(author, wanted)
+        with self._writing(author) as folder:
+            if number not in self._numbered(author) or number in self.deleted(author):
+                self.get(f"{author}@v{number}")  # says which there are
+            changed = self.aliases(author).delete(number, why)
+            _entomb(folder / f"v{number}", why)
+            aliases.write(folder / "aliases.json", changed)
+            _empty(folder / f"v{number}")
+        return f"{author}@v{number}"
+
+    def verify(self, author: str, base: BaseLanguageModel | None = None) -> list[Verified]:
+        """Every version's files against its card, and against `base` where it is at hand; torn cards and aliases too."""
+        whole = {version.number: version for version in self.versions(author)}
+        found = [
+            Verified(
+                name=version.name,
+                damage=(*(e.message for e in version.damage()), *_unknown(version)),
+                misfits=tuple(e.message for e in version.misfits(base)) if base else (),
+            )
+            for version in whole.values()
+        ]
+        for path in self.damaged(author):
+            torn = ("its card cannot be read",)
+            found.append(Verified(name=f"{author}@{path.name}", damage=torn, misfits=()))
+        for number, alias in self.aliases(author).of.items():
+            if number not in whole:
+                lost = (f"v{number}, which it stands for, cannot be read",)
+                found.append(Verified(name=f"{author}@{alias}", damage=lost, misfits=()))
+        return found
 
     def flag_forgotten(self, post_ids: Collection[str]) -> list[ModelVersion]:
         """Note which versions learned from these posts, as the posts are forgotten; returns those versions."""
@@ -153,10 +263,10 @@ class ModelRegistry:
                 learned = {*version.card.posts.get("train", ()), *version.card.posts.get("validation", ())}
                 count = len(learned.intersection(post_ids))
                 if count:
-                    with self._locked(author):
-                        path = self._folder(author) / FORGOTTEN
-                        flags = read_json(path) or {}
-                        write_json(path, {**flags, str(version.number): flags.get(str(version.number), 0) + count})
+                    with self._writing(author) as folder:
+                        flags = read_json(folder / FORGOTTEN) or {}
+                        flags[str(version.number)] = flags.get(str(version.number), 0) + count
+                        write_json(folder / FORGOTTEN, flags)
                     flagged.append(version)
         return flagged
 
@@ -166,32 +276,101 @@ class ModelRegistry:
         return int(flags.get(str(version.number), 0)) if isinstance(flags, dict) else 0
 
     def _alias(self, author: str, alias: str) -> int:
-        champion = self.champion(author) if alias == CHAMPION else None
-        if champion is None:
+        held = {CHAMPION: self.champion, CHALLENGER: self.challenger}.get(alias, lambda _: None)(author)
+        if held is None:
             raise NotFound(f"{author!r} has no {alias}", f"twin models list, then: twin models promote {author}@v1")
-        return champion.number
+        return held.number
 
-    def _history(self, author: str) -> list[int]:
-        stored = read_json(self._folder(author) / "aliases.json")
-        history = stored.get(CHAMPION, []) if isinstance(stored, dict) else []
-        return [int(number) for number in history]
+    def _alias_to(self, version: ModelVersion, change: Callable[[Aliases], Aliases]) -> ModelVersion:
+        """An alias is only ever set to a version that is whole at that moment."""
 
-    def _write_history(self, author: str, history: list[int]) -> None:
-        write_json(self._folder(author) / "aliases.json", {CHAMPION: history})
+        def checked(now: Aliases) -> Aliases:
+            self.checked(version.name)
+            return change(now)
+
+        self._change(version.author, checked)
+        return version
+
+    def _change(self, author: str, change: Callable[[Aliases], Aliases]) -> Aliases:
+        with self._writing(author) as folder:
+            before = self.aliases(author)
+            after = change(before)
+            if after is not before:
+                aliases.write(folder / "aliases.json", after)
+        return after
+
+    def _promised(self, author: str) -> set[int]:
+        """Numbers that aliases and their history name, though a folder may be gone."""
+        known = self.aliases(author)
+        return {*known.champion, *known.of, *(decision.version for decision in known.history)}
+
+    def _numbered(self, author: str) -> dict[int, Path]:
+        folder = self._folder(author)
+        paths = folder.iterdir() if folder.is_dir() else []
+        return {int(path.name[1:]): path for path in paths if re.fullmatch(NUMBER, path.name)}
 
     def _folder(self, author: str) -> Path:
         return self._home / quote(author, safe=" ").replace(".", "%2E")
 
     @contextmanager
-    def _locked(self, author: str) -> Iterator[None]:
+    def _writing(self, author: str) -> Iterator[Path]:
+        """The author's folder, held by this process alone, and rid of what dead ones left. Raises ModelError."""
         folder = self._folder(author)
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
-            yield
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):
+                _clean(folder)
+                try:
+                    yield folder
+                finally:  # of a write that failed; a full disk has need of the room
+                    for staging in folder.glob(".staging-*"):
+                        shutil.rmtree(staging, ignore_errors=True)
+        except OSError as error:
+            raise ModelError(
+                f"the model registry cannot be written: {error}", f"make room, or let it be written, in {self._home}"
+            ) from error
+
+
+def _clean(folder: Path) -> None:
+    """What is not whole can only be a dead process's; a folder that never had its card is no version."""
+    for torn in (*folder.glob(".*.json.*"), *folder.glob("v*/.*.json.*")):
+        torn.unlink()
+    for staging in folder.glob(".staging-*"):
+        shutil.rmtree(staging)
+    for path in folder.iterdir():
+        if re.fullmatch(NUMBER, path.name) and path.is_dir():
+            if not (path / DELETED).exists() and not (path / CARD).exists():
+                _entomb(path, "it never had a card")
+            if (path / DELETED).exists():
+                _empty(path)
+
+
+def _empty(stone: Path) -> None:
+    for left in stone.iterdir():
+        if left.is_dir():
+            shutil.rmtree(left)
+        elif left.name != DELETED:
+            left.unlink()
+
+
+def _entomb(folder: Path, why: str) -> None:
+    """From here on it is no version; the folder stays, and with it the number."""
+    write_json(folder / DELETED, {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": why})
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())  # before the card that vouches for it
+
+
+def _unknown(version: ModelVersion) -> list[str]:
+    names = sorted(path.name for path in version.folder.iterdir())
+    return [f"{name} is not in the card of {version.name}" for name in names if name not in (CARD, *version.card.files)]
 
 
 def _card(folder: Path) -> AdapterCard | None:
-    stored = read_json(folder / CARD)
+    stored = None if (folder / DELETED).exists() else read_json(folder / CARD)
     try:
         return AdapterCard.model_validate(stored) if stored is not None else None
     except ValidationError:

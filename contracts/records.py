@@ -236,6 +236,8 @@ class AdapterCard(Record):
     """Ids of the posts of each part of the split; `train` is what the adapter was trained on."""
     examples: int
     prompt_hash: str
+    template_hash: str = ""
+    """Of the tokenizer's chat template; empty in cards from before it was kept, where the tokenizer's hash covers it."""
     base_model: str
     base_model_hash: str
     tokenizer_hash: str

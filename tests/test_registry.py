@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from pathlib import Path
 
@@ -47,17 +48,57 @@ def test_a_version_keeps_the_adapter_and_the_hash_of_every_file(registry: ModelR
     assert registry.checked("Ada@v1").card == version.card
 
 
-@pytest.mark.parametrize("text", [None, "", '{"author": "Ada"', '{"author": "Ada"}', "[]"])
-def test_a_folder_without_a_whole_card_is_no_version(registry: ModelRegistry, made: Path, text: str | None) -> None:
+@pytest.mark.parametrize("text", ["", '{"author": "Ada"', '{"author": "Ada"}', "[]"])
+def test_a_folder_without_a_whole_card_is_no_version(registry: ModelRegistry, made: Path, text: str) -> None:
     first, second = (registry.register(card(run_id=str(n)), made) for n in range(2))
-    (second.folder / "card.json").unlink()
-    if text is not None:
-        (second.folder / "card.json").write_text(text, encoding="utf-8")
+    (second.folder / "card.json").write_text(text, encoding="utf-8")
     assert names(registry) == [first.name]
     assert registry.damaged("Ada") == [second.folder]
     again = registry.register(card(run_id="again"), made)
     assert again.name == "Ada@v3"  # a number is never used again, and what cannot be read is not destroyed
     assert (second.folder / "adapter_model.safetensors").is_file()
+
+
+def test_a_folder_that_has_no_card_is_cleaned_up_and_its_number_stays_used(registry: ModelRegistry, made: Path) -> None:
+    first, second = (registry.register(card(run_id=str(n)), made) for n in range(2))
+    (second.folder / "card.json").unlink()
+    assert names(registry) == [first.name]
+    assert registry.damaged("Ada") == [second.folder]
+    assert registry.register(card(run_id="again"), made).name == "Ada@v3"
+    assert [path.name for path in second.folder.iterdir()] == ["deleted.json"]
+    assert registry.damaged("Ada") == []
+
+
+def test_what_a_dead_process_left_is_cleaned_up_and_what_is_not_ours_stays(registry: ModelRegistry, made: Path) -> None:
+    folder = registry.register(card(), made).folder.parent
+    (folder / ".staging-2").mkdir()
+    (folder / ".staging-2" / "adapter_model.safetensors").write_bytes(b"half")
+    (folder / ".staging-9-an-older-name").mkdir()
+    (folder / ".aliases.json.4711").write_text("{", encoding="utf-8")
+    (folder / "v1" / ".deleted.json.4711").write_text("{", encoding="utf-8")
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    assert registry.register(card(run_id="2"), made).name == "Ada@v2"
+    assert {path.name for path in folder.iterdir()} == {"v1", "v2", "notes.txt", ".lock"}
+    assert [found.damage for found in registry.verify("Ada")] == [(), ()]
+
+
+def test_the_model_card_is_kept_with_the_versions_name_and_checked(registry: ModelRegistry, made: Path) -> None:
+    (made / "README.md").write_text("what PEFT writes", encoding="utf-8")
+    (made / "evaluation.json").write_text("{}", encoding="utf-8")
+    version = registry.register(card(), made, readme=lambda name: f"# {name}\n")
+    assert (version.folder / "README.md").read_text(encoding="utf-8") == "# Ada@v1\n"
+    assert {"README.md", "evaluation.json"} < set(version.card.files)
+    (version.folder / "README.md").write_text("# better\n", encoding="utf-8")
+    with pytest.raises(Mismatch, match=r"README\.md of Ada@v1"):
+        registry.checked("Ada@v1")
+
+
+def test_a_card_from_before_template_hashes_reads(registry: ModelRegistry, made: Path) -> None:
+    version = registry.register(card(template_hash="new"), made)
+    stored = json.loads((version.folder / "card.json").read_text(encoding="utf-8"))
+    assert stored.pop("template_hash") == "new"
+    (version.folder / "card.json").write_text(json.dumps(stored), encoding="utf-8")
+    assert registry.checked("Ada@v1").card.template_hash == ""
 
 
 def test_while_the_champions_card_is_torn_the_one_before_it_serves(registry: ModelRegistry, made: Path) -> None:

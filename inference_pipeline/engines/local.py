@@ -18,9 +18,8 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from contracts.base_model import BaseLanguageModel
-from contracts.errors import Mismatch
 from contracts.model_registry import ModelVersion
-from contracts.prompt import PROMPT_HASH, encode
+from contracts.prompt import encode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -52,20 +51,7 @@ class LocalEngine:
         tokenizer = self._base.tokenizer()
         if version is None:
             return LocalChatModel(model=self._base.load().eval(), tokenizer=tokenizer, name="base")
-        card = version.card
-        for what, expected, found in (
-            ("base model", card.base_model_hash, self._base.hash),
-            ("tokenizer", card.tokenizer_hash, self._base.tokenizer_hash),
-            ("prompt", card.prompt_hash, PROMPT_HASH),
-        ):
-            if expected != found:
-                raise Mismatch(
-                    f"{version.name} was trained with another {what} ({card.base_model})",
-                    expected,
-                    found,
-                    f"train again, or set TWIN_BASE_MODEL={card.base_model}",
-                )
-        version.check()
+        version.check(self._base)
         from peft import PeftModel
 
         # Merged in fp32: bf16 keeps 8 bits of a weight, and an adapter moves nearly half of them by less than the last bit.
