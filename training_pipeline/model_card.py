@@ -6,6 +6,7 @@ Its numbers come from the version's card, so it says nothing of posts but how ma
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 import yaml
@@ -30,9 +31,16 @@ def licence(base: BaseLanguageModel) -> str:
     return found[1] if found else ""
 
 
-def text(card: AdapterCard, licensed: str) -> str:
-    """The README.md; `licensed` is what `licence` found."""
-    parts = [_header(card, licensed), *_introduction(card), *_figures(card), *_use(card), *_limits(card, licensed)]
+def text(name: str, card: AdapterCard, licensed: str) -> str:
+    """The README.md of the version `name`; `licensed` is what `licence` found."""
+    parts = [
+        _header(card, licensed),
+        f"# {_plain(name)}: a twin of {_plain(card.author)}",
+        *_introduction(card),
+        *_figures(card),
+        *_use(name, card),
+        *_limits(card, licensed),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -56,7 +64,6 @@ def base_id(card: AdapterCard) -> str:
 
 
 def _introduction(card: AdapterCard) -> Iterator[str]:
-    yield f"# A twin of {_plain(card.author)}"
     yield headline(card.evaluation)
     posts = {part: len(ids) for part, ids in card.posts.items()}
     yield (
@@ -92,7 +99,7 @@ def _figures(card: AdapterCard) -> Iterator[str]:
     yield "\n".join(rows)
 
 
-def _use(card: AdapterCard) -> Iterator[str]:
+def _use(name: str, card: AdapterCard) -> Iterator[str]:
     base = base_id(card) or "the base model’s folder"
     rank = next(most for most in RANKS if most >= int(card.recipe.get("rank", 1)) or most == RANKS[-1])
     yield "## How to use it"
@@ -108,12 +115,11 @@ def _use(card: AdapterCard) -> Iterator[str]:
         "model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)\n"
         "```"
     )
-    yield "With vLLM, which then serves the adapter as the model `twin`:"
-    yield f"```sh\nvllm serve {base!r} --enable-lora --max-lora-rank {rank} --lora-modules twin=FOLDER\n```"
-    yield (
-        "Ollama and llama.cpp read a merged GGUF file: `twin models export MODEL --format gguf --to FOLDER` makes one, "
-        "and `--format merged` a folder of merged weights."
-    )
+    served = shlex.quote(f"{name}=FOLDER")
+    yield "With vLLM, which then serves it by its name:"
+    yield f"```sh\nvllm serve {shlex.quote(base)} --enable-lora --max-lora-rank {rank} --lora-modules {served}\n```"
+    yield "Ollama and llama.cpp read a GGUF file of the merged weights, which this makes:"
+    yield f"```sh\ntwin models export {shlex.quote(name)} --format gguf --to FOLDER\n```"
 
 
 def _limits(card: AdapterCard, licensed: str) -> Iterator[str]:
@@ -127,7 +133,8 @@ def _limits(card: AdapterCard, licensed: str) -> Iterator[str]:
     libraries = ", ".join(f"{name} {release}" for name, release in sorted(card.libraries.items()))
     yield (
         f"Recipe `{_code(str(card.recipe.get('name', '?')))}`, rank {card.recipe.get('rank', '?')}, seed {card.seed}; "
-        f"run `{card.run_id}`, {card.created:%Y-%m-%d}; {libraries}. Base model weights `{card.base_model_hash}`, prompt `{card.prompt_hash}`."
+        f"run `{card.run_id}`, {card.created:%Y-%m-%d}; {libraries}. "
+        f"Base model weights `{card.base_model_hash}`, prompt `{card.prompt_hash}`."
     )
     yield (
         f"The base model is under {licensed}, which the adapter’s use is subject to."
