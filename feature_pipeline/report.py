@@ -11,6 +11,12 @@ from feature_pipeline.sources import Refusal
 EXAMPLES = 3  # of each reason: enough to see what is meant
 
 
+def named(what: str, said: str) -> str:
+    """What was said, with the name of what it was said of, once. A short id may stand in it by chance."""
+    once = said.startswith(f"{what} ") or ("/" in what and what in said)
+    return said if once else f"{what}: {said}".rstrip(": ")
+
+
 @dataclass
 class SourceReport:
     """One source's part of a run. `error` says why it could not be read; `complete`, that it listed all that it has."""
@@ -60,7 +66,7 @@ class Report:
         self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
         examples = self.examples_of_refusals.setdefault(refusal.reason, [])
         if len(examples) < EXAMPLES:
-            examples.append(f"{refusal.source_id}: {refusal.detail}".rstrip(": "))
+            examples.append(named(refusal.source_id, refusal.detail))
 
     def as_json(self) -> dict[str, Any]:
         snapshot = self.snapshot.model_dump() if self.snapshot else None

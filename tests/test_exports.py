@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import SourceError
+from feature_pipeline.report import named
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal, read
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.exports import READERS, recognised
@@ -307,3 +308,29 @@ def test_an_export_with_a_row_that_is_refused_is_not_complete(tmp_path: Path) ->
     found = items(path)
     assert "bad_row" in dict(reasons(found)).values()
     assert Complete() not in found
+
+
+def test_an_error_names_a_path_once(tmp_path: Path) -> None:
+    """A file that is given alone is its own archive; an export in a folder is named by the report."""
+    folder(tmp_path, {"result.json": '{"name": "x", "type": "public_channel", "id": 7,', "one.md": "One."})
+    with pytest.raises(SourceError) as error:
+        items(tmp_path / "result.json")
+    assert str(error.value).count("result.json") == 1
+    told = next(item for item in items(tmp_path) if isinstance(item, Refusal))
+    assert (told.source_id, told.reason) == ("result.json", "unreadable")
+    assert told.detail.startswith("it is no JSON: ")
+    assert told.detail.endswith("; export it again, to its end")
+
+
+@pytest.mark.parametrize(
+    ("what", "said", "shown"),
+    [
+        ("https://a.example/x", "https://a.example/x answered 404", "https://a.example/x answered 404"),
+        ("posts/a.md", "", "posts/a.md"),
+        ("posts/a.md", "over 5,000,000 bytes", "posts/a.md: over 5,000,000 bytes"),
+        ("1", "1,000 pages; 1 too many", "1: 1,000 pages; 1 too many"),
+        ("/x/chat.txt", "nobody in /x/chat.txt is called Cid", "nobody in /x/chat.txt is called Cid"),
+    ],
+)
+def test_a_report_names_what_it_speaks_of_once(what: str, said: str, shown: str) -> None:
+    assert named(what, said) == shown

@@ -25,7 +25,7 @@ def report(found: Mapping[str, Any], as_json: bool) -> None:
         print(one_line(f"    {reason} × {count}: {'; '.join(found['examples_of_refusals'][reason])[:160]}"))
     print(f"  {'failed':10} {len(found['failed']):>6}")
     for source, error in found["failed"].items():
-        print(f"    {source}: {error}")
+        print(f"    {failure(source, error)}")
     print(f"  {'deleted':10} {found['deleted']:>6}")
     if found["withheld"]:
         print(
@@ -38,6 +38,11 @@ def report(found: Mapping[str, Any], as_json: bool) -> None:
         print(f"  from {source['address']}: {source['found']} found{'' if source['complete'] else ', not all of it'}")
     if found["snapshot"]:
         print(f"  snapshot {found['snapshot']['id']}")
+
+
+def failure(source: str, error: str) -> str:
+    """A source that could not be read, named once."""
+    return error if source in error else f"{source}: {error}"
 
 
 def _corpus(author: str, corpus: Mapping[str, Any]) -> None:

@@ -7,8 +7,7 @@ import json
 import re
 from typing import Any
 
-from contracts.errors import SourceError
-from feature_pipeline.sources.files.archive import MAX_ENTRY, Archive
+from feature_pipeline.sources.files.archive import MAX_ENTRY, Archive, EntryError
 from feature_pipeline.sources.files.tables import separator
 from feature_pipeline.sources.text import decode
 
@@ -20,7 +19,7 @@ def text(archive: Archive, name: str, limit: int = MAX_POST) -> str:
     """Raises SourceError where the entry is damaged, over `limit` bytes, or no text."""
     found = decode(archive.read(name, limit))
     if found is None:
-        raise SourceError(f"{name} in {archive.path} is no text: its bytes are of another kind of file", AGAIN)
+        raise EntryError(archive.where(name), "is no text: its bytes are of another kind of file", AGAIN)
     return found
 
 
@@ -29,7 +28,7 @@ def json_of(archive: Archive, name: str) -> Any:
     try:
         return json.loads(text(archive, name, MAX_ENTRY))
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{name} in {archive.path} is no JSON: {error}", AGAIN) from error
+        raise EntryError(archive.where(name), f"is no JSON: {error}", AGAIN) from error
 
 
 def has_columns(archive: Archive, name: str, *columns: str) -> bool:

@@ -7,10 +7,9 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
-from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, Refusal
 from feature_pipeline.sources.files import documents, json_lines, obsidian, post_file
-from feature_pipeline.sources.files.archive import Archive, EntryError, TooLargeError
+from feature_pipeline.sources.files.archive import Archive, EntryError, TooLargeError, in_words
 from feature_pipeline.sources.files.documents import DOCUMENTS
 from feature_pipeline.sources.files.post_file import TEXT, TEXTS
 
@@ -102,5 +101,7 @@ def _lines(archive: Archive, name: str, source: str) -> Iterator[Found]:
                 return
             file.seek(0)
             yield from json_lines.read_lines(file, str(archive.path / name))
-    except (OSError, SourceError) as error:
-        yield Refusal(source, name, "unreadable", str(error))
+    except EntryError as error:
+        yield Refusal(source, name, "unreadable", f"it {error.why}: {error.hint}")
+    except OSError as error:
+        yield Refusal(source, name, "unreadable", f"it {in_words(error)}")

@@ -128,7 +128,7 @@ def _exports_within(archive: Archive, search_all: bool, damaged: list[Refusal]) 
         except SourceError as error:
             if path.name in archive.closed:
                 continue  # it is told with the posts
-            damaged.append(Refusal(str(archive.path), path.name, "unreadable", str(error)))
+            damaged.append(_unreadable(archive, path.name, error))
             continue
         if reader:
             yield path.name, reader
@@ -155,11 +155,17 @@ def _mixed(archive: Archive, within: dict[str, ModuleType], me: str, whole: bool
                     if not isinstance(item, Complete):
                         yield item
         except SourceError as error:  # the other exports can still be read
-            yield Refusal(str(archive.path), name, "unreadable", str(error))
+            yield _unreadable(archive, name, error)
         whole &= complete
     for item in folder.posts(archive, str(archive.path), without=within.keys()):
         if whole or not isinstance(item, Complete):
             yield item
+
+
+def _unreadable(archive: Archive, name: str, error: SourceError) -> Refusal:
+    """Of an export in a folder, which the report names."""
+    said = error.message.replace(str(archive.path / name), "it")
+    return Refusal(str(archive.path), name, "unreadable", f"{said}; {error.hint}")
 
 
 def _one(path: Path) -> Iterator[Item]:

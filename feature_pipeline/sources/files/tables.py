@@ -39,7 +39,7 @@ def rows(
     prepare: Callable[[str], str] = str,
 ) -> Iterator[Row]:
     """Rows of the CSV `name`; `prepare` repairs its text. Raises SourceError for a missing column, naming those found."""
-    text = prepare(_text(archive.read(name, MAX_TABLE), f"{name} in {archive.path}"))
+    text = prepare(_text(archive.read(name, MAX_TABLE), f"{archive.where(name)}"))
     # The default ends at 128 KiB, in the middle of a cell, and takes what follows for rows.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_TABLE))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text))
@@ -51,7 +51,7 @@ def rows(
     if missing:
         wanted, found = " or ".join(f'"{column}"' for column in missing), ", ".join(header)
         raise SourceError(
-            f"{name} in {archive.path} has no column {wanted}, only: {found[:500]}", "download the export again"
+            f"{archive.where(name)} has no column {wanted}, only: {found[:500]}", "download the export again"
         )
     for row in reader:
         if any(cell.strip() for cell in row):

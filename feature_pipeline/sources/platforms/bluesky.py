@@ -249,9 +249,9 @@ def _repository(archive: Archive, name: str) -> Iterator[Found]:
         car = Car(archive.read(name))
         commit = car.load(car.root)
     except DamagedError as error:
-        raise SourceError(f"{name} in {archive.path} is damaged: {error}", AGAIN) from error
+        raise SourceError(f"{archive.where(name)} is damaged: {error}", AGAIN) from error
     if not isinstance(commit.get("did"), str) or not isinstance(commit.get("data"), bytes):
-        raise SourceError(f"{name} in {archive.path} is no repository: it has {', '.join(map(str, commit))}", AGAIN)
+        raise SourceError(f"{archive.where(name)} is no repository: it has {', '.join(map(str, commit))}", AGAIN)
     account, posts, whole = Account(commit["did"], None), dict[str, Said](), True
     for key, cid in car.walk(commit["data"]):
         if key.startswith(REPOST):

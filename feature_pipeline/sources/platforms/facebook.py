@@ -84,7 +84,7 @@ def _listed(archive: Archive, name: str) -> Iterator[dict[str, Any]]:
     items = [item for value in lists if isinstance(value, list) for item in value if isinstance(item, dict)]
     if items and not any("timestamp" in item for item in items):
         found = ", ".join(sorted({str(key) for item in items for key in item}))[:500]
-        raise SourceError(f'{name} in {archive.path} has no "timestamp", only: {found}', "ask Facebook for JSON again")
+        raise SourceError(f'{archive.where(name)} has no "timestamp", only: {found}', "ask Facebook for JSON again")
     yield from items
 
 
@@ -95,7 +95,7 @@ def _json(archive: Archive, name: str) -> Any:
         values = json.loads(data)
         return _repaired(values, BYTES if data.isascii() else SURE_BYTES)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{name} in {archive.path} is damaged: {error}", "download the export again") from error
+        raise SourceError(f"{archive.where(name)} is damaged: {error}", "download the export again") from error
 
 
 def _repaired(value: Any, pattern: re.Pattern[str]) -> Any:

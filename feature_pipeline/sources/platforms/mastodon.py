@@ -261,9 +261,9 @@ def _object(archive: Archive, name: str) -> dict[str, Any]:
     try:
         said = json.loads(decode(archive.read(name)) or "")
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{name} in {archive.path} is no JSON: {error}", "download the archive again") from error
+        raise SourceError(f"{archive.where(name)} is no JSON: {error}", "download the archive again") from error
     if not isinstance(said, dict):
-        raise SourceError(f"{name} in {archive.path} is no JSON object", "download the archive again")
+        raise SourceError(f"{archive.where(name)} is no JSON object", "download the archive again")
     return said
 
 

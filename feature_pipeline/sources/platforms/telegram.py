@@ -73,9 +73,9 @@ def _object(archive: Archive, name: str) -> dict[str, Any]:
     try:
         export = json.loads(text, object_pairs_hook=lambda pairs: {key: value for key, value in pairs if key in KEPT})
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{name} in {archive.path} is no JSON: {error}", "export it again, to its end") from error
+        raise SourceError(f"{archive.where(name)} is no JSON: {error}", "export it again, to its end") from error
     if not isinstance(export, dict):
-        raise SourceError(f"{name} in {archive.path} is no JSON object", "export it again")
+        raise SourceError(f"{archive.where(name)} is no JSON object", "export it again")
     return export
 
 

@@ -151,7 +151,7 @@ def _messages(archive: Archive, name: str) -> Iterator[Message]:
     """Each with all of its lines. A line that begins with no date belongs to the message before it."""
     text = decode(archive.read(name))
     if text is None:
-        raise SourceError(f"{name} in {archive.path} is no text", "export the chat again")
+        raise SourceError(f"{archive.where(name)} is no text", "export the chat again")
     begun: re.Match[str] | None = None
     lines: list[str] = []
     for line in text.split("\n"):

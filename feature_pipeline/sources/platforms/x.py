@@ -99,9 +99,9 @@ def _values(archive: Archive, name: str, key: str) -> Iterator[dict[str, Any]]:
     try:
         values = json.loads(data[begins.end() :].rstrip().rstrip(b";") if begins else data)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{name} in {archive.path} is damaged: {error}", "download the archive again") from error
+        raise SourceError(f"{archive.where(name)} is damaged: {error}", "download the archive again") from error
     if not isinstance(values, list):
-        raise SourceError(f"{name} in {archive.path} has no list of posts", "download the archive again")
+        raise SourceError(f"{archive.where(name)} has no list of posts", "download the archive again")
     for value in values:
         if isinstance(value, dict):
             inner = value.get(key, value)  # the oldest archives have no such key
