@@ -178,3 +178,13 @@ def test_what_was_forgotten_stays_so_when_all_the_rest_is(filled: Path, twin: Tw
     assert twin("forget", "--author", "Ada", "--post", "2.md", "--yes").code == 0
     assert twin("forget", "--author", "Ada", "--everything", "--yes").code == 0
     assert twin("ingest", filled, "--author", "Ada", "--json").json["refused"] == {"forgotten": 1}
+
+
+def test_a_source_that_fails_is_named_once(tmp_path: Path, twin: Twin) -> None:
+    (tmp_path / "a.zip").touch()
+    done = twin("ingest", tmp_path / "a.zip", "--author", "Ada")
+    assert done.code == 1
+    assert done.out.count(f"{tmp_path / 'a.zip'} is empty: it has 0 bytes") == 1
+    assert f"a.zip: {tmp_path}" not in done.out
+    dry = twin("ingest", tmp_path / "a.zip", "--author", "Ada", "--dry-run")
+    assert dry.err.count("a.zip") == 1
