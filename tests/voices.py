@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import random
 
-THINGS = (
-    "the spring|a brass screw|the lathe|my bench|the valve|an oil can|the clock|a bent file|the kettle|the rain"
-).split("|")
-    "the spring|a brass screw|the lathe|my bench|the valve|an oil can|the clock|a bent file|the kettle|the rain".split(
-        "|"
-    )
-)
+THINGS = "the spring|a brass screw|the lathe|my bench|the valve|an oil can|the clock|a bent file|the kettle".split("|")
 DEEDS = "broke|held|turned|rusted|came loose|sang|was late|would not move|fell|ran well".split("|")
 HABITS: dict[str, list[str]] = {
     "Ada": [
