@@ -208,8 +208,22 @@ def test_a_group_that_does_not_say_whose_it_is_names_its_writers(tmp_path: Path)
     with pytest.raises(SourceError, match="Ann, Bob") as error:
         read(tmp_path, group)
     assert "whole account" in error.value.hint
-    with pytest.raises(SourceError, match="Ann, Bob"):
+    assert f"'{tmp_path}#Ann'" in error.value.hint
+    with pytest.raises(SourceError, match=r"nobody in .* is 'Cat': its writers are Ann, Bob"):
         read(tmp_path, group, me="Cat")
+
+
+def test_a_name_that_wrote_nothing_in_a_channel_or_an_account_is_an_error(tmp_path: Path) -> None:
+    signed = [message(n, f"Post {n}", "channel7", author=name) for n, name in enumerate(["Ann", "Bob", "Bob"], 1)]
+    channel = chat("public_channel", 7, *signed)
+    with pytest.raises(SourceError, match=r"nobody in .* is 'Nobody': its writers are Soup News, Bob, Ann"):
+        read(tmp_path, channel, me="Nobody")
+    assert texts(read(tmp_path, channel, me="Ann")) == [("1", "Post 1")]
+    assert len(texts(read(tmp_path, channel, me="Soup News"))) == len(texts(read(tmp_path, channel))) == 3
+    whole = account(chat("private_group", 6, message(1, "Hi")), chat("personal_chat", 2, message(2, "x", "user2")))
+    with pytest.raises(SourceError, match=r"nobody in .* is 'Nobody': its writers are Ann\n"):
+        read(tmp_path, whole, me="Nobody")
+    assert texts(read(tmp_path, whole, me="Ann")) == texts(read(tmp_path, whole)) == [("1", "Hi")]
 
 
 @pytest.mark.parametrize("rest", ["", ', "messages": [', ', "messages": ' + "[" * 99_999, ', "messages": {}}', "}"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,7 @@ KEPT = frozenset(
 )
 # Telegram Desktop writes control characters as \x1F, which JSON does not know.
 CONTROL = re.compile(r"(?<!\\)((?:\\\\)*)\\x([0-9A-Fa-f]{2})")
+MAX_NAMES = 20
 WHOLE = (
     "export your whole account: Settings → Advanced → Export Telegram data, with your account and your groups, as JSON"
 )
@@ -44,7 +46,7 @@ def recognises(archive: Archive) -> bool:
 def read(archive: Archive, me: str | None = None) -> Iterator[Item]:
     """The author's own messages. `me`, a name or an id as the export has it, says who that is where it does not.
 
-    Raises SourceError for a group's export that does not say whose it is, and for a private chat.
+    Raises SourceError for a group's export that does not say whose it is, for a private chat, and where nobody is `me`.
     """
     yield from archive.refusals(str(archive.path))
     for name in _exports(archive):
@@ -52,7 +54,9 @@ def read(archive: Archive, me: str | None = None) -> Iterator[Item]:
         chats, alone = _chats(export, name)
         owner = _owner(export, chats)
         if alone:
-            _check(chats[0], owner, me, name)
+            _check_alone(chats[0], archive.where(name))
+        if me is not None or (alone and not owner and not _is_channel(chats[0])):
+            _check_name(archive, name, chats, me)
         for chat in chats:
             yield from _chat(chat, owner, me, alone)
     yield Complete()
@@ -98,19 +102,26 @@ def _owner(export: dict[str, Any], chats: list[dict[str, Any]]) -> str:
     return next((_peer(chat["id"]) for chat in chats if chat.get("type") == "saved_messages" and chat.get("id")), "")
 
 
-def _check(chat: dict[str, Any], owner: str, me: str | None, name: str) -> None:
-    """Raises SourceError where a chat that was exported alone must not be read, or nobody knows what of it."""
-    kind = chat.get("type")
-    if kind in PRIVATE:
-        raise SourceError(f"{name} is a private chat, and those are not read", "export a channel of yours, or a group")
-    if _is_channel(chat) or owner:
+def _check_alone(chat: dict[str, Any], where: str) -> None:
+    """Raises SourceError where a chat that was exported alone must not be read."""
+    if chat.get("type") in PRIVATE:
+        raise SourceError(f"{where} is a private chat, and those are not read", "export a channel of yours, or a group")
+
+
+def _check_name(archive: Archive, name: str, chats: list[dict[str, Any]], me: str | None) -> None:
+    """Raises SourceError unless `me` wrote something; it names who did, those who wrote most first. Who writes to the
+    owner of an account in private is nobody's business."""
+    shown = [chat for chat in chats if chat.get("type") not in PRIVATE]
+    messages = [message for chat in shown for message in _objects(chat["messages"])]
+    if me is not None and any(_wrote(message, "", me) for message in messages):
         return
-    names = list(dict.fromkeys(_string(message.get("from")) for message in _objects(chat["messages"])))
-    found = ", ".join([name for name in names if name][:20])
-    if me is None:
-        raise SourceError(f"{name} does not say which of its writers you are: {found}", WHOLE)
-    if not any(_wrote(message, "", me) for message in _objects(chat["messages"])):
-        raise SourceError(f"nobody in {name} is {me!r}: its writers are {found}", "give the name as it stands there")
+    where, written = archive.where(name), Counter(name for message in messages for name in _names(message))
+    names = [name for name, _ in written.most_common(MAX_NAMES)]
+    who = (
+        f"nobody in {where} is {me!r}: its writers are" if me else f"{where} does not say which of its writers you are:"
+    )
+    add = f"add your name as it stands there, such as '{archive.path}#{names[0] if names else 'Name'}'"
+    raise SourceError(f"{who} {', '.join(names)}", f"{add}; or {WHOLE}")
 
 
 def _chat(chat: dict[str, Any], owner: str, me: str | None, alone: bool) -> Iterator[Found]:
@@ -119,8 +130,8 @@ def _chat(chat: dict[str, Any], owner: str, me: str | None, alone: bool) -> Iter
     messages = {
         str(message.get("id")): message for message in _objects(chat["messages"]) if message.get("type") == "message"
     }
-    # In a channel that was exported alone, the channel itself is who writes.
-    owner_here = place if alone and _is_channel(chat) else owner
+    # In a channel that was exported alone, the channel itself is who writes, unless one of those who sign is named.
+    owner_here = (place if me is None else "") if alone and _is_channel(chat) else owner
     own = {key: message for key, message in messages.items() if _wrote(message, owner_here, me)}
     if _is_channel(chat) and not alone and len(own) < len(messages):
         others = len(messages) - len(own)
@@ -131,7 +142,12 @@ def _chat(chat: dict[str, Any], owner: str, me: str | None, alone: bool) -> Iter
 
 def _wrote(message: dict[str, Any], owner: str, me: str | None) -> bool:
     sender = _peer(message.get("from_id"))
-    return bool(owner and sender == owner) or bool(me and me in (sender, message.get("from")))
+    return bool(owner and sender == owner) or bool(me and me in (sender, *_names(message)))
+
+
+def _names(message: dict[str, Any]) -> list[str]:
+    """Who the export says wrote it: a person, or a channel and the one of its writers who signed."""
+    return list(filter(None, (_string(message.get("from")), _string(message.get("author")))))
 
 
 def _message(
