@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.base_model import BaseLanguageModel
 from contracts.errors import Mismatch, ModelError, NotFound, UsageError
 from contracts.model_registry import ModelRegistry, parse
 from tests.fakes import adapter, card
@@ -224,3 +225,38 @@ def test_no_authors_name_leads_out_of_the_models_folder(tmp_path: Path, made: Pa
     assert names(registry, author) == [f"{author}@v1"]
     assert {path.name for path in tmp_path.iterdir()} == {"deep", "made"}
     assert {path.name for path in (home / "models").iterdir()} == {version.folder.parent.name}
+
+
+def test_verifying_says_of_every_version_what_is_damaged_and_what_does_not_fit(
+    tmp_path: Path, tiny_model: Path, registry: ModelRegistry, made: Path
+) -> None:
+    base = BaseLanguageModel(str(tiny_model), tmp_path)
+    fits = {"base_model_hash": base.hash, "tokenizer_hash": base.tokenizer_hash, "template_hash": base.template_hash}
+    for number in range(1, 6):
+        registry.register(card(run_id=str(number), **{**fits, "template_hash": ""} if number == 5 else fits), made)
+    other = registry.register(card(run_id="6", **{**fits, "template_hash": "another"}), made)
+    registry.promote("Ada@v3")
+    folder = other.folder.parent
+    (folder / "v2" / "adapter_model.safetensors").write_bytes(b"others")
+    (folder / "v2" / "adapter_config.json").unlink()
+    (folder / "v3" / "card.json").write_text("{", encoding="utf-8")
+    (folder / "v4" / "extra.txt").write_text("?", encoding="utf-8")
+    found = {checked.name: checked for checked in registry.verify("Ada", base)}
+    assert list(found) == ["Ada@v1", "Ada@v2", "Ada@v4", "Ada@v5", "Ada@v6", "Ada@v3", "Ada@champion"]
+    assert [name for name, checked in found.items() if not checked.damage and not checked.misfits] == [
+        "Ada@v1",
+        "Ada@v5",
+    ]
+    assert [text.split(":")[0] for text in found["Ada@v2"].damage] == [
+        "adapter_config.json of Ada@v2",
+        "adapter_model.safetensors of Ada@v2",
+    ]
+    assert found["Ada@v3"].damage == ("its card cannot be read",)
+    assert found["Ada@v4"].damage == ("extra.txt is not in the card of Ada@v4",)
+    assert found["Ada@champion"].damage == ("v3, which it stands for, cannot be read",)
+    assert found["Ada@v6"].misfits == (
+        f"Ada@v6 was trained with another chat template (tiny): expected another, found {base.template_hash}",
+    )
+    assert [checked.misfits for checked in registry.verify("Ada")] == [()] * 7  # without a base model at hand
+    with pytest.raises(Mismatch, match="another chat template"):
+        other.check(base)
