@@ -23,7 +23,18 @@ from tests.fakes import OTHER_WORDS, WORDS, adapter, card, hear_ctrl_c, one_thre
 
 KEYS = {"source", "id", "title", "date", "author", "text", "status", "reason"}
 PASSAGE = {"post_id", "source_id", "title", "url", "date", "text", "start", "end", "score"}
-LISTED = {"model", "champion", "created", "recipe", "base_model", "snapshot", "evaluation", "gate", "forgotten"}
+LISTED = {
+    "model",
+    "champion",
+    "challenger",
+    "created",
+    "recipe",
+    "base_model",
+    "snapshot",
+    "evaluation",
+    "gate",
+    "forgotten",
+}
 STATUS = {"home", "authors", "snapshot", "feature_version", "posts", "chunks", "base_model", "embedder"}
 
 

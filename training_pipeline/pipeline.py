@@ -1,4 +1,4 @@
-"""The training pipeline: read → train → evaluate → register → promote.
+"""The training pipeline: read → train → evaluate → register → promote → report.
 
 A run has a folder of its own, named by everything that decides its outcome. Stopped at any moment, it goes on from its
 last checkpoint; once its version is registered, the same run has nothing left to do, and says so before torch is loaded.
@@ -10,27 +10,23 @@ import datetime as dt
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from contracts import hardware
 from contracts.base_model import BaseLanguageModel
-from contracts.errors import Mismatch, StoreBusy
+from contracts.errors import NotFound
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Figure, Split, digest
-from training_pipeline import data
+from training_pipeline import data, model_card, report
 from training_pipeline.recipe import Recipe
+from training_pipeline.run_folder import held, is_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from peft import PeftModel
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "tokenizers")
@@ -45,6 +41,9 @@ class Outcome:
     promoted: bool
     new: bool
     seconds: float
+    report: Path | None = None
+    replaced: str = ""
+    """The version that is deleted, because it had learned from posts that are forgotten."""
 
 
 def run(
@@ -56,9 +55,14 @@ def run(
     home: Path,
     *,
     resume: bool = False,
+    without_forgotten: bool = False,
     progress: Progress = lambda stage, done, of: None,
-) -> Outcome:
-    """Train, evaluate and register a version; promote it where it passes the recipe's gate."""
+) -> Outcome | None:
+    """Train, evaluate and register a version; promote it where it passes the recipe's gate.
+
+    None in all but the first of several processes, which alone measures and registers.
+    `without_forgotten`: the version replaces a champion that learned from posts which are forgotten since.
+    """
     began = time.monotonic()
     corpus = data.read(store, author)
     run_id = digest(author, recipe.model_dump_json(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash)
@@ -66,24 +70,53 @@ def run(
     done = _registered(registry, author, run_id) if resume else None
     if done and not (home / "runs" / run_id).exists():
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
-    with _folder(home / "runs" / run_id, resume) as folder:
-        if done:  # stopped after it was registered, before it could be promoted
-            _finish(done, store, registry, folder)
-            return Outcome(done, not done.card.gate, False, time.monotonic() - began)
-        curve = _train(corpus, base, recipe, folder, progress)
-        figures = _evaluate(corpus, base, recipe, folder / "adapter", progress)
-        card = _card(corpus, base, recipe, run_id, curve, figures, champion)
-        version = registry.register(card, folder / "adapter")
-        _finish(version, store, registry, folder)
-    return Outcome(version, not card.gate, True, time.monotonic() - began)
+    forgotten = _forgotten(registry, champion, author) if without_forgotten and not done else 0
+    with held(home / "runs" / run_id, resume) as folder:
+        version = done
+        if not version:  # else it was stopped after it was registered, before it could be promoted
+            curve = _train(corpus, base, recipe, folder, progress)
+            if not is_first():
+                return None
+            figures = _evaluate(corpus, base, recipe, folder / "adapter", progress)
+            if forgotten:
+                curve["without_forgotten"] = forgotten
+            card = _card(corpus, base, recipe, run_id, curve, figures, champion)
+            licensed = model_card.licence(base)
+            version = registry.register(
+                card, folder / "adapter", readme=lambda name: model_card.text(name, card, licensed)
+            )
+        promoted = _decide(version, store, registry)
+        replaced = _replace(version, registry, home) if promoted else ""
+        page = report.write(home, version, store, promoted)
+        shutil.rmtree(folder, ignore_errors=True)  # last: while the folder is there, the run is not over
+    return Outcome(version, promoted, not done, time.monotonic() - began, page, replaced)
 
 
-def _finish(version: ModelVersion, store: FeatureStore, registry: ModelRegistry, folder: Path) -> None:
-    """Promote the version if it may be; the run's folder goes last, for while it is there the run is not over."""
+def _decide(version: ModelVersion, store: FeatureStore, registry: ModelRegistry) -> bool:
+    """Promote the version if it may be. From then on its held-out posts stay held out."""
     if not version.card.gate:
         store.freeze_split(version.author)
-        registry.promote(version.name)
-    shutil.rmtree(folder, ignore_errors=True)
+    return registry.decide(version.name)
+
+
+def _forgotten(registry: ModelRegistry, champion: ModelVersion | None, author: str) -> int:
+    """How many posts that the champion learned from are forgotten since. Raises NotFound where none is."""
+    count = registry.forgotten(champion) if champion else 0
+    if not count:
+        raise NotFound(
+            f"no champion of {author!r} has learned from posts that are forgotten", f"twin train --author {author!r}"
+        )
+    return count
+
+
+def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
+    """Delete the champion before it, if it was made to replace that: forgotten words are in its weights."""
+    parents = [other for other in registry.versions(version.author) if other.name == version.card.parent]
+    if not parents or "without_forgotten" not in version.card.training:
+        return ""
+    registry.delete(parents[0].name, why=f"{version.name} replaces it, trained without posts that are forgotten")
+    report.place(home, version.author, parents[0].number).unlink(missing_ok=True)
+    return parents[0].name
 
 
 def reevaluate(
@@ -94,14 +127,8 @@ def reevaluate(
     progress: Progress = lambda stage, done, of: None,
 ) -> tuple[ModelVersion, dict[str, Figure]]:
     """The figures of a registered version on today's held-out posts; its card stays as it is."""
-    version = registry.checked(model)
-    if version.card.base_model_hash != base.hash:
-        raise Mismatch(
-            f"{version.name} belongs to another base model",
-            version.card.base_model_hash,
-            base.hash,
-            f"set TWIN_BASE_MODEL={version.card.base_model}",
-        )
+    version = registry.get(model)
+    version.check(base)
     corpus = data.read(store, version.author)
     seen = {*version.card.posts["train"], *version.card.posts["validation"]}
     corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
@@ -170,6 +197,7 @@ def _card(
         },
         examples=int(curve["examples"]),
         prompt_hash=PROMPT_HASH,
+        template_hash=base.template_hash,
         base_model=base.name,
         base_model_hash=base.hash,
         tokenizer_hash=base.tokenizer_hash,
@@ -187,21 +215,3 @@ def _card(
 def _registered(registry: ModelRegistry, author: str, run_id: str) -> ModelVersion | None:
     made = [version for version in registry.versions(author) if version.card.run_id == run_id]
     return made[-1] if made else None
-
-
-@contextmanager
-def _folder(folder: Path, resume: bool) -> Iterator[Path]:
-    """The run's folder, held by this process alone; emptied first unless it is to be resumed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StoreBusy("this very training runs already in another process", "wait until it has finished") from error
-    try:
-        if not resume:
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(exist_ok=True)
-        yield folder
-    finally:
-        lock.release()

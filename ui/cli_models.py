@@ -7,79 +7,134 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contracts.errors import UsageError
-from ui import show
+from ui import show, show_models
 from ui.options import Author, Json, OneAuthor, app
 
 if TYPE_CHECKING:
     from contracts.model_registry import ModelVersion
 
 commands = typer.Typer()
-versions = typer.Typer(help="Versions of a twin: list, show, promote, roll back.", no_args_is_help=True)
+versions = typer.Typer(
+    help="Versions of a twin: list, compare, promote, roll back, export, delete.", no_args_is_help=True
+)
 
-Model = Annotated[str, typer.Argument(help="author@v3 or author@champion")]
+Model = Annotated[str, typer.Argument(help="author@v3, author@champion or author@challenger")]
 
 
 @commands.command()
 def train(
     author: Author,
-    recipe: Annotated[str, typer.Option(help="quick, standard, or a .toml file.")] = "quick",
+    recipe: Annotated[str | None, typer.Option(help="quick (the default), standard, or a .toml file.")] = None,
+    without_forgotten: Annotated[
+        bool, typer.Option(help="Replace a champion that learned from posts which are forgotten since.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option(help="Go on with the same run where it was stopped; do nothing if done.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Fine-tune an adapter on the author's posts, measure it, register it, and promote it if it proves itself."""
+    from training_pipeline import pipeline
     from training_pipeline.recipe import load
 
-    chosen = load(recipe)
+    chosen = load(recipe or "quick")
     parts = app()
     parts.store.require_author(author)
     with show.progress(as_json) as progress:
-        from training_pipeline import pipeline
-
         outcome = pipeline.run(
-            author, parts.store, parts.registry, parts.base_model, chosen, parts.home, resume=resume, progress=progress
+            author,
+            parts.store,
+            parts.registry,
+            parts.base_model,
+            chosen,
+            parts.home,
+            resume=resume,
+            without_forgotten=without_forgotten,
+            progress=progress,
         )
-    show.outcome(outcome, as_json)
+    if outcome:  # None in all but the first of several processes
+        show_models.outcome(outcome, as_json)
 
 
 @commands.command()
-def evaluate(model: Model, as_json: Json = False) -> None:
+def evaluate(
+    model: Model,
+    as_json: Json = False,
+) -> None:
     """Measure a registered version again, on the posts that are held out today."""
+    from training_pipeline import pipeline
+
     parts = app()
     parts.registry.get(model)
     with show.progress(as_json) as progress:
-        from training_pipeline import pipeline
-
         version, figures = pipeline.reevaluate(model, parts.store, parts.registry, parts.base_model, progress)
-    show.figures(version, figures, as_json)
+    show_models.figures(version, figures, as_json)
 
 
 @versions.command("list")
 def list_(author: OneAuthor = None, as_json: Json = False) -> None:
-    """Every version, with its figures and whether it is the champion."""
+    """Every version, with its figures, and which one is champion."""
     registry = app().registry
     authors = [author] if author else registry.authors()
+    aliases = {name: registry.aliases(name).of for name in authors}
     rows = [
-        (version, registry.champion(name), registry.forgotten(version))
+        (version, aliases[name].get(version.number, ""), registry.forgotten(version))
         for name in authors
         for version in registry.versions(name)
     ]
-    show.versions(rows, as_json)
+    show_models.versions(rows, as_json)
 
 
 @versions.command("show")
-def show_(model: Model, as_json: Json = False) -> None:
+def show_(
+    model: Model,
+    lineage: Annotated[bool, typer.Option(help="Its ancestors, snapshot, features and posts instead.")] = False,
+    as_json: Json = False,
+) -> None:
     """A version's card: what made it, and what it proved."""
+    parts = app()
+    version = parts.registry.checked(model)
+    if lineage:
+        from contracts.lineage import lineage as trace
+
+        show_models.lineage(trace(version, parts.registry, parts.store), as_json)
+    else:
+        show_models.card(version, parts.registry.forgotten(version))
+
+
+@versions.command()
+def diff(model: Model, other: Model, as_json: Json = False) -> None:
+    """What the second version has that the first has not: settings, posts, models, figures."""
+    from contracts.lineage import diff as differ
+
     registry = app().registry
-    version = registry.checked(model)
-    show.card(version, registry.forgotten(version))
+    show_models.difference(differ(registry.checked(model), registry.checked(other)), as_json)
 
 
 @versions.command()
 def promote(model: Model, as_json: Json = False) -> None:
     """Make a version the champion, whatever its gate says."""
     _champion(app().registry.promote(model), as_json)
+
+
+@versions.command()
+def challenge(
+    model: Model,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Let the challenger challenge no more.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a version the challenger, to be tried beside the champion as author@challenger."""
+    registry = app().registry
+    version = registry.get(model)
+    if withdraw:
+        held = registry.challenger(version.author)
+        if held is None or held.number != version.number:
+            raise UsageError(f"{version.name} is not the challenger", f"twin models list --author {version.author!r}")
+        registry.withdraw(version.author)
+    else:
+        registry.challenge(model)
+    said = f"{version.name} is the challenger{' no more' if withdraw else ''}"
+    show_models.done(said, {"model": version.name, "challenger": not withdraw}, as_json)
 
 
 @versions.command()
@@ -99,8 +154,49 @@ def rollback(
     _champion(registry.rollback(author), as_json)
 
 
+@versions.command()
+def delete(
+    model: Model,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a version and its report for good. Refused for the champion and the challenger."""
+    if as_json and not yes:
+        raise UsageError("--json cannot ask", "add --yes where you are sure")
+    parts = app()
+    if not yes and not typer.confirm(f"Delete {model}? This cannot be undone.", err=True):
+        raise typer.Exit(1)
+    name = parts.registry.delete(model)
+    from contracts.model_registry import parse
+    from training_pipeline import report as reports
+
+    author, number = parse(name)
+    reports.place(parts.home, author, int(number[1:])).unlink(missing_ok=True)
+    show_models.done(f"{name} is deleted", {"model": name, "deleted": True}, as_json)
+
+
+@versions.command()
+def verify(author: OneAuthor = None, as_json: Json = False) -> None:
+    """Compare every version's files with their hashes; exit code 1 where one is damaged."""
+    parts = app()
+    authors = [author] if author else parts.registry.authors()
+    rows = [row for name in authors for row in parts.registry.verify(name, parts.base_model)]
+    show_models.verified(rows, as_json)
+    if any(row.damage for row in rows):
+        raise typer.Exit(1)
+
+
+@versions.command()
+def report(model: Model, as_json: Json = False) -> None:
+    """Write the version's report, a page that says what it proved and shows what it writes."""
+    from training_pipeline import report as reports
+
+    parts = app()
+    version = parts.registry.checked(model)
+    champion = parts.registry.champion(version.author)
+    path = reports.write(parts.home, version, parts.store, bool(champion and champion.number == version.number))
+    show_models.written(path, version, as_json)
+
+
 def _champion(version: ModelVersion, as_json: bool) -> None:
-    if as_json:
-        show.out({"model": version.name, "champion": True})
-    else:
-        print(f"{version.name} is the champion")
+    show_models.done(f"{version.name} is the champion", {"model": version.name, "champion": True}, as_json)

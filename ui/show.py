@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from contracts.model_registry import ModelVersion
-    from contracts.records import Figure, Passage
+    from contracts.records import Passage
     from inference_pipeline.twin import Event
-    from training_pipeline.pipeline import Outcome
     from ui.doctor import Check
 
 Progress = Callable[[str, int, int | None], None]
@@ -81,76 +79,6 @@ def passages(found: Sequence[Passage]) -> None:
         print("    " + " ".join(passage.text.split())[:200])
     if not found:
         print("nothing found")
-
-
-def outcome(outcome: Outcome, as_json: bool) -> None:
-    version = outcome.version
-    if as_json:
-        out({"model": version.name, "promoted": outcome.promoted, "new": outcome.new, **_card(version)})
-        return
-    if not outcome.new:
-        print(f"{version.name} is already trained on exactly this; nothing to do")
-        return
-    card = version.card
-    print(
-        f"{version.name}: {card.examples} examples of {len(card.posts['train'])} posts, "
-        f"{card.training['steps']} steps in {outcome.seconds:.0f} s with the measuring"
-    )
-    print(
-        f"  validation loss {card.training['base_validation_loss']:.3f} → {card.training['best_validation_loss']:.3f}"
-    )
-    for name, figure in card.evaluation.items():
-        print(f"  {name:20} {figure}" + (f"; {figure.note}" if figure.note and figure.value is not None else ""))
-    print("  promoted: it is the champion" if outcome.promoted else "  registered, not promoted:")
-    for reason in card.gate:
-        print(f"    {reason}")
-
-
-def figures(version: ModelVersion, measured: dict[str, Figure], as_json: bool) -> None:
-    if as_json:
-        out({"model": version.name, "evaluation": {name: figure.model_dump() for name, figure in measured.items()}})
-        return
-    print(version.name)
-    for name, figure in measured.items():
-        print(f"  {name:20} {figure}")
-
-
-def versions(rows: Sequence[tuple[ModelVersion, ModelVersion | None, int]], as_json: bool) -> None:
-    """Each with its author's champion, and how many posts that it was trained on are forgotten since."""
-    listed = [
-        {
-            "model": version.name,
-            "champion": bool(champion and champion.number == version.number),
-            "created": version.card.created.isoformat(timespec="seconds"),
-            "recipe": version.card.recipe["name"],
-            "base_model": version.card.base_model,
-            "snapshot": version.card.snapshot.id,
-            "evaluation": {name: figure.model_dump() for name, figure in version.card.evaluation.items()},
-            "gate": list(version.card.gate),
-            "forgotten": forgotten,
-        }
-        for version, champion, forgotten in rows
-    ]
-    if as_json:
-        out(listed)
-        return
-    for (version, _, forgotten), row in zip(rows, listed, strict=True):
-        print(f"{'*' if row['champion'] else ' '} {row['model']}  {row['created']}  {row['recipe']}")
-        print(f"    ΔNLL {version.card.evaluation['delta_nll']}")
-        for reason in version.card.gate:
-            print(f"    not promoted by itself: {reason}")
-        if forgotten:
-            print(f"    {forgotten} posts that it was trained on are forgotten: train again")
-    print("* champion" if rows else "no versions yet; twin train --author NAME")
-
-
-def card(version: ModelVersion, forgotten: int) -> None:
-    """The whole card, as JSON for people too: it is its own best table."""
-    out({"model": version.name, **_card(version), "forgotten": forgotten})
-
-
-def _card(version: ModelVersion) -> dict[str, Any]:
-    return version.card.model_dump(mode="json")
 
 
 def answer(events: Iterable[Event], as_json: bool) -> None:

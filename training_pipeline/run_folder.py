@@ -1,0 +1,52 @@
+"""The folder of a run, named by everything that decides its outcome, and who among the run's processes may do what.
+
+`accelerate launch` starts one process a device. All of them train; the first alone measures, registers and prints.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from contracts.errors import StoreBusy
+
+
+def is_first() -> bool:
+    """Whether this process is the only one of the run, or the first of several."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def wait_for_others() -> None:
+    """Until every process of the run has come to this point."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from accelerate import PartialState  # type: ignore[import-untyped]
+
+        PartialState().wait_for_everyone()
+
+
+@contextmanager
+def held(folder: Path, resume: bool) -> Iterator[Path]:
+    """The folder, held by this run alone; emptied first unless it is to be resumed. Raises StoreBusy."""
+    if not is_first():
+        wait_for_others()  # for the folder to be there, and empty
+        yield folder
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StoreBusy("this very training runs already in another process", "wait until it has finished") from error
+    try:
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        wait_for_others()
+        yield folder
+    finally:
+        lock.release()

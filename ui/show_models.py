@@ -1,0 +1,193 @@
+"""How versions, and what they proved, are printed: sentences and tables for people, the whole of it as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training_pipeline.glossary import headline, meaning, said
+from ui.show import one_line, out
+
+if TYPE_CHECKING:
+    from contracts.lineage import Difference, Lineage
+    from contracts.model_registry import ModelVersion, Verified
+    from contracts.records import Figure
+    from training_pipeline.evaluation import Comparison
+    from training_pipeline.pipeline import Outcome
+
+CARRIED = 12  # posts of a lineage that are shown to a person; --json has all
+
+
+def outcome(outcome: Outcome, as_json: bool) -> None:
+    version, card = outcome.version, outcome.version.card
+    if as_json:
+        out({"model": version.name, "promoted": outcome.promoted, "new": outcome.new, **_card(version)})
+        return
+    if not outcome.new:
+        print(f"{version.name} is already trained on exactly this; nothing to do")
+        return
+    print(f"{version.name}: {headline(card.evaluation)}")
+    print(
+        f"  {card.examples} examples of {len(card.posts['train'])} posts, "
+        f"{card.training['steps']} steps in {outcome.seconds:.0f} s with the measuring"
+    )
+    print(
+        f"  validation loss {card.training['base_validation_loss']:.3f} → {card.training['best_validation_loss']:.3f}"
+    )
+    _figures(card.evaluation)
+    print("  promoted: it is the champion" if outcome.promoted else "  registered, not promoted:")
+    for reason in card.gate:
+        print(f"    {reason}")
+    if outcome.replaced:
+        print(f"  {outcome.replaced}, which had learned from posts that are forgotten, is deleted")
+    if outcome.report:
+        print(f"  report: {outcome.report}")
+
+
+def figures(version: ModelVersion, measured: Mapping[str, Figure], as_json: bool) -> None:
+    if as_json:
+        out({"model": version.name, "evaluation": {name: figure.model_dump() for name, figure in measured.items()}})
+        return
+    print(version.name)
+    _figures(measured)
+
+
+def _figures(measured: Mapping[str, Figure]) -> None:
+    wide = max((len(meaning(name).label) for name in measured), default=0)
+    for name, figure in measured.items():
+        note = f"; {figure.note}" if figure.note and figure.value is not None else ""
+        print(f"  {meaning(name).label:{wide}}  {said(name, figure)}{note}")
+
+
+def comparison(a: ModelVersion, b: ModelVersion, compared: Mapping[str, Comparison], as_json: bool) -> None:
+    """`compared` holds b − a, on the same posts."""
+    if as_json:
+        rows = {name: one.model_dump() for name, one in compared.items()}
+        out({"model": b.name, "against": a.name, "comparison": rows})
+        return
+    print(f"{b.name} against {a.name}, on the same posts")
+    wide = max((len(meaning(name).label) for name in compared), default=0)
+    print(f"  {'':{wide}}  {'difference':>10}  {'95 % interval':>20}  {'p':>6}  {'detectable':>10}  {'n':>4}")
+    for name, one in compared.items():
+        interval = f"[{one.low:+.4f}, {one.high:+.4f}]"
+        print(
+            f"  {meaning(name).label:{wide}}  {one.difference:>+10.4f}  {interval:>20}  {one.p:>6.3f}  "
+            f"{one.smallest_detectable:>10.4f}  {one.n:>4}"
+        )
+    if compared:
+        print("  detectable: the difference that a test on so many posts finds four times in five")
+    else:
+        print("  nothing was measured on both")
+
+
+def versions(rows: Sequence[tuple[ModelVersion, str, int]], as_json: bool) -> None:
+    """Each with its alias, if it has one, and how many posts that it was trained on are forgotten since."""
+    if as_json:
+        out([_listed(*row) for row in rows])
+        return
+    for version, alias, forgotten in rows:
+        mark = {"champion": "*", "challenger": "+"}.get(alias, " ")
+        card = version.card
+        print(f"{mark} {version.name}  {card.created.isoformat(timespec='seconds')}  {card.recipe['name']}")
+        for name in ("gap_closed", "delta_nll"):
+            if name in card.evaluation:
+                print(f"    {meaning(name).label} {said(name, card.evaluation[name])}")
+        for reason in card.gate:
+            print(f"    not promoted by itself: {reason}")
+        if forgotten:
+            print(f"    {forgotten} posts that it was trained on are forgotten: train again, --without-forgotten")
+    print("* champion, + challenger" if rows else "no versions yet; twin train --author NAME")
+
+
+def _listed(version: ModelVersion, alias: str, forgotten: int) -> dict[str, Any]:
+    card = version.card
+    return {
+        "model": version.name,
+        "champion": alias == "champion",
+        "challenger": alias == "challenger",
+        "created": card.created.isoformat(timespec="seconds"),
+        "recipe": card.recipe["name"],
+        "base_model": card.base_model,
+        "snapshot": card.snapshot.id,
+        "evaluation": {name: figure.model_dump() for name, figure in card.evaluation.items()},
+        "gate": list(card.gate),
+        "forgotten": forgotten,
+    }
+
+
+def card(version: ModelVersion, forgotten: int) -> None:
+    """The whole card, as JSON for people too: it is its own best table."""
+    out({"model": version.name, **_card(version), "forgotten": forgotten})
+
+
+def _card(version: ModelVersion) -> dict[str, Any]:
+    return version.card.model_dump(mode="json")
+
+
+def lineage(traced: Lineage, as_json: bool) -> None:
+    if as_json:
+        out(traced.model_dump(mode="json"))
+        return
+    print(traced.name)
+    for ancestor in traced.ancestors:
+        made = (
+            f"made {ancestor.created:%Y-%m-%d} of snapshot {ancestor.snapshot}" if ancestor.created else ancestor.note
+        )
+        print(f"  ← {ancestor.name}, {made}")
+    snapshot, features = traced.snapshot, traced.features
+    print(f"  of snapshot {snapshot.id}: {snapshot.posts} posts, {snapshot.chunks} chunks")
+    cut = f"cut by {features.chunker}, embedded by {features.embedder}" if features else "not built any more"
+    print(f"  of features {snapshot.feature_version}, {cut}")
+    gone = sum(not post.stored for post in traced.posts)
+    print(f"  of {len(traced.posts)} posts" + (f", {gone} of them not stored any more" if gone else ""))
+    for post in traced.posts[:CARRIED]:
+        print(one_line(f"    {post.part:10} {post.date or '?'!s:10}  {post.title or post.post_id}"))
+    if len(traced.posts) > CARRIED:
+        print(f"    and {len(traced.posts) - CARRIED} more: --json")
+
+
+def difference(found: Difference, as_json: bool) -> None:
+    if as_json:
+        out(found.model_dump(mode="json"))
+        return
+    print(f"{found.names[0]} → {found.names[1]}")
+    for group in ("recipe", "base", "snapshot", "libraries", "environment"):
+        for name, (before, after) in getattr(found, group).items():
+            print(f"  {group}: {name} {before} → {after}")
+    for part, added in found.posts_added.items():
+        removed = found.posts_removed[part]
+        if added or removed:
+            print(f"  posts: {part} +{len(added)} −{len(removed)}")
+    wide = max((len(meaning(name).label) for name in found.figures), default=0)
+    for name, pair in found.figures.items():
+        before, after = (said(name, figure) if figure else "not measured" for figure in pair)
+        print(f"  {meaning(name).label:{wide}}  {before} → {after}")
+
+
+def verified(rows: Sequence[Verified], as_json: bool) -> None:
+    if as_json:
+        out([{"model": row.name, "whole": not row.damage, **_problems(row)} for row in rows])
+        return
+    for row in rows:
+        print(f"{'FAIL' if row.damage else 'ok  '} {row.name}")
+        for problem in (*row.damage, *row.misfits):
+            print(f"       {problem}")
+    if not rows:
+        print("no versions yet; twin train --author NAME")
+
+
+def _problems(row: Verified) -> dict[str, Any]:
+    return {"damage": list(row.damage), "misfits": list(row.misfits)}
+
+
+def done(said_: str, value: Mapping[str, Any], as_json: bool) -> None:
+    """A command that changes one thing says which."""
+    if as_json:
+        out(value)
+    else:
+        print(said_)
+
+
+def written(path: Path, version: ModelVersion, as_json: bool) -> None:
+    done(f"{version.name}: {path}", {"model": version.name, "path": str(path)}, as_json)
