@@ -32,7 +32,7 @@ def verifier() -> Verifier:
 def test_the_author_scores_above_others_of_the_same_topic_whom_it_knows_and_whom_it_does_not(
     verifier: Verifier,
 ) -> None:
-    mine = verifier.scores([article("Ada", n) for n in range(100, 120)])
+    mine = verifier.scores(texts.pooled((article("Ada", n) for n in range(100, 120)), each=1))
     for name in OTHERS:
         unseen = [article(name, n) for n in range(100, 120)]
         assert verifier.scores(unseen).max() < mine.min()
