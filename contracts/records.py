@@ -109,12 +109,18 @@ class Span(Record):
     end: int
 
 
+ExampleKind = Literal["title", "reply", "topic", "outline", "section", "continue", "question"]
+"""title: the post that a title asks for; reply: the answer to somebody; topic: a short post on a few words; outline: a post
+from bullet points; section: what stands under a heading; continue: what follows an opening; question: the passage that
+answers it. Every post has one `title` or `reply` at most."""
+
+
 class Example(Record):
     """A label: this instruction, with this evidence in the prompt, is answered by these slices of a post."""
 
     post_id: str
     author: str
-    kind: Literal["title", "continue", "question"]
+    kind: ExampleKind
     instruction: str
     slices: tuple[tuple[int, int], ...]
     """The author's own words, in order; between two of them stands what is somebody else's, or no prose."""

@@ -48,7 +48,7 @@ def chunk(post: Post, chunker: Chunker = DEFAULT) -> list[Chunk]:
         return []
     short = len(post.text.strip()) <= chunker.whole
     pieces = [post.text.strip()] if short else _splitter(chunker.size, chunker.overlap).split_text(post.text)
-    headings = _headings(post.text)
+    found = headings(post.text)
     made: list[Chunk] = []
     cursor = 0
     for piece in pieces:
@@ -56,8 +56,8 @@ def chunk(post: Post, chunker: Chunker = DEFAULT) -> list[Chunk]:
         cursor = start + len(piece)
         if not re.search(r"\w", piece):
             continue
-        before = bisect_right(headings, start, key=lambda heading: heading[0])
-        section = headings[before - 1][1] if before else ""
+        before = bisect_right(found, start, key=lambda heading: heading[0])
+        section = found[before - 1][1] if before else ""
         made.append(
             Chunk(
                 post_id=post.id,
@@ -78,7 +78,7 @@ def _header(post: Post, section: str) -> str:
     return f"{post.title}{date}".strip() + (f": {section}" if section and section != post.title else "")
 
 
-def _headings(text: str) -> list[tuple[int, str]]:
+def headings(text: str) -> list[tuple[int, str]]:
     """Offset and words of each Markdown heading; a `#` inside fenced code is none."""
     fences = [match.start() for match in _FENCE.finditer(text)]
 

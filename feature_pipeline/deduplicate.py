@@ -116,13 +116,14 @@ class NearDuplicates:
 
     def find(self, post_id: str, text: str, sketched: bytes, text_of: Callable[[str], str | None]) -> str | None:
         """The earliest other post that is the same text, if there is one."""
-        for candidate in self._candidates(sketched):
+        for candidate in self.candidates(sketched):
             found = text_of(candidate) if candidate != post_id else None
             if found is not None and alike(text, found):
                 return candidate
         return None
 
-    def _candidates(self, sketched: bytes) -> Iterator[str]:
+    def candidates(self, sketched: bytes) -> Iterator[str]:
+        """Posts that may be the same text, in the order in which they were added."""
         hashes = np.frombuffer(sketched, np.uint64)
         owners = {self._waiting[value] for value in hashes.tolist() if value in self._waiting}
         first, last = np.searchsorted(self._hashes, hashes, "left"), np.searchsorted(self._hashes, hashes, "right")

@@ -19,7 +19,8 @@ from feature_pipeline.batches import Engine, Progress
 from feature_pipeline.chunk import Chunker, chunk
 from feature_pipeline.clean import CLEANER
 from feature_pipeline.deduplicate import NearDuplicates, compared, sketch
-from feature_pipeline.label import LABELS, examples
+from feature_pipeline.examples import examples
+from feature_pipeline.label import LABELS
 from feature_pipeline.report import Report, SourceReport
 from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, read
 from feature_pipeline.sources.memory import Memory, Seen

@@ -1,58 +1,56 @@
-"""Labels: what a twin learns from each post, and which posts it may never learn from.
-
-Every target is a slice of a post, never a paraphrase, so a twin learns the author's own words and nothing else.
-"""
+"""Labels: which posts a twin may never learn from, whose words are not the author's, and examples kept up to date."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import islice
-from typing import Literal
 
 from contracts.feature_store import Dated, FeatureStore
-from contracts.records import Example, Format, Mark, Post, Span, Split, digest
+from contracts.records import Format, Mark, Post, Split, digest
 from feature_pipeline import boilerplate, own_words, private
-from feature_pipeline.own_words import spans
+from feature_pipeline.deduplicate import NearDuplicates, alike, compared
+from feature_pipeline.examples import RULES, examples
 
 TRAIN, VALIDATION = 0.7, 0.1  # the newest fifth is the test: a twin is asked about what comes next
-TARGET = 1600  # characters: about 400 tokens, which two cores train on in a second
-EVIDENCE = 450  # characters a passage shown in training: two of them and their prompt fit the shortest recipe
-SHORTEST = 80  # characters that teach a voice anything
 RELABEL = 256  # posts at a time
 
-TITLE = ("Write a post titled “{title}”.", "Write about this: {title}", "Your next post is called “{title}”. Write it.")
-NOTE = ("Write a short post.", "Say something.", "What is on your mind?")  # it has no title to ask for
-REPLY = ("Answer somebody.", "Write a reply.")
-QUESTION = ("What do you think about {title}?", "What have you written about {title}?", "Tell me about {title}.")
-CONTINUE = "Go on with this post, “{title}”:\n\n{opening}"
-
-LABELS = digest(
-    str((TRAIN, VALIDATION, TARGET, EVIDENCE, SHORTEST)), *TITLE, *NOTE, *REPLY, *QUESTION, CONTINUE, "own words/1"
-)
+LABELS = digest(str((TRAIN, VALIDATION)), RULES, "own words/1")
 """Names the rules by which examples and marks are made: stored posts that were labelled by others are labelled anew."""
-
-_PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
-_SENTENCE = re.compile(r"(?<=[.!?…])[\"”’')\]]*\s+")
-
-Slices = tuple[tuple[int, int], ...]
+COPY = f"{LABELS}/copy"
 
 
 def label(author: str, store: FeatureStore, changed: bool) -> None:
     """Give every post its part of the split; mark what recurs across a site, which no single post can tell.
 
     `changed`: whether a post came, changed or went; otherwise only posts that other rules have labelled are looked at.
+    Nothing is learned from a copy: it is labelled anew each time, for it is none once the other post has gone.
     """
     known, frozen = store.splits(author)
     made = split(store.dates(author), known, frozen)
     store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
     outdated = store.outdated(author, LABELS)
+    copies = _copies(author, store) if changed or outdated else set()
     for place in store.places(author) if changed or outdated else ():
         recurring = boilerplate.count((post.id, post.text) for post in store.posts_in_turn(author, place))
-        anew = (_anew(post, recurring, outdated) for post in store.posts_in_turn(author, place))
+        anew = (_anew(post, recurring, outdated | copies) for post in store.posts_in_turn(author, place))
         waiting = (one for one in anew if one)
         while batch := list(islice(waiting, RELABEL)):
-            store.relabel(LABELS, [(post, post.marks, examples(post)) for post in batch])
+            store.relabel(LABELS, [(post, post.marks, examples(post)) for post in batch if post.id not in copies])
+            store.relabel(COPY, [(post, post.marks, []) for post in batch if post.id in copies])
+
+
+def _copies(author: str, store: FeatureStore) -> set[str]:
+    """Posts that have become the text of an older post since they were stored; a new one that is a copy is never stored."""
+    sketches, near, copies = dict(store.sketches(author)), NearDuplicates(), set()
+    for post in sorted(store.dates(author), key=lambda post: (post.date is None, post.date, post.id)):
+        same = [*near.candidates(sketches[post.id])]
+        if same:
+            mine, *others = (compared(store.post(post_id, author)) for post_id in (post.id, *same))
+            if any(alike(mine, other) for other in others):
+                copies.add(post.id)
+                continue
+        near.add(post.id, sketches[post.id])
+    return copies
 
 
 def _anew(post: Post, recurring: boilerplate.Recurring, outdated: set[str]) -> Post | None:
@@ -76,72 +74,6 @@ def combined(found: Sequence[Mark]) -> tuple[Mark, ...]:
         if mark.end > end:
             made.append(mark if mark.start >= end else mark.model_copy(update={"start": end}))
     return tuple(made)
-
-
-def examples(post: Post) -> list[Example]:
-    """Title → post, opening → rest, question with passages → the passage that answers it; of the author's own words."""
-    own = spans(post.text, post.marks)
-    whole = _first(post.text, own, TARGET)
-    if _length(whole) < SHORTEST:
-        return []
-    made = [_example(post, "title", _asked(post), whole)]
-    if not post.title:
-        return made
-
-    opening = _boundary(_PARAGRAPH, post.text, own[0][0], own[0][0] + 500)
-    rest = _first(post.text, _after(own, opening), TARGET)
-    if opening and _length(rest) >= SHORTEST:
-        shown = post.shown(own[0][0], opening).strip()
-        made.append(_example(post, "continue", CONTINUE.format(title=post.title, opening=shown), rest))
-
-    question = _choose(QUESTION, post).format(title=post.title.rstrip(".?! "))
-    return [*made, *_from_evidence(post, own, question)]
-
-
-def _asked(post: Post) -> str:
-    if post.title:
-        return _choose(TITLE, post).format(title=post.title)
-    return _choose(REPLY if post.format == "reply" else NOTE, post)
-
-
-def _from_evidence(post: Post, own: Sequence[tuple[int, int]], question: str) -> list[Example]:
-    """The answer to a question stands in one of the passages shown: what is learned is to answer from them.
-
-    A target from outside the passages would teach the opposite, to speak of whatever comes to mind beside them.
-    """
-    shown: list[tuple[int, int]] = []
-    for start, end in own:
-        while start < end and len(shown) < 2:
-            cut = _cut(post.text, start, end, EVIDENCE)
-            if len(post.text[start:cut].strip()) >= SHORTEST:
-                shown.append((start, cut))
-            start = cut
-    if not shown:
-        return []
-    choice = int(post.id[4:8], 16)
-    target = shown[choice % len(shown)]
-    evidence = tuple(Span(post_id=post.id, start=a, end=b) for a, b in (shown if choice % 4 < 2 else shown[::-1]))
-    return [_example(post, "question", question, (target,), evidence)]
-
-
-def _first(text: str, own: Sequence[tuple[int, int]], length: int) -> Slices:
-    """The first own words, at most `length` characters in all; they end with a paragraph, else with a sentence."""
-    taken: list[tuple[int, int]] = []
-    for start, end in own:
-        cut = _cut(text, start, end, length)
-        taken.append((start, cut))
-        length -= cut - start
-        if cut < end or length < SHORTEST:
-            break
-    return tuple(taken)
-
-
-def _after(own: Sequence[tuple[int, int]], place: int) -> list[tuple[int, int]]:
-    return [(max(start, place), end) for start, end in own if end > place]
-
-
-def _length(slices: Slices) -> int:
-    return sum(end - start for start, end in slices)
 
 
 def split(posts: Sequence[Dated], known: dict[str, Split], frozen: bool) -> dict[str, Split]:
@@ -187,39 +119,3 @@ def _by_frozen_time(posts: Sequence[Dated], known: dict[str, Split]) -> dict[str
 def _by_hash(post: Dated) -> Split:
     place = int(digest(post.id, length=8), 16) / 16**8
     return "train" if place < TRAIN else "validation" if place < TRAIN + VALIDATION else "test"
-
-
-def _example(
-    post: Post,
-    kind: Literal["title", "continue", "question"],
-    instruction: str,
-    slices: Slices,
-    evidence: tuple[Span, ...] = (),
-) -> Example:
-    trimmed = tuple(_trimmed(post.text, start, end) for start, end in slices)
-    return Example(
-        post_id=post.id, author=post.author, kind=kind, instruction=instruction, slices=trimmed, evidence=evidence
-    )
-
-
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    words = text[start:end]
-    return start + len(words) - len(words.lstrip()), end - len(words) + len(words.rstrip())
-
-
-def _choose(templates: Sequence[str], post: Post) -> str:
-    return templates[int(post.id[:4], 16) % len(templates)]
-
-
-def _cut(text: str, start: int, end: int, length: int) -> int:
-    """The end of a slice of `text[start:end]` of at most `length` characters that ends with a paragraph, else a sentence."""
-    if end - start <= length:
-        return end
-    last = start + length
-    return _boundary(_PARAGRAPH, text, start, last) or _boundary(_SENTENCE, text, start, last) or last
-
-
-def _boundary(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
-    """The last place in `text[start:end]` where `pattern` ends; 0 if there is none."""
-    ends = [match.end() for match in pattern.finditer(text, start, end)]
-    return ends[-1] if ends else 0

@@ -74,13 +74,15 @@ def settings_version(store: FeatureStore, chunker: Chunker) -> FeatureVersion:
 
 
 def build_version(store: FeatureStore, version: FeatureVersion, progress: Progress) -> FeatureVersion:
-    """Build the version of all stored posts, beside the one that is served. Nothing else changes."""
+    """Build the version of all stored posts, beside the one that is served; what older rules labelled is labelled anew."""
     chunker = Chunker.of(version.chunker)
     if chunker is None:
         raise NotFound(f"this program cannot cut posts by {version.chunker!r}", "twin features list")
     with store.writing(f"building feature version {version.id}"):
         report = Report("")
         build(Intake(store, "", False, 0, version, chunker, LocalEngine(), report, progress))
+        for author in store.authors():
+            label(author.name, store, changed=False)
     return version
 
 
