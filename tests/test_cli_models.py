@@ -1,0 +1,208 @@
+"""The commands for versions: list, show, diff, promote, challenge, delete, verify, report; and a successor's training."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.embedder import SentenceEmbedder
+from contracts.feature_store import FeatureStore
+from contracts.model_registry import ModelRegistry
+from contracts.records import Figure
+from tests.conftest import Twin
+from tests.fakes import WORDS, adapter, card, fill, one_thread, post, recipe, recipe_file, stock, voice
+
+FIRST = {"delta_nll": Figure(value=0.05, low=0.04, high=0.06, n=9, unit="nats/byte")}
+SECOND = {
+    "delta_nll": Figure(value=0.07, low=0.06, high=0.08, n=9, unit="nats/byte"),
+    "gap_closed": Figure(value=0.62, low=0.53, high=0.71, n=9),
+}
+
+
+@pytest.fixture(scope="module")
+def settled(embedder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three posts of Ada's and two versions, the first of them champion; the second learned one post more."""
+    folder = tmp_path_factory.mktemp("settled")
+    store = FeatureStore(folder / "home", SentenceEmbedder(str(embedder)))
+    posts = [post(number, voice(number, WORDS), title=f"Title {number}") for number in range(3)]
+    fill(store, posts)
+    ids, snapshot = [one.id for one in posts], store.snapshot()
+    store.close()
+    registry = ModelRegistry(folder / "home")
+    learned = {"train": (ids[0],), "validation": (), "test": (ids[2],)}
+    registry.register(
+        card(snapshot=snapshot, posts=learned, evaluation=FIRST, recipe={"name": "quick", "rank": 8}),
+        adapter(folder / "adapter"),
+    )
+    registry.promote("Ada@v1")
+    learned = {**learned, "train": (ids[0], ids[1])}
+    registry.register(
+        card(
+            run_id="2", snapshot=snapshot, posts=learned, evaluation=SECOND, parent="Ada@v1",
+            recipe={"name": "quick", "rank": 16}, gate=("specificity cannot be measured: no reference authors",),
+        ),
+        adapter(folder / "adapter"),
+    )  # fmt: skip
+    return folder / "home"
+
+
+@pytest.fixture
+def home(settled: Path, own_home: Path, embedder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(settled, own_home)
+    monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
+    monkeypatch.setenv("TWIN_BASE_MODEL", str(tiny_model))
+    return own_home
+
+
+def test_a_list_shows_champion_challenger_and_what_each_proved(home: Path, twin: Twin) -> None:
+    assert twin("models", "challenge", "Ada@v2", "--json").json == {"model": "Ada@v2", "challenger": True}
+    rows = twin("models", "list", "--json").json
+    assert [(row["model"], row["champion"], row["challenger"]) for row in rows] == [
+        ("Ada@v1", True, False),
+        ("Ada@v2", False, True),
+    ]
+    shown = twin("models", "list").out
+    for line in (
+        "* Ada@v1  2024-06-01",
+        "+ Ada@v2  2024-06-01",
+        "    gap closed 62 % [53 %, 71 %], n = 9",
+        "    ΔNLL 0.05 [0.04, 0.06] nats/byte, n = 9",
+        "    not promoted by itself: specificity cannot be measured",
+    ):
+        assert line in shown
+    assert twin("models", "show", "Ada@challenger", "--json").json["model"] == "Ada@v2"
+    assert twin("models", "challenge", "Ada@v2", "--withdraw").out == "Ada@v2 is the challenger no more\n"
+    assert [row["challenger"] for row in twin("models", "list", "--json").json] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["challenge", "Ada@v1"], 2, "is the champion"),
+        (["challenge", "Ada@v2", "--withdraw"], 2, "Ada@v2 is not the challenger"),
+        (["challenge", "Ada@v9"], 1, "no model Ada@v9"),
+        (["delete", "Ada@v1", "--yes"], 2, "v1 is the champion"),
+        (["delete", "Ada@v9", "--yes"], 1, "no model Ada@v9"),
+        (["delete", "Ada@v2", "--json"], 2, "--json cannot ask"),
+        (["diff", "Ada@v1", "Ada@v9"], 1, "no model Ada@v9"),
+        (["diff", "Ada@v1", "v2"], 2, "names no model version"),
+        (["report", "Ada@v9"], 1, "no model Ada@v9"),
+    ],
+)
+def test_what_goes_wrong_has_its_exit_code(home: Path, twin: Twin, arguments: list[str], code: int, says: str) -> None:
+    said = twin("models", *arguments)
+    assert (said.code, said.out) == (code, "")
+    assert says in said.err
+
+
+def test_two_versions_differ_in_settings_posts_and_figures(home: Path, twin: Twin) -> None:
+    found = twin("models", "diff", "Ada@v1", "Ada@v2", "--json").json
+    assert found["names"] == ["Ada@v1", "Ada@v2"]
+    assert found["recipe"] == {"rank": [8, 16]}
+    assert [len(found["posts_added"][part]) for part in ("train", "validation", "test")] == [1, 0, 0]
+    shown = twin("models", "diff", "Ada@v1", "Ada@v2").out
+    for line in (
+        "Ada@v1 → Ada@v2\n",
+        "  recipe: rank 8 → 16\n",
+        "  posts: train +1 −0\n",
+        "  ΔNLL        0.05 [0.04, 0.06] nats/byte, n = 9 → 0.07 [0.06, 0.08] nats/byte, n = 9\n",
+        "  gap closed  not measured → 62 % [53 %, 71 %], n = 9\n",
+    ):
+        assert line in shown
+
+
+def test_a_lineage_goes_from_the_version_to_its_posts(home: Path, twin: Twin) -> None:
+    traced = twin("models", "show", "Ada@v2", "--lineage", "--json").json
+    assert (traced["name"], [one["name"] for one in traced["ancestors"]]) == ("Ada@v2", ["Ada@v1"])
+    assert [(one["part"], one["title"]) for one in traced["posts"]] == [
+        ("train", "Title 0"),
+        ("train", "Title 1"),
+        ("test", "Title 2"),
+    ]
+    shown = twin("models", "show", "Ada@v2", "--lineage").out
+    for line in ("  ← Ada@v1, made 2024-06-01", "  of 3 posts\n", "    train      2024-01-01  Title 0\n"):
+        assert line in shown
+
+
+def test_verifying_finds_a_changed_byte(home: Path, twin: Twin) -> None:
+    assert [(row["model"], row["whole"]) for row in twin("models", "verify", "--json").json] == [
+        ("Ada@v1", True),
+        ("Ada@v2", True),
+    ]
+    weights = home / "models" / "Ada" / "v2" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    said = twin("models", "verify", "--author", "Ada")
+    assert said.code == 1
+    assert "ok   Ada@v1\n" in said.out
+    assert "FAIL Ada@v2\n       adapter_model.safetensors of Ada@v2: expected" in said.out
+
+
+def test_a_version_is_deleted_with_its_report_once_it_is_sure(
+    home: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(twin("models", "report", "Ada@v2", "--json").json["path"])
+    assert path == home / "reports" / "Ada@v2.html"
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert twin("models", "delete", "Ada@v2").code == 1
+    assert path.is_file()
+    assert twin("models", "delete", "Ada@v2", "--yes").out == "Ada@v2 is deleted\n"
+    assert not path.exists()
+    assert [row["model"] for row in twin("models", "list", "--json").json] == ["Ada@v1"]
+    assert "was deleted on" in twin("models", "show", "Ada@v2").err
+
+
+def test_a_report_is_made_anew_and_goes_when_a_post_is_forgotten(home: Path, twin: Twin) -> None:
+    assert twin("models", "report", "Ada@champion").out == f"Ada@v1: {home / 'reports' / 'Ada@v1.html'}\n"
+    page = (home / "reports" / "Ada@v1.html").read_text(encoding="utf-8")
+    assert "It passed its gate, and it is the champion." in page
+    said = twin("forget", "--author", "Ada", "--post", "https://ada.example/2", "--yes")
+    assert said.out == "1 posts of Ada are forgotten, 1 reports deleted\n"
+    assert not list((home / "reports").iterdir())
+
+
+@pytest.fixture
+def single() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+def test_a_successor_without_forgotten_posts_replaces_the_champion(
+    single: None, own_home: Path, embedder: Path, tiny_model: Path, tmp_path: Path, twin: Twin,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
+    monkeypatch.setenv("TWIN_BASE_MODEL", str(tiny_model))
+    store = FeatureStore(own_home, SentenceEmbedder(str(embedder)))
+    stock(store)
+    store.close()
+    chosen = recipe_file(tmp_path / "tiny.toml", recipe())
+    train = ("train", "--author", "Ada", "--recipe", chosen)
+    said = twin(*train, "--without-forgotten")
+    assert (said.code, said.out) == (1, "")
+    assert "no champion of 'Ada' has learned from posts that are forgotten" in said.err
+
+    first = twin(*train, "--json").json
+    assert (first["model"], first["promoted"]) == ("Ada@v1", True)
+    report = own_home / "reports" / "Ada@v1.html"
+    assert "Ada@v1: what it proved" in report.read_text(encoding="utf-8")
+    forgotten = first["posts"]["train"][0]
+    assert twin("forget", "--author", "Ada", "--post", forgotten, "--yes").code == 0
+    assert not report.exists()
+
+    said = twin(*train, "--without-forgotten")
+    assert "Ada@v1, which had learned from posts that are forgotten, is deleted" in said.out
+    (row,) = twin("models", "list", "--json").json
+    assert (row["model"], row["champion"], row["forgotten"]) == ("Ada@v2", True, 0)
+    made = twin("models", "show", "Ada@v2").json
+    assert (made["parent"], made["training"]["without_forgotten"]) == ("Ada@v1", 1)
+    assert forgotten not in made["posts"]["train"]
+    readme = (own_home / "models" / "Ada" / "v2" / "README.md").read_text(encoding="utf-8")
+    assert "# Ada@v2: a twin of Ada\n" in readme
+    assert "trained anew without the 1 posts that were forgotten" in readme
+    assert (own_home / "reports" / "Ada@v2.html").is_file()
+    lineage = twin("models", "show", "Ada@v2", "--lineage").out
+    assert "← Ada@v1, deleted on" in lineage
