@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
+import time
 
+import numpy as np
 import pytest
 
-from training_pipeline import style
+from tests.fakes import WordEmbedder
+from tests.voices import article
+from training_pipeline import bootstrap, content, guards, style
+from training_pipeline.copies import Posts
 
 WORDS = "spring clock brass screw oil rain tea bench file saw lathe valve seam thread wheel".split()
 
@@ -77,3 +82,143 @@ def test_no_copies_among_few_outputs_says_how_little_that_proves() -> None:
     figure = style.copy_excess([text(n) for n in range(24)], [text(n) for n in range(50, 60)], [text(99)])
     assert "none of 24 outputs copies" in figure.note
     assert "12%" in figure.note
+
+
+def test_the_longest_copied_span_and_its_post_are_found() -> None:
+    posts = {f"p{n}": article("Ada", n) for n in range(30)}
+    span = " ".join(posts["p17"].split()[20:47])
+    outputs = [article("Bea", 1), f"So it is: {span.upper()}. Or is it?", article("Bea", 2)]
+    words, place, text, post = Posts(posts).longest(outputs) or (0, 0, "", "")
+    assert (place, post) == (1, "p17")
+    assert words >= 27
+    assert span.upper().rstrip(".;,") in text
+    assert Posts(posts).share(outputs) == [False, True, False]
+    assert Posts(posts).longest(["zzz yyy"]) is None
+    assert Posts({}).longest(["a b"]) is None
+
+
+def test_a_copy_is_found_from_its_twelfth_word_on_and_not_across_posts() -> None:
+    words = [f"w{n}" for n in range(24)]
+    posts = Posts({"a": " ".join(words[:12]), "b": " ".join(words[12:])})
+    assert posts.share([" ".join(words[:12]), " ".join(words[:11]), " ".join(words[6:18])]) == [True, False, False]
+    for n in range(1, 13):
+        assert (posts.longest([" ".join(["x", *words[:n], "y"])]) or (0,))[0] == n
+
+
+def test_half_a_million_words_are_searched_in_a_second() -> None:
+    drawn = random.Random(0)
+    posts = Posts({str(n): " ".join(map(str, drawn.choices(range(9999), k=1000))) for n in range(500)})
+    outputs = [" ".join(map(str, drawn.choices(range(9999), k=200))) for _ in range(200)]
+    began = time.perf_counter()
+    posts.share(outputs)
+    posts.longest(outputs)
+    assert time.perf_counter() - began < 8
+
+
+def test_verification_counts_what_is_not_answered() -> None:
+    sure = style.verification(np.full(20, 0.9), np.full(20, 0.1))
+    assert [figure.value for figure in sure.values()] == pytest.approx([1.0, 1.0, 0.01])
+    half = style.verification(np.full(20, 0.9), np.array([0.1, 0.5] * 10))
+    assert half["verification_c_at_1"].value == pytest.approx(0.75 * 1.25)
+    assert half["verification_f05u"].value == pytest.approx(1.25 / (1.25 + 0.25 * 0.5), abs=1e-5)
+    wrong = style.verification(np.full(20, 0.1), np.full(20, 0.9))
+    assert [figure.value for figure in wrong.values()] == pytest.approx([0, 0, 0.81])
+    assert str(style.verification(np.full(20, 0.9), np.full(3, 0.1))["verification_brier"]).endswith(
+        "3 posts, needs 10"
+    )
+
+
+def test_the_gap_is_closed_by_the_share_of_the_way_to_the_author() -> None:
+    spread = np.random.default_rng(0).normal(0, 0.1, (8, 3))
+    base, human = spread, spread[:, :1] + 2.0
+    assert style.gap_closed(base, base + 1.0, human).value == pytest.approx(0.5, abs=0.06)
+    assert "more like the author" in style.gap_closed(base, base + 3.0, human).note
+    assert style.gap_closed(base, base, base[:, :1]).value is None
+    assert "4 posts" in style.gap_closed(base[:4], base[:4], human[:4]).note
+
+
+def test_seeds_of_one_post_are_no_posts() -> None:
+    """Equal seeds tell nothing new: three of each post leave the interval as wide as one does."""
+    values = np.random.default_rng(1).normal(size=12)
+    one = bootstrap.figure([values], lambda means: means[0])
+    three = bootstrap.figure([np.tile(values[:, None], 3)], lambda means: means[0])
+    apart = bootstrap.figure([np.repeat(values, 3)], lambda means: means[0])
+    widths = [(f.high or 0) - (f.low or 0) for f in (one, three, apart)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.05)
+    assert widths[2] < 0.7 * widths[0]
+
+
+def test_a_paired_difference_is_found_and_chance_is_not() -> None:
+    drawn = np.random.default_rng(2)
+    a = drawn.normal(size=20)
+    better = bootstrap.paired(list(a), list(a + 0.5 + drawn.normal(0, 0.1, 20)))
+    assert better is not None
+    assert better.p < 0.001
+    assert better.low > 0.4
+    assert better.smallest_detectable < 0.1
+    same = bootstrap.paired(list(a), list(a + drawn.normal(0, 0.1, 20)))
+    assert same is not None
+    assert same.p > 0.05
+    assert bootstrap.paired([1.0] * 4, [2.0] * 4) is None
+    equal = bootstrap.paired([1.0] * 6, [1.0] * 6)
+    assert equal is not None
+    assert (equal.difference, equal.p) == (0.0, 1.0)
+
+
+def test_a_classifier_tells_another_author_and_not_the_author_from_the_author() -> None:
+    human = [article("Ada", n, 4) for n in range(40)]
+    again = style.distinguishability(human, [article("Ada", n, 4) for n in range(50, 90)])
+    other = style.distinguishability(human, [article("Bea", n, 4) for n in range(40)])
+    assert again.low is not None
+    assert again.low < 0.65
+    assert (other.value or 0) > 0.95
+    assert style.distinguishability(human[:5], human[:5]).note == "5 posts, needs 10"
+
+
+def test_forgetting_is_what_the_adapter_lost() -> None:
+    base = [0.7 + 0.01 * n for n in range(12)]
+    assert guards.forgetting(base, [value + 0.2 for value in base]).value == pytest.approx(0.2)
+    assert guards.forgetting(base, base).value == 0.0
+    assert len(guards.generic_passages()) == 12
+    assert min(map(len, guards.generic_passages())) > 250
+
+
+def test_loops_and_lengths_are_seen() -> None:
+    own = [article("Ada", n) for n in range(10)]
+    loop = ["the clock is late and " * 30] * 10
+    assert (guards.distinct_3(own).low or 0) > 2 * (guards.distinct_3(loop).high or 1)
+    assert guards.length_ratio(own, own).value == 1.0
+    assert guards.length_ratio([text for text in own for _ in range(2)], own, each=2).value == 1.0
+    assert (guards.length_ratio([text[:200] for text in own], own).high or 1) < 0.5
+
+
+def test_fluency_is_judged_by_the_authors_own_band() -> None:
+    own = list(np.linspace(0.8, 1.2, 41))
+    assert guards.fluency_in_band(np.full((6, 3), 1.0), own).value == 1.0
+    assert guards.fluency_in_band(np.full((6, 3), 2.5), own).value == 0.0  # word salad
+    assert guards.fluency_in_band(np.full((6, 3), 0.2), own).value == 0.0  # a loop
+    assert guards.fluency_in_band(np.full((6, 3), 1.0), own[:7]).note == "7 posts, needs 20"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('Write a post titled "Rust in 2024"', {"2024"}),
+        ("Write about Rust's borrow checker, C++ and GDB.", {"rust", "c++", "gdb"}),
+        ("What did I say on 3.14 and e-mail? And why?", {"3.14"}),
+        ("What is SQLite? The best.", {"sqlite"}),
+    ],
+)
+def test_names_and_numbers(text: str, expected: set[str]) -> None:
+    assert content.entities(text) == expected
+
+
+def test_content_is_kept_or_lost() -> None:
+    asked = [f"Write how Rust {n} differs from C++" for n in range(6)]
+    kept = [f"Rust {n} is not C++, says Ada" for n in range(6)]
+    assert content.entities_kept(asked, kept).value == 1.0
+    assert content.entities_kept(asked, ["Rust it is"] * 6).value == pytest.approx(1 / 3, abs=1e-4)
+    assert content.entities_kept(["write something"] * 6, kept).note.startswith("0 instructions")
+    embed = WordEmbedder().embed
+    on, off = (content.instruction_similarity(asked, texts, embed) for texts in (kept, ["tea and rain"] * 6))
+    assert (on.low or 0) > (off.high or 0)

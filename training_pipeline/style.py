@@ -3,41 +3,44 @@
 Definitions
     ΔNLL          mean over held-out posts of (NLL(base) − NLL(adapter)) / bytes, nats per byte, through the serving prompt
     specificity   ΔNLL(author) − ΔNLL(reference authors): learned the author, not the genre
-    AUC           chance that a held-out post of the author's has a higher ΔNLL than a reference author's
+    AUC           chance that a held-out post of the author's has a higher value than a reference author's
     copy excess   share of generated texts with 12 consecutive words of a training post − the author's own such share
+    gap closed    (V(generated) − V(base)) / (V(human) − V(base)), V as in verify.py
+    c@1, F0.5u    of verification with the right not to answer: Peñas and Rodrigo 2011 (https://aclanthology.org/P11-1142),
+                  Bevendorff et al. 2019 (https://aclanthology.org/N19-1068); as at PAN
+    Brier         mean squared error of the probabilities; PAN prints 1 − this
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from contracts.records import Figure
+from training_pipeline.bootstrap import RESAMPLES, Sample, figure, interval, too_few
+from training_pipeline.copies import Posts
 
-FEWEST = 5  # posts: under it an interval by resampling says nothing
-RESAMPLES = 10_000
-COPIED_WORDS = 12
-
-Sample = NDArray[np.float64]
+LEAST_AUC = 0.7  # under it, the interval's lower end, a verifier does not know this author
+FEWEST_JUDGED = 10  # posts of each side; with fewer, one that is told right or wrong moves an AUC by over .1
+UNDECIDED = 0.1  # a probability this near to a half is no answer
+TOO_MUCH = 1.2
 
 
 def delta_nll(author: Sequence[float]) -> Figure:
-    return _figure([author], lambda means: means[0], "nats/byte")
+    return figure([author], lambda means: means[0], "nats/byte")
 
 
 def specificity(author: Sequence[float], reference: Sequence[float]) -> Figure:
     if not reference:
         return Figure(value=None, n=0, note="no reference authors: ingest other people's posts with --reference")
-    return _figure([author, reference], lambda means: means[0] - means[1], "nats/byte")
+    return figure([author, reference], lambda means: means[0] - means[1], "nats/byte")
 
 
-def auc(author: Sequence[float], reference: Sequence[float]) -> Figure:
+def auc(author: Sequence[float] | Sample, reference: Sequence[float] | Sample) -> Figure:
     """Mann-Whitney: ties count half."""
-    if too_few := _too_few([author, reference]):
-        return too_few
+    if few := too_few([author, reference]):
+        return few
     wins = np.greater.outer(np.array(author), np.array(reference)) + 0.5 * np.equal.outer(
         np.array(author), np.array(reference)
     )
@@ -45,47 +48,87 @@ def auc(author: Sequence[float], reference: Sequence[float]) -> Figure:
     rows = random.integers(0, len(author), (RESAMPLES // 10, len(author)))
     columns = random.integers(0, len(reference), (RESAMPLES // 10, len(reference)))
     drawn = [wins[np.ix_(r, c)].mean() for r, c in zip(rows, columns, strict=True)]
-    return _interval(float(wins.mean()), np.array(drawn), len(author), "")
+    return interval(float(wins.mean()), np.array(drawn), len(author))
 
 
-def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Sequence[str]) -> Figure:
-    known = {run for text in training for run in _runs(text)}
-    mine = [float(any(run in known for run in _runs(text))) for text in generated]
-    own = [float(any(run in known for run in _runs(text))) for text in held_out]
-    figure = _figure([mine, own], lambda means: means[0] - means[1], "of outputs")
-    if figure.value is None or any(mine):
-        return figure
-    return figure.model_copy(
-        update={
-            "note": f"none of {len(mine)} outputs copies; that bounds the true share under {3 / len(mine):.0%} (3/n)"
-        }
+def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Sequence[str], each: int = 1) -> Figure:
+    """`generated` holds `each` texts for every instruction, and those for the same one follow each other."""
+    posts = Posts({str(n): text for n, text in enumerate(training)})
+    mine, own = posts.share(generated), posts.share(held_out)
+    made = figure([np.reshape(mine, (-1, each)), own], lambda means: means[0] - means[1], "of outputs")
+    if made.value is None or any(mine):
+        return made
+    note = f"none of {len(mine)} outputs copies; that bounds the true share under {3 / len(mine):.0%} (3/n)"
+    return made.model_copy(update={"note": note})
+
+
+def verification(author: Sample, others: Sample) -> dict[str, Figure]:
+    """c@1, F0.5u and Brier score of the probabilities that held-out texts are the author's; as many of others."""
+    count = min(len(author), len(others))
+    chosen = [side[np.linspace(0, len(side) - 1, count).astype(int)] if count else side for side in (author, others)]
+    names = ("verification_c_at_1", "verification_f05u", "verification_brier")
+    if few := too_few(chosen, FEWEST_JUDGED):
+        return dict.fromkeys(names, few)
+    sides = [_outcomes(side, truth) for side, truth in zip(chosen, (True, False), strict=True)]
+    statistics = (_c_at_1, _f05u, lambda means: (means[0][:, 2] + means[1][:, 2]) / 2)
+    return {name: figure(sides, statistic) for name, statistic in zip(names, statistics, strict=True)}
+
+
+def gap_closed(base: Sample, generated: Sample, human: Sample) -> Figure:
+    """Scores of the same pools of posts, shape (pools, seeds); `human` has one column."""
+    both = (
+        np.stack([base, generated, np.broadcast_to(human, base.shape)], axis=-1) if len(base) else np.zeros((0, 1, 3))
     )
+    gap = figure([both], lambda means: means[0][:, 2] - means[0][:, 0])
+    if gap.value is None or gap.low is None:
+        return gap
+    if gap.low <= 0:
+        return Figure(value=None, n=gap.n, note=f"the author is not above the base model: V differs by {gap}")
+    made = figure([both], lambda means: (means[0][:, 1] - means[0][:, 0]) / (means[0][:, 2] - means[0][:, 0]))
+    over = made.value is not None and made.value > TOO_MUCH
+    return made.model_copy(update={"note": "over 1.2: more like the author than the author is"}) if over else made
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
-    """Every run of COPIED_WORDS consecutive words, case and punctuation aside."""
-    words = re.findall(r"[^\W_]+", text.lower())
-    return {tuple(words[i : i + COPIED_WORDS]) for i in range(len(words) - COPIED_WORDS + 1)}
+def distinguishability(human: Sequence[str], generated: Sequence[str]) -> Figure:
+    """AUC of a classifier that tells the two apart, each text judged by one trained on others; .5 is the best.
+
+    Texts at the same place answer the same instruction, so that they are held out together.
+    """
+    if few := too_few([human, generated], FEWEST_JUDGED):  # type: ignore[list-item]  # only their number counts
+        return few
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+
+    classifier = make_pipeline(
+        TfidfVectorizer(analyzer="char", ngram_range=(2, 4), sublinear_tf=True, min_df=2, lowercase=False),
+        LogisticRegression(C=10, class_weight="balanced"),
+    )
+    told = np.array([0] * len(human) + [1] * len(generated))
+    groups = [*range(len(human)), *range(len(generated))]
+    found = cross_val_predict(
+        classifier, [*human, *generated], told, groups=groups, cv=GroupKFold(5), method="decision_function"
+    )
+    return auc(found[told == 1], found[told == 0])
 
 
-def _figure(samples: Sequence[Sequence[float]], statistic: Callable[[list[Sample]], Sample], unit: str) -> Figure:
-    """A statistic of the samples' means; each sample is resampled by post, RESAMPLES times."""
-    if too_few := _too_few(samples):
-        return too_few
-    random = np.random.default_rng(0)
-    arrays = [np.array(sample, dtype=np.float64) for sample in samples]
-    value = statistic([array.mean(keepdims=True) for array in arrays])[0]
-    drawn = statistic([random.choice(array, (RESAMPLES, len(array))).mean(axis=1) for array in arrays])
-    return _interval(float(value), drawn, len(arrays[0]), unit)
+def _outcomes(probabilities: Sample, author: bool) -> Sample:
+    """Of each text: right, not answered, squared error; shape (texts, 1, 3)."""
+    answered = np.abs(probabilities - 0.5) > UNDECIDED
+    right = answered & ((probabilities > 0.5) == author)
+    return np.stack([right, ~answered, (probabilities - author) ** 2], axis=-1)[:, None].astype(np.float64)
 
 
-def _interval(value: float, drawn: Sample, n: int, unit: str) -> Figure:
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Figure(value=round(value, 5), low=round(float(low), 5), high=round(float(high), 5), n=n, unit=unit)
+def _c_at_1(means: list[Sample]) -> Sample:
+    right, unanswered = (means[0][:, 0] + means[1][:, 0]) / 2, (means[0][:, 1] + means[1][:, 1]) / 2
+    return right + unanswered * right
 
 
-def _too_few(samples: Sequence[Sequence[float]]) -> Figure | None:
-    fewest = min(map(len, samples))
-    if fewest < FEWEST:
-        return Figure(value=None, n=fewest, note=f"{fewest} posts, needs {FEWEST}")
-    return None
+def _f05u(means: list[Sample]) -> Sample:
+    """(1.25 · tp) / (1.25 · tp + .25 · (fn + unanswered) + fp)."""
+    hits, unanswered = means[0][:, 0], means[0][:, 1] + means[1][:, 1]
+    missed = 1 - means[0][:, 0] - means[0][:, 1]
+    alarms = 1 - means[1][:, 0] - means[1][:, 1]
+    found: Sample = 1.25 * hits / np.maximum(1.25 * hits + 0.25 * (missed + unanswered) + alarms, 1e-12)
+    return found
