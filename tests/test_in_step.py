@@ -96,6 +96,38 @@ def test_a_page_that_is_broken_today_keeps_its_old_version(store: FeatureStore, 
     assert len(titles(store)) == 3
 
 
+WALL = Reply("<html><title>Just a moment...</title><body>Verify you are human</body></html>")
+HOME = Reply("", 302, {"Location": "URL/"})
+
+
+@pytest.mark.parametrize("wall", [WALL, Reply("members only", 403), Reply(article("Huge", "word " * 1_100_000))])
+def test_a_page_that_is_a_wall_for_ever_does_not_keep_the_others_from_being_deleted(
+    store: FeatureStore, blog: Blog, wall: Reply
+) -> None:
+    """Be it one that was never read, or one that was."""
+    blog["/sitemap.xml"] = sitemap(*TEXTS, "/closed")
+    blog["/closed"] = wall
+    ingest(store, blog)
+    blog["/one"], blog["/two"] = wall, Reply("no such page", 404)
+    assert [ingest(store, blog).deleted for _ in range(3)] == [0, 1, 0]
+    assert titles(store) == {"Post one", "Post three"}
+    blog["/sitemap.xml"] = sitemap("/three", "/closed")
+    assert ingest(store, blog).deleted == 1
+    assert titles(store) == {"Post three"}
+
+
+@pytest.mark.parametrize("wall", [WALL, Reply("members only", 403), HOME])
+@pytest.mark.parametrize("also", [(), ("/sitemap.xml",), ("/sitemap.xml", "/")])
+def test_a_site_that_shows_walls_everywhere_deletes_nothing(
+    store: FeatureStore, blog: Blog, wall: Reply, also: tuple[str, ...]
+) -> None:
+    ingest(store, blog)
+    for path in (*TEXTS, *also):
+        blog[path] = wall
+    assert [ingest(store, blog).deleted for _ in range(3)] == [0, 0, 0]
+    assert len(titles(store)) == 3
+
+
 def test_a_sitemap_that_lost_a_page_loses_the_post_and_one_that_lost_most_loses_none(
     store: FeatureStore, blog: Blog
 ) -> None:

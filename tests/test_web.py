@@ -414,12 +414,14 @@ def test_a_feed_that_says_nothing_deletes_nothing(blog: Blog, feed: Reply) -> No
         (Reply("", 404), True),
         (Reply("", 410), True),
         (Reply("", 500, {"Retry-After": "0"}), False),
-        (Reply("", 403), False),
+        (Reply("", 403), True),
+        (Reply(article("A", "word " * 1_100_000)), True),
         (Reply(article("A"), cut=5), False),
-        (Reply("<title>Just a moment...</title>"), False),
+        (Reply("<title>Just a moment...</title>"), True),
+        (Reply("", 302, {"Location": "https://login.example.invalid/"}), False),
     ],
 )
-def test_a_page_that_cannot_be_read_today_leaves_the_list_open(blog: Blog, reply: Reply, complete: bool) -> None:
+def test_a_page_that_fails_leaves_the_list_open_and_a_wall_does_not(blog: Blog, reply: Reply, complete: bool) -> None:
     site(blog, None, "/a", "/b")
     blog["/b"] = reply
     assert is_complete(blog) == complete

@@ -13,7 +13,7 @@ from feature_pipeline.sources.memory import Seen
 from feature_pipeline.sources.text import decode
 from feature_pipeline.sources.web.address import canonical, host_of, is_root, key_of, ours
 from feature_pipeline.sources.web.fetch import FetchError, Page
-from feature_pipeline.sources.web.reading import SETTLED, Reading
+from feature_pipeline.sources.web.reading import LISTED, SETTLED, Reading
 from feature_pipeline.sources.web.sitemaps import Sitemaps
 from feature_pipeline.sources.web.walls import blocked
 
@@ -72,6 +72,7 @@ def page_post(
 ) -> RawPost | Refusal | Unchanged | None:
     """None for what gave no post before and is as it was. `listed`: by a sitemap, which may list lists as well."""
     before = reading.memory.before.get(address, Seen())
+    known = before.posts[0][1] if before.posts else source_id
     reading.requests += 1
     try:
         page = reading.visit.changed(address)
@@ -81,21 +82,23 @@ def page_post(
             reading.given.update({key_of(name): name for _, name in before.posts})
             return Unchanged(*before.posts[0]) if before.posts else None
         if leads_to_front(address, page):
+            reading.turned_away += bool(before.posts)
             raise FetchError("not_found", f"{address} leads to the front page")
         item = _post_in(reading, page, source_id, listed)
     except FetchError as error:
-        if error.reason in SETTLED:
+        if error.reason in LISTED:
             reading.memory.now[address] = Seen() if error.reason == "gone" else before
-        return reading.refuse(before.posts[0][1] if before.posts else source_id, error.reason, error.detail)
+        return reading.refuse(known, error.reason, error.detail)
     except ParseError as error:
-        return reading.refuse(source_id, "quarantined", str(error))
+        reading.memory.now[address] = before
+        return reading.refuse(known, "quarantined", str(error))
     if isinstance(item, RawPost):
         reading.visit.remember(address, page, [(item.source, item.source_id)], changed)
     elif item.reason == "not_an_article":
         reading.visit.remember(address, page, [], changed)
-    elif item.reason in SETTLED:
-        reading.memory.now[address] = Seen()
-    return item
+    elif item.reason in LISTED:
+        reading.memory.now[address] = Seen() if item.reason in SETTLED else before
+    return replace(item, source_id=known) if isinstance(item, Refusal) else item
 
 
 def _post_in(reading: Reading, page: Page, source_id: str, listed: bool) -> RawPost | Refusal:

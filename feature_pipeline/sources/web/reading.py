@@ -12,6 +12,9 @@ from feature_pipeline.sources.web.visit import Visit
 # Of a page that a blog lists: that it gives no post is known. With any other reason it may give one another time.
 SETTLED = frozenset(("not_found", "gone", "off_site", "not_an_article", "empty", "not_text", "duplicate", "draft"))
 SETTLED |= {"robots_disallowed"}
+# It may give one another time, and what was stored of it stays until then; but that it is listed was learned. With any other
+# reason (a time-out, a server's error, a cap, unknown rules) nothing was.
+LISTED = SETTLED | {"blocked_page", "too_large", "quarantined"}
 
 
 class Reading:
@@ -29,13 +32,21 @@ class Reading:
         """By sitemaps that know all its posts."""
         self.whole = True
         """Nothing was left out or failed so far."""
+        self.turned_away = 0
+        """Pages that gave posts once, and lead to the front page now."""
 
     @property
     def used_up(self) -> bool:
         return self.requests >= self.max_pages
 
+    @property
+    def closed(self) -> bool:
+        """Most of what was read before leads to the front page now: a site that lets nobody in has deleted nothing."""
+        known = sum(bool(seen.posts) for seen in self.memory.before.values())
+        return self.turned_away > 1 and 2 * self.turned_away > known
+
     def refuse(self, source_id: str, reason: str, detail: str = "") -> Refusal:
-        self.whole &= reason in SETTLED
+        self.whole &= reason in LISTED
         return Refusal(self.source, source_id, reason, detail)
 
     def unchanged(self, address: str) -> Iterator[Unchanged]:

@@ -74,7 +74,7 @@ def _what_is_there(reading: Reading) -> Iterator[Item]:
         yield _lost(reading, error)
     except ParseError as error:
         yield reading.refuse(reading.source, "quarantined", str(error))
-    if reading.listed and reading.whole:
+    if reading.listed and reading.whole and not reading.closed:
         yield Complete()
 
 
