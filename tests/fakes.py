@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 import re
 import signal
@@ -232,8 +233,8 @@ def recipe(**changes: Any) -> Recipe:
 
 def recipe_file(path: Path, made: Recipe) -> Path:
     """The recipe as a person would write it."""
-    values = made.model_dump(exclude={"name", "gate"})
-    lines = [f"{name} = {value}" for name, value in values.items()]
+    values = made.model_dump(exclude={"name", "gate", "preference"})
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
     lines += ["[gate]", *(f"{name} = {value}" for name, value in made.gate.model_dump().items())]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
 from contracts.errors import TrainingError
-from contracts.feature_store import FeatureStore
+from contracts.feature_store import FeatureStore, retrieve
 from contracts.prompt import encode, encode_target, messages
-from contracts.records import Example, Post, Snapshot, Split, digest
+from contracts.records import Example, Passage, Post, Snapshot, Span, Split, digest
+from training_pipeline import evidence
+from training_pipeline.recipe import Recipe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MASKED = -100  # the label that the loss ignores
 SHORTEST_TARGET = 16  # tokens; a shorter rest after truncation teaches an ending, not a voice
+FIRST = ("title", "reply")  # the kinds of which each post has one at most: what it is measured by
+
+_END = re.compile(r"(?:[.!?…][\"”’')\]*_]*(?=\s)|[。！？][”’」』）]*|(?=\n))")
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,10 @@ class Encoded:
     ids: tuple[int, ...]
     labels: tuple[int, ...]
     bytes_: int
+    kind: str = ""
+    cut: bool = False
+    """Whether the target is the beginning of a longer one."""
+    passages: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,20 @@ class Corpus:
     posts: dict[str, Post]
     examples: dict[Split, list[Example]]
     reference: list[Example]
+    search: evidence.Search | None = field(default=None, compare=False, repr=False)
+    """Finds passages as serving does; without it, an example shows what is stored with it."""
+
+    @cached_property
+    def train_ids(self) -> frozenset[str]:
+        """The posts that may be retrieved, in training and in measuring: what is held out is never shown."""
+        return frozenset(example.post_id for example in self.examples["train"])
+
+    def with_evidence(self, example: Example, share: float) -> Example:
+        """The example as it is trained on: a question, and `share` of the others, with the passages that serving finds."""
+        if not self.search or not (example.kind == "question" or evidence.drawn(example, share)):
+            return example
+        found = evidence.shown(example, self.posts[example.post_id], self.train_ids, self.search)
+        return example.model_copy(update={"evidence": found})
 
     def target(self, example: Example) -> str:
         return example.target(self.posts[example.post_id])
@@ -64,7 +90,9 @@ class Corpus:
     def hash(self) -> str:
         """Over everything that is trained on or measured with: equal hashes make equal versions with equal figures."""
         groups: list[tuple[str, list[Example]]] = [*self.examples.items(), ("reference", self.reference)]
-        return digest(*(digest(group, e.model_dump_json(), self.target(e)) for group, made in groups for e in made))
+        searched = sorted(self.posts[post_id].content_hash for post_id in self.train_ids) if self.search else []
+        learned = (digest(group, e.model_dump_json(), self.target(e)) for group, made in groups for e in made)
+        return digest(self.snapshot.feature_version, *searched, *learned)
 
 
 def read(store: FeatureStore, author: str) -> Corpus:
@@ -81,34 +109,72 @@ def _read(store: FeatureStore, author: str, snapshot: Snapshot) -> Corpus:
     references = [other.name for other in store.authors() if other.reference and other.name != author]
     posts = {post.id: post for name in (author, *references) for post in store.posts(name)}
     parts: tuple[Split, ...] = ("train", "validation", "test")
+
+    def search(query: str, among: Collection[str], limit: int) -> list[Passage]:
+        return retrieve.search(store, query, author, limit, among)
+
     return Corpus(
         author=author,
         snapshot=snapshot,
         posts=posts,
         examples={part: store.examples(author, part) for part in parts},
-        reference=[e for name in references for part in parts for e in store.examples(name, part) if e.kind == "title"],
+        reference=[e for name in references for part in parts for e in store.examples(name, part) if e.kind in FIRST],
+        search=search,
     )
 
 
 def encode_example(
     corpus: Corpus, example: Example, tokenizer: PreTrainedTokenizerBase, max_tokens: int
 ) -> Encoded | None:
-    """None where the prompt leaves no room for a target worth learning. A cut target has no end-of-turn token."""
-    prompt = encode(tokenizer, corpus.conversation(example))
+    """None where the prompt leaves no room for a target worth learning.
+
+    Passages that leave no room for the whole target are not shown, the last ones first, but never the one that answers.
+    A target that is too long even so ends with a sentence, and has no end-of-turn token.
+    """
     text = corpus.target(example)
     target = encode_target(tokenizer, text)
-    room = max_tokens - len(prompt)
-    if len(target) > room:
-        if room < SHORTEST_TARGET:
-            return None
-        target = target[:room]
-        text = str(tokenizer.decode(target))
+    for shown in _fewer(example):
+        prompt = encode(tokenizer, corpus.conversation(example.model_copy(update={"evidence": shown})))
+        room = max_tokens - len(prompt)
+        if len(target) <= room:
+            break
+    cut = len(target) > room
+    if cut:
+        text, target = _beginning(tokenizer, text, room)
+    if not target:
+        return None
     return Encoded(
         post_id=example.post_id,
         ids=(*prompt, *target),
         labels=(*[MASKED] * len(prompt), *target),
         bytes_=len(text.encode()),
+        kind=example.kind,
+        cut=cut,
+        passages=len(shown),
     )
+
+
+def _fewer(example: Example) -> Iterator[tuple[Span, ...]]:
+    """The evidence, then one passage fewer each time."""
+    shown = example.evidence
+    yield shown
+    while others := [span for span in shown if not evidence.answers(example, span)]:
+        shown = tuple(span for span in shown if span != others[-1])
+        yield shown
+
+
+def _beginning(tokenizer: PreTrainedTokenizerBase, text: str, room: int) -> tuple[str, list[int]]:
+    """The most whole sentences that `room` tokens hold, without an end of turn; nothing where they are too few."""
+    ends = [match.end() for match in _END.finditer(text)]
+    low, high, ids = 0, len(ends), list[int]()
+    while low < high:
+        middle = (low + high) // 2
+        tried = encode_target(tokenizer, text[: ends[middle]])[:-1]
+        if len(tried) <= room:
+            low, ids = middle + 1, tried
+        else:
+            high = middle
+    return (text[: ends[low - 1]], ids) if len(ids) >= SHORTEST_TARGET else ("", [])
 
 
 def encode_all(
@@ -118,18 +184,42 @@ def encode_all(
     return [encoded for encoded in made if encoded]
 
 
-def within_budget(encoded: Sequence[Encoded], tokens: int, seed: int) -> list[Encoded]:
-    """A random choice of examples that holds at most `tokens`; all of them where they fit."""
-    order = list(encoded)
-    random.Random(seed).shuffle(order)
-    chosen: list[Encoded] = []
-    total = 0
-    for example in order:
-        if total + len(example.ids) > tokens:
-            continue
-        chosen.append(example)
-        total += len(example.ids)
-    return chosen
+def chosen(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Encoded]:
+    """What a run trains on: examples in turn, until an epoch's share of the recipe's tokens is nearly full."""
+    room = recipe.train_tokens // recipe.epochs
+    made: list[Encoded] = []
+    for example in in_turn(corpus.examples["train"], recipe.seed):
+        asked = corpus.with_evidence(example, recipe.evidence_share)
+        encoded = encode_example(corpus, asked, tokenizer, recipe.max_tokens)
+        if encoded and len(encoded.ids) <= room:
+            made.append(encoded)
+            room -= len(encoded.ids)
+        if room < recipe.max_tokens // 4:
+            break
+    return made
+
+
+def validation(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Encoded]:
+    """What a run is stopped by: as many examples as the recipe says, of as many posts as can be."""
+    asked = (
+        corpus.with_evidence(e, recipe.evidence_share) for e in in_turn(corpus.examples["validation"], recipe.seed)
+    )
+    made = (encode_example(corpus, example, tokenizer, recipe.max_tokens) for example in asked)
+    return list(islice((encoded for encoded in made if encoded), recipe.validation_examples))
+
+
+def in_turn(examples: Sequence[Example], seed: int) -> list[Example]:
+    """Drawn from the seed: every post has its turn before any has its second, and of a post every kind before that."""
+    draw = random.Random(seed)
+    posts: dict[str, dict[str, list[Example]]] = {}
+    for example in examples:
+        posts.setdefault(example.post_id, {}).setdefault(example.kind, []).append(example)
+    turns: list[tuple[int, float, Example]] = []
+    for kinds in posts.values():
+        order = draw.sample(sorted(kinds), len(kinds))
+        mixed = zip_longest(*(draw.sample(kinds[kind], len(kinds[kind])) for kind in order))
+        turns += [(n, draw.random(), example) for n, example in enumerate(e for row in mixed for e in row if e)]
+    return [example for *_, example in sorted(turns, key=lambda turn: turn[:2])]
 
 
 def check(train: Sequence[Encoded], validation: Sequence[Encoded], examples: int) -> None:
@@ -139,9 +229,26 @@ def check(train: Sequence[Encoded], validation: Sequence[Encoded], examples: int
             f"none of {examples} training examples is usable",
             "ingest more posts, or raise max_tokens in the recipe",
         )
-    if all(label == MASKED for example in train for label in example.labels):
-        raise TrainingError(f"all labels of {len(train)} examples are masked", "the prompt leaves no room for targets")
+    for part, made in (("training", train), ("validation", validation)):
+        masked = sum(all(label == MASKED for label in example.labels) for example in made)
+        if masked:
+            raise TrainingError(
+                f"all labels of {masked} of {len(made)} {part} examples are masked",
+                "the prompt leaves no room for targets: raise max_tokens in the recipe",
+            )
     if not validation:
         raise TrainingError(
             "no post is left for validation", "ingest at least 10 posts: a tenth of them measures the training"
+        )
+
+
+def require_generation_prompt(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises TrainingError where the chat template does not make the assistant speak: a prompt would be no question."""
+    asked = [{"role": "user", "content": "?"}]
+    if tokenizer.chat_template and tokenizer.apply_chat_template(
+        asked, tokenize=False, add_generation_prompt=True
+    ) == tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=False):
+        raise TrainingError(
+            "the chat template of the base model has no generation prompt, so a target would not follow a question",
+            "choose another base model, or add {% if add_generation_prompt %} to its chat_template",
         )

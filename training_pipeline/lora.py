@@ -1,27 +1,38 @@
-"""Fine-tune a LoRA adapter: PEFT and TRL's trainer on examples that are encoded already."""
+"""Fine-tune a LoRA adapter: PEFT and TRL's trainer on examples that are encoded already.
+
+On one processor or GPU, or on several under `accelerate launch`: the recipe's batch is shared among the processes, so every
+step learns from the same examples however many there are.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState  # type: ignore[import-untyped]
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.helpers import disable_input_dtype_casting
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
 from contracts.files import read_json, write_json
-from contracts.hardware import best_device, best_dtype
-from training_pipeline.data import Encoded
+from contracts.hardware import best_device
+from training_pipeline.data import Encoded, require_generation_prompt
+from training_pipeline.load import computed_in, load
+from training_pipeline.packing import Batch, attend_apart, pack, summed_loss
 from training_pipeline.recipe import Recipe
 
 Progress = Callable[[str, int, int | None], None]
@@ -36,7 +47,7 @@ def train(
     folder: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Train into `folder`/adapter and return the loss curve, in nats per token.
+    """Train into `folder`/adapter and return the loss curve, in nats per token, and what it cost.
 
     Continues from the folder's last checkpoint, and returns at once where training was finished there before.
     Raises TrainingError when the loss is not a number.
@@ -44,10 +55,47 @@ def train(
     finished: dict[str, Any] | None = read_json(folder / DONE)
     if finished is not None:
         return finished
+    tokenizer = base.tokenizer()
+    require_generation_prompt(tokenizer)
+    state = PartialState(cpu=best_device() == "cpu")
     checkpoint = _last_checkpoint(folder)
     torch.manual_seed(recipe.seed)
-    model = get_peft_model(
-        base.load(),
+    model = new_adapter(load(base, recipe), recipe)
+    order = _in_order(examples, recipe)
+    watch = _Watch(progress, recipe.patience)
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(recipe, folder, len(order), state.num_processes, resumed=checkpoint is not None),
+        data_collator=pack,
+        train_dataset=_dataset(order),
+        eval_dataset=_dataset(validation),
+        processing_class=tokenizer,
+        callbacks=[watch],
+    )
+    trainer.dtype = computed_in(recipe)
+    quiet(trainer)
+    with disable_input_dtype_casting(model):  # autocast casts to bf16 anyway: to fp32 and back is for nothing
+        trainer.train(resume_from_checkpoint=checkpoint)
+    save(trainer.model, base, folder / "adapter", state)
+    taken = order[watch.began_at * recipe.batch * recipe.accumulate :][: watch.steps * recipe.batch * recipe.accumulate]
+    curve = {
+        **_curve(trainer.state),
+        "tokens_per_second": round(sum(len(example.ids) for example in taken) / max(watch.seconds, 1e-9), 1),
+        "peak_memory_mib": peak_memory_mib(),
+        "processes": state.num_processes,
+        "process": os.getpid(),
+    }
+    if state.is_main_process:
+        write_json(folder / DONE, curve)  # written last: it says that the adapter is whole
+    state.wait_for_everyone()
+    return curve
+
+
+def new_adapter(model: Any, recipe: Recipe) -> PeftModel:
+    """LoRA on all linear layers but the head, in fp32; drawn from the global random state."""
+    attend_apart(model)
+    made = get_peft_model(
+        model,
         LoraConfig(
             r=recipe.rank,
             lora_alpha=recipe.alpha,
@@ -56,27 +104,75 @@ def train(
             task_type="CAUSAL_LM",
         ),
     )
-    trainer = SFTTrainer(
-        model=model,
-        args=_arguments(recipe, folder, len(examples), resumed=checkpoint is not None),
-        train_dataset=_dataset(_in_order(examples, recipe)),
-        eval_dataset=_dataset(sorted(validation, key=lambda example: len(example.ids))),
-        processing_class=base.tokenizer(),
-        callbacks=[_Watch(progress, recipe.patience)],
-    )
-    # The Trainer prints every log line to stdout, which belongs to --json.
+    assert isinstance(made, PeftModel)
+    return made
+
+
+def save(model: Any, base: BaseLanguageModel, folder: Path, state: PartialState) -> None:
+    """The adapter in PEFT's layout, by the first process alone."""
+    if not state.is_main_process:
+        return
+    assert isinstance(model, PeftModel)
+    model.peft_config["default"].base_model_name_or_path = base.name  # not this machine's folder
+    # PEFT would else ask the hub whether the base model's vocabulary was another.
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+
+
+def quiet(trainer: SFTTrainer) -> None:
+    """The Trainer prints every log line to stdout, which belongs to --json."""
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=checkpoint)
-    trained = trainer.model
-    assert isinstance(trained, PeftModel)
-    trained.peft_config["default"].base_model_name_or_path = base.name  # not this machine's folder
-    # PEFT would else ask the hub whether the base model's vocabulary was another.
-    trained.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
-    curve = _curve(trainer.state)
-    write_json(folder / DONE, curve)  # written last: it says that the adapter is whole
-    return curve
+
+
+def peak_memory_mib() -> int:
+    """The most that this process has held so far: of the GPU's memory where it has one, else of the machine's."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated() / 2**20)
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+class _Trainer(SFTTrainer):
+    """TRL's trainer on packed batches, with a loss of the targets alone and a validation loss of each token's own weight."""
+
+    dtype = torch.float32
+    loss_is_scaled_for_ga: Any = True
+
+    def compute_loss(
+        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Mean over the targets of the whole step: of all its batches, and of all processes, over which DDP averages."""
+        with self._computing():
+            mean: torch.Tensor = summed_loss(model, inputs) / num_items_in_batch
+        return mean * self.args.world_size
+
+    @torch.no_grad()
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Mean loss a target token of the validation examples, each process taking its share of them."""
+        model, examples, size = self.model, self.eval_dataset, self.args.per_device_eval_batch_size
+        assert isinstance(model, PeftModel)
+        assert isinstance(examples, Dataset)
+        model.eval()
+        mine = list(examples)[self.args.process_index :: self.args.world_size]
+        sums = torch.zeros(2, device=self.args.device)
+        for first in range(0, len(mine), size):
+            batch = self._prepare_inputs(pack(mine[first : first + size]))
+            with self._computing():
+                sums += torch.stack([summed_loss(model, batch), (batch["labels"] >= 0).sum()])
+        loss, tokens = self.accelerator.reduce(sums).tolist()
+        metrics = {f"{metric_key_prefix}_loss": loss / tokens}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        # Our own, as accelerate's would turn all logits to fp32.
+        with torch.autocast(self.args.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            yield
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -85,22 +181,35 @@ def _last_checkpoint(folder: Path) -> str | None:
     return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
 
 
-def _arguments(recipe: Recipe, folder: Path, examples: int, resumed: bool) -> SFTConfig:
-    steps = max(1, math.ceil(examples * recipe.epochs / (recipe.batch * recipe.accumulate)))
-    every = max(1, math.ceil(steps / recipe.validate_times))
+def shared(recipe: Recipe, processes: int) -> tuple[int, int]:
+    """A process's batch and how many of them a step accumulates, so that all together learn from the recipe's batch."""
+    each, rest = divmod(recipe.batch * recipe.accumulate, processes)
+    if rest or not each:
+        raise TrainingError(
+            f"{processes} processes cannot share {recipe.batch * recipe.accumulate} examples a step evenly",
+            f"choose batch × accumulate in the recipe as a multiple of {processes}",
+        )
+    batch = math.gcd(recipe.batch, each)
+    return batch, each // batch
+
+
+def _arguments(recipe: Recipe, folder: Path, examples: int, processes: int, resumed: bool) -> SFTConfig:
+    steps = math.ceil(examples / (recipe.batch * recipe.accumulate))
+    every = math.ceil(steps / recipe.validate_times)
+    batch, accumulate = shared(recipe, processes)
     return SFTConfig(
         output_dir=str(folder),
         max_steps=steps,
-        per_device_train_batch_size=recipe.batch,
-        per_device_eval_batch_size=recipe.batch,
-        gradient_accumulation_steps=recipe.accumulate,
+        per_device_train_batch_size=batch,
+        per_device_eval_batch_size=batch,
+        gradient_accumulation_steps=accumulate,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, steps // 20),
         max_grad_norm=1.0,
-        bf16=best_dtype() == torch.bfloat16,
+        bf16=False,  # the trainer below casts for itself
         use_cpu=best_device() == "cpu",
-        gradient_checkpointing=False,  # a small model's activations fit; recomputing them costs a third of the time
+        gradient_checkpointing=recipe.recompute,
         train_sampling_strategy="sequential",  # _in_order has drawn the order of all epochs
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
@@ -125,13 +234,12 @@ def _arguments(recipe: Recipe, folder: Path, examples: int, resumed: bool) -> SF
 
 
 def _in_order(examples: Sequence[Encoded], recipe: Recipe) -> list[Encoded]:
-    """All epochs in a row, examples of like length together, which hold little padding, in an order drawn from the seed.
+    """All epochs in a row, each in an order of its own, drawn from the seed.
 
     The trainer's own sampler draws from the global random state, and goes on in another order when a run is resumed.
     """
     random = torch.Generator().manual_seed(recipe.seed)
-    lengths, batch = [len(example.ids) for example in examples], recipe.batch * recipe.accumulate
-    epochs = (get_length_grouped_indices(lengths, batch, generator=random) for _ in range(recipe.epochs))
+    epochs = (torch.randperm(len(examples), generator=random).tolist() for _ in range(recipe.epochs))
     return [examples[place] for epoch in epochs for place in epoch]
 
 
@@ -148,7 +256,6 @@ def _curve(state: TrainerState) -> dict[str, Any]:
         "best_validation_loss": min(loss for _, loss in validation),
         "train_loss": train,
         "validation_loss": validation,
-        "process": os.getpid(),
     }
 
 
@@ -157,9 +264,23 @@ class _Watch(TrainerCallback):
 
     def __init__(self, progress: Progress, patience: int) -> None:
         self._progress, self._patience = progress, patience
+        self.began_at, self.steps, self.seconds, self._began = 0, 0, 0.0, 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.began_at = state.global_step
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._began = time.perf_counter()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self._progress("train", state.global_step, state.max_steps)
+        self.seconds += time.perf_counter() - self._began
+        self.steps += 1
+        if state.is_world_process_zero:
+            self._progress("train", state.global_step, state.max_steps)
 
     def on_log(
         self,
@@ -169,12 +290,14 @@ class _Watch(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(float(loss)):
-            raise TrainingError(
-                f"the loss became {loss} at step {state.global_step} of {state.max_steps}",
-                "lower learning_rate in the recipe",
-            )
+        told = {"loss": "the loss", "eval_loss": "the validation loss", "grad_norm": "the gradient's norm"}
+        for name, words in told.items():
+            value = float((logs or {}).get(name, 0.0))
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"{words} became {value} at step {state.global_step} of {state.max_steps}",
+                    "lower learning_rate in the recipe",
+                )
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]

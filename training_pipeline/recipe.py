@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +22,18 @@ class Gate(BaseModel):
     copy_excess_high: float
 
 
+class Preference(BaseModel):
+    """A second training, by preference (DPO): the author's text is to be likelier than what the base model writes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pairs: int = Field(gt=0)
+    beta: float = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    batch: int = Field(gt=0)
+    accumulate: int = Field(default=1, gt=0)
+
+
 class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,7 +45,11 @@ class Recipe(BaseModel):
     learning_rate: float = Field(gt=0)
     batch: int = Field(gt=0)
     accumulate: int = Field(default=1, gt=0)
+    precision: Literal["auto", "fp32"] = "auto"
+    quantise: Literal["none", "nf4"] = "none"
+    recompute: bool = False
     max_tokens: int = Field(gt=32)
+    evidence_share: float = Field(default=0.0, ge=0, le=1)
     epochs: int = Field(gt=0)
     train_tokens: int = Field(gt=0)
     validate_times: int = Field(gt=0)
@@ -41,6 +58,7 @@ class Recipe(BaseModel):
     eval_posts: int = Field(gt=0)
     generations: int = Field(gt=0)
     generation_tokens: int = Field(gt=0)
+    preference: Preference | None = None
     gate: Gate
 
 

@@ -1,0 +1,69 @@
+"""The base model as a recipe wants it: in the machine's number format, in fp32, or in 4 bits on a GPU (QLoRA)."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import torch
+
+from contracts.base_model import BaseLanguageModel
+from contracts.errors import TrainingError
+from contracts.hardware import best_dtype
+from training_pipeline.recipe import Recipe
+
+if TYPE_CHECKING:
+    from transformers import BitsAndBytesConfig, PreTrainedModel
+
+
+def load(base: BaseLanguageModel, recipe: Recipe) -> PreTrainedModel:
+    """The model to train an adapter on. Raises TrainingError where the recipe needs what this machine has not."""
+    if recipe.quantise == "none":
+        return base.load(computed_in(recipe))
+    require_gpu(recipe)
+    from peft import prepare_model_for_kbit_training
+    from transformers import AutoModelForCausalLM
+
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        base.folder,
+        quantization_config=four_bits(),
+        dtype=torch.bfloat16,
+        device_map={"": torch.cuda.current_device()},  # each of several processes has a card of its own
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    # The trainer turns recomputing on itself, where the recipe asks for it.
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # type: ignore[no-any-return]
+
+
+def computed_in(recipe: Recipe) -> torch.dtype:
+    """The number format of weights that are not quantised, and of all products."""
+    if recipe.quantise != "none":
+        return torch.bfloat16
+    return torch.float32 if recipe.precision == "fp32" else best_dtype()
+
+
+def four_bits() -> BitsAndBytesConfig:
+    """QLoRA's own settings (Dettmers et al. 2023): NF4 with its scales quantised again, products in bf16."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def require_gpu(recipe: Recipe) -> None:
+    """Raises TrainingError unless there are a CUDA device and bitsandbytes."""
+    if not torch.cuda.is_available():
+        raise TrainingError(
+            f"the recipe {recipe.name} trains in 4 bits, and this machine has no CUDA device",
+            'choose quick or standard, or set quantise = "none" in a copy of the recipe',
+        )
+    if find_spec("bitsandbytes") is None:
+        raise TrainingError(
+            f"the recipe {recipe.name} trains in 4 bits, and bitsandbytes is not installed",
+            "pip install 'llm-twin[gpu]'",
+        )
