@@ -33,6 +33,10 @@ LIBRARIES = ("torch", "transformers", "peft", "trl", "tokenizers")
 Progress = Callable[[str, int, int | None], None]
 
 
+def _silent(stage: str, done: int, of: int | None) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The version, whether it became champion, and whether this run made it or found it registered."""
@@ -56,7 +60,7 @@ def run(
     *,
     resume: bool = False,
     without_forgotten: bool = False,
-    progress: Progress = lambda stage, done, of: None,
+    progress: Progress = _silent,
 ) -> Outcome | None:
     """Train, evaluate and register a version; promote it where it passes the recipe's gate.
 
@@ -64,6 +68,8 @@ def run(
     `without_forgotten`: the version replaces a champion that learned from posts which are forgotten since.
     """
     began = time.monotonic()
+    if not is_first():
+        progress = _silent
     corpus = data.read(store, author)
     run_id = digest(author, recipe.model_dump_json(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash)
     champion = registry.champion(author)
@@ -74,10 +80,10 @@ def run(
     with held(home / "runs" / run_id, resume) as folder:
         version = done
         if not version:  # else it was stopped after it was registered, before it could be promoted
-            curve = _train(corpus, base, recipe, folder, progress)
+            curve = train(corpus, base, recipe, folder, progress)
             if not is_first():
                 return None
-            figures = _evaluate(corpus, base, recipe, folder / "adapter", progress)
+            figures = measure(corpus, base, recipe, folder / "adapter", progress)
             if forgotten:
                 curve["without_forgotten"] = forgotten
             card = _card(corpus, base, recipe, run_id, curve, figures, champion)
@@ -124,7 +130,7 @@ def reevaluate(
     store: FeatureStore,
     registry: ModelRegistry,
     base: BaseLanguageModel,
-    progress: Progress = lambda stage, done, of: None,
+    progress: Progress = _silent,
 ) -> tuple[ModelVersion, dict[str, Figure]]:
     """The figures of a registered version on today's held-out posts; its card stays as it is."""
     version = registry.get(model)
@@ -133,20 +139,18 @@ def reevaluate(
     seen = {*version.card.posts["train"], *version.card.posts["validation"]}
     corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
     recipe = Recipe.model_validate(version.card.recipe)
-    return version, _evaluate(corpus, base, recipe, version.folder, progress)
+    return version, measure(corpus, base, recipe, version.folder, progress)
 
 
-def _train(
+def train(
     corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, folder: Path, progress: Progress
 ) -> dict[str, Any]:
+    """Fine-tune into `folder`/adapter; what was learned from, the loss curves and what it cost."""
     progress("load models", 0, None)
     from training_pipeline import lora
 
     tokenizer = base.tokenizer()
-    usable = data.encode_all(corpus, corpus.examples["train"], tokenizer, recipe.max_tokens)
-    train = data.within_budget(usable, recipe.train_tokens // recipe.epochs, recipe.seed)
-    validation = data.encode_all(corpus, corpus.examples["validation"], tokenizer, recipe.max_tokens)
-    validation = validation[: recipe.validation_examples]
+    train, validation = data.chosen(corpus, tokenizer, recipe), data.validation(corpus, tokenizer, recipe)
     data.check(train, validation, len(corpus.examples["train"]))
     progress("train", 0, None)
     began = time.monotonic()
@@ -162,9 +166,10 @@ def _train(
     }
 
 
-def _evaluate(
+def measure(
     corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, adapter: Path, progress: Progress
 ) -> dict[str, Figure]:
+    """What the adapter proves on the corpus' held-out posts."""
     progress("measure", 0, None)
     from peft import PeftModel
 

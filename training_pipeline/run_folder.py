@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from contracts.errors import StoreBusy
+from contracts.hardware import best_device
 
 
 def is_first() -> bool:
@@ -26,7 +27,7 @@ def wait_for_others() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from accelerate import PartialState  # type: ignore[import-untyped]
 
-        PartialState().wait_for_everyone()
+        PartialState(cpu=best_device() == "cpu").wait_for_everyone()
 
 
 @contextmanager
