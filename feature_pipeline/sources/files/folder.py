@@ -19,10 +19,11 @@ KNOWN = TEXTS | LINES | DOCUMENTS
 NOT_POSTS = frozenset(("_site", "_layouts", "_includes", "node_modules", "__pycache__", "__MACOSX"))
 # A PDF in one of these belongs to a page, and is often another's.
 ATTACHED = frozenset("assets static public attachments files media images img downloads uploads".split())
+ATTACHMENT = "it is attached to a post; to read it, give the file itself"
 
 
 def posts(archive: Archive, source: str, without: Collection[str] = ()) -> Iterator[Item]:
-    """In the order of their paths, one in memory at a time. `without` are entries at the top that are no part of it."""
+    """In the order of their paths, one in memory at a time. `without` are entries, and folders, that are no part of it."""
     whole = True
     for item in _items(archive, source, without):
         # A line without its id, or a file that cannot be read, may be a post that was stored before.
@@ -34,12 +35,23 @@ def posts(archive: Archive, source: str, without: Collection[str] = ()) -> Itera
 
 def names(archive: Archive, without: Collection[str] = ()) -> Iterator[str]:
     """Entries with the ending of a post; nothing hidden, and nothing that a site's generator made."""
-    return (name for name in archive.walk() if _suffix(name) in KNOWN and _shown(name, without))
+    return (name for name in shown(archive, without) if _suffix(name) in KNOWN)
+
+
+def shown(archive: Archive, without: Collection[str] = ()) -> Iterator[str]:
+    """Entries that are neither hidden nor made by a site's generator, nor in one of `without`."""
+    return (name for name in archive.walk() if _shown(name, without))
+
+
+def is_attached(name: str) -> bool:
+    return not ATTACHED.isdisjoint(name.lower().split("/")[:-1])
 
 
 def _shown(name: str, without: Collection[str] = ()) -> bool:
     parts = name.split("/")
-    return parts[0] not in without and not any(part.startswith(".") or part in NOT_POSTS for part in parts)
+    if any(part.startswith(".") or part in NOT_POSTS for part in parts):
+        return False
+    return not without or all("/".join(parts[:depth]) not in without for depth in range(1, len(parts) + 1))
 
 
 def _suffix(name: str) -> str:
@@ -59,8 +71,8 @@ def _items(archive: Archive, source: str, without: Collection[str]) -> Iterator[
             yield Refusal(source, name, "not_a_post", "it is a template")
         elif kind in TEXT and not only_text:
             yield Refusal(source, name, "not_a_post", "a .txt beside other posts; to read it, give the file itself")
-        elif kind in DOCUMENTS and (vault or not ATTACHED.isdisjoint(name.lower().split("/")[:-1])):
-            yield Refusal(source, name, "not_a_post", "it is attached to a post; to read it, give the file itself")
+        elif kind in DOCUMENTS and (vault or is_attached(name)):
+            yield Refusal(source, name, "not_a_post", ATTACHMENT)
         elif kind in LINES:
             yield from _lines(archive, name, source)
         else:

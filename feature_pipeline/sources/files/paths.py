@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from types import ModuleType
@@ -12,18 +11,14 @@ from feature_pipeline.sources import Complete, Found, Item, Refusal
 from feature_pipeline.sources.files import documents, exports, folder, json_lines, post_file
 from feature_pipeline.sources.files.archive import AGAIN, Archive
 from feature_pipeline.sources.files.documents import DOCUMENTS
+from feature_pipeline.sources.files.downloads import Downloads, is_one
 from feature_pipeline.sources.files.exports import NAMES, recognised
-from feature_pipeline.sources.files.folder import KNOWN, LINES, NOT_POSTS
+from feature_pipeline.sources.files.folder import KNOWN, LINES
 from feature_pipeline.sources.files.post_file import HTML, TEXT, from_text
 
 __all__ = ["from_text", "read_path"]
 
-# An export that is one file, beside others in a folder.
-SINGLE = frozenset((".zip", ".xml", ".car", ".json", ".csv"))
-MARKDOWN = (".md", ".mdx", ".markdown", ".org")
 NOT_HTML_NOR_TEXT = KNOWN - HTML - TEXT
-# A folder with more sub-folders than this is no folder of downloads; only one that looks like an export is searched.
-MANY_FOLDERS = 50
 READ = f"these are read: {' '.join(sorted(KNOWN))}; exports of {NAMES}, as a zip, a folder or a file"
 
 
@@ -102,70 +97,18 @@ def _not_part_of_an_export(path: Path) -> None:
 def _folder(archive: Archive, me: str) -> Iterator[Item]:
     """One export, or posts with exports among them."""
     reader = recognised(archive)
-    damaged: list[Refusal] = []
-    within = dict(_exports_within(archive, reader is not None, damaged))
-    if reader and _is_one(archive, reader, within):
+    downloads = Downloads(archive)
+    within = downloads.exports(archive, reader)
+    if reader and is_one(archive, reader, within):
         yield from _export(reader, archive, me)
-    elif not within and not damaged:
+        return
+    within |= downloads.zips(within)
+    if not within and not downloads.refused:
         yield from _posts(archive, me)
-    else:
-        if not any(map(exports.asks, within.values())):
-            _no_name(archive.path, me)
-        yield from damaged
-        yield from _mixed(archive, within, me, whole=not damaged)
-
-
-def _exports_within(archive: Archive, search_all: bool, damaged: list[Refusal]) -> Iterator[tuple[str, ModuleType]]:
-    """Names at the top of a folder that are exports themselves; a zip that nobody can look into is added to `damaged`."""
-    entries = sorted(path for path in archive.path.iterdir() if not path.name.startswith("."))
-    folders = [path for path in entries if path.is_dir() and not path.is_symlink() and path.name not in NOT_POSTS]
-    if len(folders) > MANY_FOLDERS and not search_all:
-        folders = []
-    for path in [*folders, *(path for path in entries if path.suffix.lower() in SINGLE and path.is_file())]:
-        try:
-            with contextlib.closing(Archive(path)) as inner:
-                reader = recognised(inner)
-        except SourceError as error:
-            if path.name in archive.closed:
-                continue  # it is told with the posts
-            damaged.append(_unreadable(archive, path.name, error))
-            continue
-        if reader:
-            yield path.name, reader
-
-
-def _is_one(archive: Archive, reader: ModuleType, within: dict[str, ModuleType]) -> bool:
-    """Whether the folder is this reader's export, and not a place where exports and posts lie together."""
-    if not within:
-        return True
-    places = [name for name in within if (archive.path / name).is_dir()]
-    zips = any(name.lower().endswith(".zip") for name in within)
-    texts = set(archive.find(*getattr(reader, "TEXTS", ())))  # Markdown that is part of the export
-    own = (name for name in folder.names(archive, places) if name.lower().endswith(MARKDOWN))
-    return set(within.values()) == {reader} and len(places) <= 1 and not zips and texts.issuperset(own)
-
-
-def _mixed(archive: Archive, within: dict[str, ModuleType], me: str, whole: bool) -> Iterator[Item]:
-    for name, reader in within.items():
-        complete = False
-        try:
-            with contextlib.closing(Archive(archive.path / name)) as inner:
-                for item in exports.read(reader, inner, me):
-                    complete |= isinstance(item, Complete)
-                    if not isinstance(item, Complete):
-                        yield item
-        except SourceError as error:  # the other exports can still be read
-            yield _unreadable(archive, name, error)
-        whole &= complete
-    for item in folder.posts(archive, str(archive.path), without=within.keys()):
-        if whole or not isinstance(item, Complete):
-            yield item
-
-
-def _unreadable(archive: Archive, name: str, error: SourceError) -> Refusal:
-    """Of an export in a folder, which the report names."""
-    said = error.message.replace(str(archive.path / name), "it")
-    return Refusal(str(archive.path), name, "unreadable", f"{said}; {error.hint}")
+        return
+    if not any(reader and exports.asks(reader) for reader in within.values()):
+        _no_name(archive.path, me)
+    yield from downloads.items(within, me)
 
 
 def _one(path: Path) -> Iterator[Item]:
