@@ -239,7 +239,7 @@ EXPORTS = {
                 }
             )
         },
-        [("ghost:Ann", GHOST_ID)],
+        [("ghost", GHOST_ID)],
         alone=("ann.ghost.2024.json", "backup (1).json"),
     ),
     "blogger": Export(

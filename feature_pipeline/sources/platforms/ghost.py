@@ -1,6 +1,8 @@
 """Ghost: an export, answers of its Content or Admin API that were saved, or a live site.
 
-In the author's own export, posts for members are the author's words; what the public API withholds is a paywall.
+In the author's own export, posts for members are the author's words; what the public API withholds is a paywall. An export
+does not say where its blog stands, but no two blogs give one id: it alone names a post, so that an export and the live site
+bring the same one up to date.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ PUBLISHED = frozenset(("published", "sent"))
 SCRIPT = re.compile(r"<script\b[^<>]*>", re.IGNORECASE)
 VALUE = re.compile(r"\b(data-(?:ghost|key|api|sodo-search))\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 KEY = re.compile(r"[0-9a-fA-F]{8,64}\Z")
+# What names a post since Ghost 1.0; before, the first post of each blog was 1.
+OBJECT_ID = re.compile(r"[0-9a-f]{24}\Z")
 HEAD_BYTES = 65_536
 MAX_FILES = 1_000  # that are looked at: exports of other platforms have many more
 
@@ -130,6 +134,7 @@ def _writers(data: dict[str, Any]) -> dict[str, str]:
 
 
 def _post(post: dict[str, Any], source: str, writers: dict[str, str], zone: dt.tzinfo) -> Found:
+    source = "ghost" if OBJECT_ID.match(str(post.get("id"))) else source
     source_id = str(post.get("id") or post.get("uuid") or post.get("slug") or post.get("url") or "?")
     status = post.get("status", "published")
     if status not in PUBLISHED:
