@@ -50,6 +50,8 @@ POINTER = re.compile(
 # A heading and a byline are shorter.
 SENTENCE = 90
 NO_LETTERS = re.compile(r"[\W_]+")
+ASCII = bytes(range(128))
+LOWER, OTHERS = bytes(range(256)).lower(), bytes(sign for sign in ASCII if not chr(sign).isalnum())
 SENTENCE_END = re.compile(r"[.!?…:。！？]['\"”’»)]?$")
 
 
@@ -118,6 +120,8 @@ def _around(elements: list[HtmlElement]) -> HtmlElement:
 
 def letters(text: str) -> str:
     """What stays the same however a text is laid out."""
+    if text.isascii():  # the same, ten times as fast
+        return text.encode().translate(LOWER, OTHERS).decode()
     return NO_LETTERS.sub("", text.casefold())
 
 
@@ -155,8 +159,6 @@ def _runs(root: HtmlElement) -> list[Run]:
     """In reading order, without those that have no letters."""
     runs = [Run(root)]
     _collect(root, root, False, runs)
-    for run in runs:
-        run.letters = letters("".join(getattr(node, name) for node, name in run.places))
     return [run for run in runs if run.letters]
 
 
@@ -169,29 +171,31 @@ def _collect(element: HtmlElement, owner: HtmlElement, linked: bool, runs: list[
         owner = element
         runs.append(Run(owner))
     linked = linked or tag == "a"
-    if element.text:
-        _put(element, "text", owner, linked, runs)
+    if text := element.text:
+        _put(element, "text", text, owner, linked, runs)
     for child in element:
         _collect(child, owner, linked, runs)
-        if child.tail:
-            _put(child, "tail", owner, linked, runs)
+        if text := child.tail:
+            _put(child, "tail", text, owner, linked, runs)
 
 
-def _put(node: HtmlElement, name: str, owner: HtmlElement, linked: bool, runs: list[Run]) -> None:
+def _put(node: HtmlElement, name: str, text: str, owner: HtmlElement, linked: bool, runs: list[Run]) -> None:
     if runs[-1].owner is not owner:
         runs.append(Run(owner))
-    runs[-1].places.append((node, name))
+    run, said = runs[-1], letters(text)
+    run.places.append((node, name))
+    run.letters += said
     if linked:
-        runs[-1].linked += len(letters(getattr(node, name)))
+        run.linked += len(said)
 
 
 def _recognise(runs: list[Run], text: str) -> None:
     """Marks those of which most stretches of letters stand in `text`, itself letters only."""
     known = {text[at : at + STRETCH] for at in range(len(text) - STRETCH + 1)}
     for run in runs:
-        stretches = [run.letters[at : at + STRETCH] for at in range(0, len(run.letters) - STRETCH + 1, 3)]
-        again = sum(stretch in known for stretch in stretches)
-        run.found = len(run.letters) >= 2 * STRETCH and again >= 0.6 * len(stretches)
+        if len(run.letters) >= 2 * STRETCH:
+            stretches = [run.letters[at : at + STRETCH] for at in range(0, len(run.letters) - STRETCH + 1, 3)]
+            run.found = sum(map(known.__contains__, stretches)) >= 0.6 * len(stretches)
 
 
 def _chosen(runs: list[Run], lines: set[str]) -> list[Run]:

@@ -52,9 +52,16 @@ HIDDEN_STYLE = re.compile(
     r"|clip\s*:\s*rect\(\s*[01](?:px)?\b|clip-path\s*:\s*inset\(\s*(?:50|100)%",
     re.IGNORECASE,
 )
+UNSEEN = frozenset(("script", "style", "template", "noscript"))
+# What HIDDEN_STYLE finds has one of these, and to look for them takes a tenth of the time.
+HIDING = ("none", "hidden", "opacity", "font-size", "0px", "1px", "clip")
+FAR_AWAY = re.compile(r"-\d{3}")
 HIDDEN_CLASS = frozenset(("sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text"))
 # What a page's own style sheet may say; a part that fades in is not hidden, and one for print is not what is seen.
-RULE = re.compile(r"([^{}@;]{1,500})\{([^{}]{0,2000})\}")
+RULE = re.compile(r"\{([^{}]{0,2000})\}")
+BEFORE_SELECTORS = re.compile(r"[{}@;]")
+PLAIN_NAME = re.compile(r"\s*[.#][\w-]+\s*")
+DECLARES = re.compile(r"display\s*:|visibility\s*:")
 FADES = re.compile(r"opacity\s*:[^;]*|transition|animation", re.IGNORECASE)
 CONDITION = re.compile(r"@[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
 MAX_STYLE = 100_000
@@ -74,13 +81,12 @@ def prune(root: HtmlElement) -> None:
     """Takes away what a reader of the page would not see: hidden text, scripts, comments, line-number columns."""
     hidden = _hidden_names(root)
     for element in list(root.iter()):
+        tag = element.tag
         if element is root:
             continue
-        if not isinstance(element.tag, str) or _unseen(element, hidden) or _points_back(element):
+        if not isinstance(tag, str) or _unseen(element, tag, hidden) or (tag == "a" and _points_back(element)):
             _drop(element)
-        elif (
-            element.tag == "sup" and element.find("a") is not None and (element.text_content() or "").strip().isdigit()
-        ):
+        elif tag == "sup" and element.find("a") is not None and (element.text_content() or "").strip().isdigit():
             _number(element)
 
 
@@ -106,58 +112,62 @@ def language(element: HtmlElement) -> str:
 def _hidden_names(root: HtmlElement) -> frozenset[str]:
     """`.class` and `#id` that the page's own style sheet hides, unless that hides much of the page until a script runs."""
     style = " ".join(node.text or "" for node in root.iter("style"))[:MAX_STYLE]
-    if not HIDDEN_STYLE.search(style):
+    if not _hides(style):
         return frozenset()
     hidden: set[str] = set()
-    for selectors, rules in RULE.findall(CONDITION.sub("", re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL))):
-        named = {one.strip() for one in selectors.split(",") if re.fullmatch(r"\s*[.#][\w-]+\s*", one)}
-        if HIDDEN_STYLE.search(FADES.sub("", rules)):
-            hidden |= named
-        elif re.search(r"display\s*:|visibility\s*:", rules):
-            hidden -= named
+    plain = CONDITION.sub("", re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL))
+    for rule in RULE.finditer(plain):
+        if _hides(FADES.sub("", rule[1])):
+            hidden |= _plain_names(plain, rule.start())
+        elif DECLARES.search(rule[1]):
+            hidden -= _plain_names(plain, rule.start())
     # Shown on wide screens, or on narrow ones.
     hidden -= set(re.findall(r"[.#][\w-]+", " ".join(CONDITION.findall(style))))
     counts, most = _paragraphs_in(root, hidden) if hidden else ({}, 0)
     return frozenset(name for name in hidden if counts[name] <= max(1, most / 10))
 
 
+def _plain_names(style: str, end: int) -> set[str]:
+    """Of the selectors that end at `end`, those that are one class or id."""
+    selectors = BEFORE_SELECTORS.split(style[max(0, end - 500) : end])[-1]
+    return {one.strip() for one in selectors.split(",") if PLAIN_NAME.fullmatch(one)}
+
+
+def _hides(style: str) -> bool:
+    lowered = style.lower()
+    likely = any(sign in lowered for sign in HIDING) or FAR_AWAY.search(lowered)
+    return bool(likely and HIDDEN_STYLE.search(style))
+
+
 def _paragraphs_in(root: HtmlElement, hidden: set[str]) -> tuple[dict[str, int], int]:
     """How many paragraphs each of the names is around, and how many there are."""
-    counts, paragraphs = dict.fromkeys(hidden, 0), 0
-    around: dict[HtmlElement | None, set[str]] = {None: set()}
+    inside: dict[str, set[HtmlElement]] = {name: set() for name in hidden}
     for element in root.iter(etree.Element):
-        own = _names(element) & hidden
-        above = around.get(element.getparent(), around[None])
-        around[element] = above | own if own else above
-        if element.tag in ("p", "pre", "li"):
-            paragraphs += 1
-            for name in around[element]:
-                counts[name] += 1
-    return counts, paragraphs
+        for name in hidden.intersection(_names(element)):
+            inside[name].update(element.iter("p", "pre", "li"))
+    return {name: len(found) for name, found in inside.items()}, sum(1 for _ in root.iter("p", "pre", "li"))
 
 
-def _names(element: HtmlElement) -> set[str]:
-    if not isinstance(element.tag, str):
-        return set()
-    return {f"#{element.get('id', '')}", *(f".{name}" for name in element.get("class", "").split())}
+def _names(element: HtmlElement) -> list[str]:
+    names = [f".{name}" for name in element.get("class", "").split()]
+    return [*names, f"#{element.get('id')}"] if element.get("id") else names
 
 
-def _unseen(element: HtmlElement, hidden: frozenset[str]) -> bool:
-    classes = set(element.get("class", "").split())
+def _unseen(element: HtmlElement, tag: str, hidden: frozenset[str]) -> bool:
+    if tag in UNSEEN or element.get("hidden") is not None:
+        return True
+    style, classes = element.get("style"), element.get("class", "").split()
     return (
-        element.tag in ("script", "style", "template", "noscript")
-        or element.get("hidden") is not None
-        or bool(HIDDEN_STYLE.search(element.get("style", "")))
-        or bool(classes & HIDDEN_CLASS)
-        or (bool(hidden) and bool(hidden & _names(element)))
-        or (bool(classes & GUTTER_CLASS) and not re.search(r"[^\d\s]", element.text_content() or ""))
+        (style is not None and _hides(style))
+        or not HIDDEN_CLASS.isdisjoint(classes)
+        or (bool(hidden) and not hidden.isdisjoint(_names(element)))
+        or (not GUTTER_CLASS.isdisjoint(classes) and not re.search(r"[^\d\s]", element.text_content() or ""))
     )
 
 
 def _points_back(element: HtmlElement) -> bool:
     """The signs that link to a heading, or from a footnote to its place, are not the author's words."""
-    text = (element.text_content() or "").strip() if element.tag == "a" else ""
-    return text in POINTERS and element.get("href", "").startswith("#")
+    return element.get("href", "").startswith("#") and (element.text_content() or "").strip() in POINTERS
 
 
 def _number(note: HtmlElement) -> None:

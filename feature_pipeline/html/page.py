@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urljoin
 
-from lxml.etree import LxmlError
-from lxml.html import HtmlElement, HTMLParser, document_fromstring
+from lxml.etree import ElementDefaultClassLookup, LxmlError
+from lxml.html import HtmlComment, HtmlElement, HTMLParser, HtmlProcessingInstruction, document_fromstring
 
 from feature_pipeline.html.article import article, length
 from feature_pipeline.html.facts import stated
@@ -29,6 +29,8 @@ OTHERS = re.compile(
     r"|breadcrumbs?|pagination|pager)(?:[\s_-]|$)",
     re.IGNORECASE,
 )
+# lxml.html asks Python for the class of every element that is met; no form needs a class of its own here.
+CLASSES = ElementDefaultClassLookup(element=HtmlElement, comment=HtmlComment, pi=HtmlProcessingInstruction)
 CHROME = frozenset(("nav", "header", "footer", "aside", "form", "dialog"))
 
 
@@ -86,8 +88,10 @@ def _facts(root: HtmlElement, url: str | None) -> dict[str, Any]:
 def parse(html: str) -> HtmlElement | None:
     """Bytes in a known encoding, so that a wrong <meta charset> or an XML declaration changes nothing."""
     data = html.replace("\0", "").encode("utf-8", "ignore")
+    parser = HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
+    parser.set_element_class_lookup(CLASSES)
     try:
-        return document_fromstring(data, parser=HTMLParser(encoding="utf-8", no_network=True, huge_tree=False))
+        return document_fromstring(data, parser=parser)
     except (ValueError, LxmlError):  # an empty document, or one of comments alone
         return None
 
