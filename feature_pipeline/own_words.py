@@ -44,6 +44,8 @@ _PARTICLE = re.compile(r"\b(?:of|the|an?|and|in|on|at|by|to|for|from|de|la|le|du
 _QUOTED = re.compile(r"[*_]{0,3}(?:“[^“”]+”|\"[^\"]+\"|«[^«»]+»|„[^„“”]+[“”])[*_.,]{0,3}$")
 
 _DEFINITION = re.compile(r"[ ]{0,3}\[(?!\^)[^\]\n]{1,300}\]:[ \t]*(?:<[^<>\n]*>|\S+)(?:[ \t]+[\"'(].*)?$")
+_LABEL = re.compile(r"[ ]{0,3}\[(?!\^)[^\]\n]{1,300}\]:[ \t]*$")
+_LINK_TITLE = re.compile(r"[ \t]+(?:\"[^\"]{1,300}\"|'[^']{1,300}'|\([^()]{1,300}\))[ \t]*$")
 _ADDRESS = re.compile(
     r"[ \t]*(?:(?:[-*+:]|\d{1,9}[.)])[ \t]+)?(?:<?https?://\S+>?|\[https?://[^\]\s]{1,1000}\]\(?\S{1,1000}\)?)[ \t]*$"
 )
@@ -315,12 +317,20 @@ def _without_words(lines: Lines, kinds: list[Kind]) -> None:
             for number in range(first, last):
                 line = lines[number]
                 if (
-                    _DEFINITION.match(line)
+                    _is_definition(lines, number)
                     or _is_picture(line)
                     or _is_toc(line)
                     or _is_address(lines, number, first, last)
                 ):
                     kinds[number] = "boilerplate"
+
+
+def _is_definition(lines: Lines, at: int) -> bool:
+    """`[name]: address "title"`, or the line of one that is broken before its address or its title."""
+    line = lines[at]
+    if _LABEL.match(line):
+        return at + 1 < len(lines) and bool(_ADDRESS.match(lines[at + 1]))
+    return bool(_DEFINITION.match(line) or (at and _LINK_TITLE.match(line) and _DEFINITION.match(lines[at - 1])))
 
 
 def _is_address(lines: Lines, at: int, first: int, last: int) -> bool:

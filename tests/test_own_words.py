@@ -186,6 +186,17 @@ def test_pictures_addresses_and_definitions_of_links() -> None:
     assert {mark.kind for mark in marks(text, "article")} == {"boilerplate"}
 
 
+def test_definitions_of_links_in_all_their_forms() -> None:
+    """Those over two lines too; what reads like one and names no address is the author's."""
+    text = (
+        f"{OWN} See [the pot][1] and [it][two words].\n\n- hot\n  [in a list]: https://example.com/in\n\n"
+        "[Note]: this is mine.\n\n"
+        '[1]: https://example.com/pot\n[two words]: <https://example.com/b> "Title"\n[c]:\n  https://example.com/c\n'
+        "[d]: https://example.com/d\n    'Title of d'\n"
+    )
+    assert own(text) == [f"{OWN} See [the pot][1] and [it][two words].\n\n- hot", "[Note]: this is mine."]
+
+
 def test_an_address_in_a_sentence_is_part_of_it() -> None:
     text = "What I found at\nhttps://example.com/pot\nwas a pot, ![small](/pot.png) but hot."
     assert own(text) == [text]
