@@ -314,9 +314,11 @@ def test_a_site_is_listed_page_by_page_and_what_is_behind_a_paywall_is_not(site:
 
 
 def test_an_export_and_the_live_site_bring_the_same_posts_up_to_date(site: Blog, tmp_path: Path) -> None:
-    """By ids that no other blog gives; those before Ghost 1.0 begin with 1 in every blog, and are told apart by its title."""
+    """By ids that no other blog gives. Those before Ghost 1.0 begin with 1 in every blog: its title tells them apart."""
     put(site, "posts", 1, {"posts": [post(1), post(2), post(3, id=7)]})
-    named = {(item.source, item.source_id) for item in posts(read(export(tmp_path / "a.json", *map(post, range(1, 9)))))}
+    named = {
+        (item.source, item.source_id) for item in posts(read(export(tmp_path / "a.json", *map(post, range(1, 9)))))
+    }
     live = {(item.source, item.source_id) for item in posts(visited(site))}
     assert len(live & named) == 2
     assert live - named == {(f"ghost:127.0.0.1:{site.port}", "7")}
