@@ -1,133 +1,103 @@
-"""Evaluate an adapter against its own base model, on posts that it has never seen."""
+"""Evaluate an adapter against its own base model and against the author, on posts that it has never seen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import torch
-
-from contracts.prompt import encode
 from contracts.records import Example, Figure
-from training_pipeline import style
-from training_pipeline.data import MASKED, Corpus, Encoded, encode_all
+from training_pipeline import bootstrap, guards, judge, style
+from training_pipeline.data import FIRST, Corpus, encode_all
+from training_pipeline.evaluation import Comparison, Evaluation
+from training_pipeline.likelihood import by_itself, nats_per_byte
 from training_pipeline.recipe import Recipe
+from training_pipeline.scoring import Outputs
+from training_pipeline.texts import thinned
+from training_pipeline.writing import write
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
-BATCH = 8
+    from training_pipeline.content import Embed
+
 Progress = Callable[[str, int, int | None], None]
 
 
 def evaluate(
-    model: PeftModel, tokenizer: PreTrainedTokenizerBase, corpus: Corpus, recipe: Recipe, progress: Progress
-) -> dict[str, Figure]:
-    """Every figure of style.py, for the adapter on `model`."""
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Corpus,
+    recipe: Recipe,
+    progress: Progress,
+    embed: Embed | None = None,
+) -> Evaluation:
+    """All that the adapter on `model` proves. Without `embed`, nearness to the instruction is not measured."""
     model.eval()
-    held_out = [example for example in corpus.examples["test"] if example.kind == "title"][-recipe.eval_posts :]
-    reference = _evenly(corpus, recipe.eval_posts)
+    held_out = [example for example in corpus.examples["test"] if example.kind in FIRST][-recipe.eval_posts :]
+    figures, deltas, reference_deltas = _likelihood(model, tokenizer, corpus, held_out, recipe, progress)
+    figures["forgetting"] = _forgetting(model, tokenizer, progress)
+    test = frozenset(example.post_id for example in corpus.examples["test"])
+    progress("verify", 0, None)
+    found, verifier = judge.figures(judge.Sides.of(list(corpus.posts.values()), corpus.author, corpus.train_ids, test))
+    asked = thinned(held_out, recipe.generations)
+    written = write(model, tokenizer, corpus, asked, recipe, progress)
+    outputs = Outputs(
+        corpus, asked, written, recipe, lambda texts: _fluency(model, tokenizer, texts, progress), tokenizer
+    )
+    return Evaluation(
+        figures={
+            **figures,
+            **found,
+            **outputs.verified(verifier, judge.why_not(found["verification_auc"])),
+            **outputs.copied(),
+            **outputs.guarded(embed),
+        },
+        deltas=deltas,
+        reference_deltas=reference_deltas,
+        written=tuple(written),
+        verification=outputs.scores(verifier),
+        longest_copy=outputs.longest_copy(),
+    )
+
+
+def _likelihood(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Corpus,
+    held_out: Sequence[Example],
+    recipe: Recipe,
+    progress: Progress,
+) -> tuple[dict[str, Figure], dict[str, float], dict[str, float]]:
+    """ΔNLL of the author's held-out posts and of as many of others, through the serving prompt."""
     author = encode_all(corpus, held_out, tokenizer, recipe.max_tokens)
-    others = encode_all(corpus, reference, tokenizer, recipe.max_tokens)
-    deltas = delta_nll(model, [*author, *others], int(tokenizer.pad_token_id), progress)
+    others = encode_all(corpus, _evenly(corpus, recipe.eval_posts), tokenizer, recipe.max_tokens)
+    both, pad = [*author, *others], int(tokenizer.pad_token_id)
+    adapted = nats_per_byte(model, both, pad, progress)
+    base = nats_per_byte(model, both, pad, progress, adapted=False)
+    deltas = [high - low for low, high in zip(adapted, base, strict=True)]
     mine, theirs = deltas[: len(author)], deltas[len(author) :]
-    training = {example.post_id for example in corpus.examples["train"]}
-    return {
+    figures = {
         "delta_nll": style.delta_nll(mine),
         "delta_nll_reference": style.delta_nll(theirs),
         "specificity": style.specificity(mine, theirs),
         "specificity_auc": style.auc(mine, theirs),
-        "copy_excess": style.copy_excess(
-            generate(model, tokenizer, corpus, held_out, recipe, progress),
-            # As long as the outputs are, at four characters a token: a longer text has more runs to share.
-            [corpus.target(example)[: 4 * recipe.generation_tokens] for example in held_out],
-            [corpus.posts[post_id].text for post_id in training],
-        ),
     }
+    names = [[example.post_id for example in side] for side in (author, others)]
+    return figures, dict(zip(names[0], mine, strict=True)), dict(zip(names[1], theirs, strict=True))
 
 
-def delta_nll(model: PeftModel, examples: Sequence[Encoded], pad: int, progress: Progress) -> list[float]:
-    """(NLL(base) − NLL(adapter)) / bytes of each example's target, in nats per byte, in the examples' order."""
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i].ids))
-    deltas = [0.0] * len(examples)
-    for first in range(0, len(order), BATCH):
-        places = order[first : first + BATCH]
-        batch = [examples[i] for i in places]
-        adapted = _nll(model, batch, pad)
-        with model.disable_adapter():
-            base = _nll(model, batch, pad)
-        for place, example, low, high in zip(places, batch, adapted, base, strict=True):
-            deltas[place] = (high - low) / max(example.bytes_, 1)
-        progress("measure", min(first + BATCH, len(order)), len(order))
-    return deltas
+def _forgetting(model: PeftModel, tokenizer: PreTrainedTokenizerBase, progress: Progress) -> Figure:
+    passages, pad = by_itself(tokenizer, guards.generic_passages()), int(tokenizer.pad_token_id)
+    base = nats_per_byte(model, passages, pad, progress, adapted=False)
+    return guards.forgetting(base, nats_per_byte(model, passages, pad, progress))
 
 
-@torch.inference_mode()
-def _nll(model: PeftModel, batch: Sequence[Encoded], pad: int) -> list[float]:
-    """Negative log likelihood of each target, in nats."""
-    longest = max(len(example.ids) for example in batch)
-    ids = torch.tensor([[*e.ids, *[pad] * (longest - len(e.ids))] for e in batch], device=model.device)
-    labels = torch.tensor([[*e.labels, *[MASKED] * (longest - len(e.ids))] for e in batch], device=model.device)
-    mask = torch.tensor([[1] * len(e.ids) + [0] * (longest - len(e.ids)) for e in batch], device=model.device)
-    logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
-    losses = torch.nn.functional.cross_entropy(
-        logits.transpose(1, 2), labels[:, 1:], ignore_index=MASKED, reduction="none"
-    )
-    return [float(loss) for loss in losses.sum(dim=1)]
-
-
-@torch.inference_mode()
-def generate(
-    model: PeftModel,
-    tokenizer: PreTrainedTokenizerBase,
-    corpus: Corpus,
-    examples: Sequence[Example],
-    recipe: Recipe,
-    progress: Progress,
-) -> list[str]:
-    """Texts that the twin writes for held-out instructions, taken in turn until there are enough."""
-    if not examples:
-        return []
-    torch.manual_seed(recipe.seed)
-    chosen = [examples[i % len(examples)] for i in range(recipe.generations)]
-    texts: list[str] = []
-    for first in range(0, len(chosen), BATCH * 3):
-        prompts = [encode(tokenizer, corpus.conversation(example)) for example in chosen[first : first + BATCH * 3]]
-        longest = max(map(len, prompts))
-        pad = int(tokenizer.pad_token_id)
-        written = model.generate(
-            input_ids=torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=model.device),
-            attention_mask=torch.tensor(
-                [[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=model.device
-            ),
-            max_new_tokens=recipe.generation_tokens,
-            do_sample=True,
-            temperature=0.7,
-            top_p=0.9,
-            pad_token_id=pad,
-        )
-        texts += tokenizer.batch_decode(written[:, longest:], skip_special_tokens=True)
-        progress("write", len(texts), len(chosen))
-    return texts
-
-
-def gate(figures: dict[str, Figure], recipe: Recipe) -> tuple[str, ...]:
-    """Why the version may not become champion; empty when every bound holds."""
-    reasons = []
-    for name, bound, end in (
-        ("delta_nll", recipe.gate.delta_nll_low, "low"),
-        ("specificity", recipe.gate.specificity_low, "low"),
-        ("copy_excess", recipe.gate.copy_excess_high, "high"),
-    ):
-        figure = figures[name]
-        if figure.value is None or figure.low is None or figure.high is None:
-            reasons.append(f"{name} cannot be measured: {figure.note}")
-        elif end == "low" and not figure.low > bound:  # so that a figure that is no number fails too
-            reasons.append(f"{name}: the interval's lower end {figure.low:+.4f} is not above {bound}")
-        elif end == "high" and not figure.high <= bound:
-            reasons.append(f"{name}: the interval's upper end {figure.high:+.4f} is above {bound}")
-    return tuple(reasons)
+def _fluency(
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], progress: Progress
+) -> list[float]:
+    """Nats per byte of each text by itself, under the base model."""
+    return nats_per_byte(model, by_itself(tokenizer, texts), int(tokenizer.pad_token_id), progress, adapted=False)
 
 
 def _evenly(corpus: Corpus, count: int) -> list[Example]:
@@ -138,3 +108,67 @@ def _evenly(corpus: Corpus, count: int) -> list[Example]:
     rounds = max(map(len, by_author.values()), default=0)
     turns = [examples[-1 - turn] for turn in range(rounds) for examples in by_author.values() if turn < len(examples)]
     return turns[:count]
+
+
+def gate(figures: dict[str, Figure], recipe: Recipe, champion: dict[str, Figure] | None = None) -> tuple[str, ...]:
+    """Why the version may not become champion, nor replace the one whose figures are given; empty when it may."""
+    reasons = []
+    for name, bound, end in (
+        ("delta_nll", recipe.gate.delta_nll_low, "low"),
+        ("specificity", recipe.gate.specificity_low, "low"),
+        ("copy_excess", recipe.gate.copy_excess_high, "high"),
+        ("forgetting", recipe.gate.forgetting_high, "high"),
+    ):
+        figure = figures.get(name, Figure(value=None, n=0, note="it is not among the figures"))
+        if figure.value is None or figure.low is None or figure.high is None:
+            reasons.append(f"{name} cannot be measured: {figure.note}")
+        elif end == "low" and not figure.low > bound:  # so that a figure that is no number fails too
+            reasons.append(f"{name}: the interval's lower end {figure.low:+.4f} is not above {bound}")
+        elif end == "high" and not figure.high <= bound:
+            reasons.append(f"{name}: the interval's upper end {figure.high:+.4f} is above {bound}")
+    return (*reasons, *_worse(figures, champion or {}))
+
+
+def _worse(figures: dict[str, Figure], champion: dict[str, Figure]) -> list[str]:
+    """V as it answers, else by itself: worse where even the interval's upper end is under the champion's V."""
+    for name in ("verification/adapter+retrieval", "verification/adapter"):
+        before = champion.get(name)
+        if before is None or before.value is None:
+            continue
+        now = figures.get(name)
+        if now is None or now.value is None or now.high is None:
+            return [f"{name} cannot be measured, and the champion's is {before.value:+.4f}"]
+        if now.high < before.value:
+            return [f"{name}: the interval's upper end {now.high:+.4f} is under the champion's {before.value:+.4f}"]
+        return []
+    return []
+
+
+def compare(a: Evaluation, b: Evaluation) -> dict[str, Comparison]:
+    """b − a where both were measured on the same posts: ΔNLL by post, V by pool of posts."""
+    pairs = {
+        "delta_nll": _shared(a.deltas, b.deltas),
+        "delta_nll_reference": _shared(a.reference_deltas, b.reference_deltas),
+    }
+    for condition in a.verification:
+        one, other = (_by_pool(evaluation, condition) for evaluation in (a, b))
+        if len(one) == len(other) and _asked(a) == _asked(b):
+            pairs[f"verification/{condition}"] = (one, other)
+    compared = {name: bootstrap.paired(*pair) for name, pair in pairs.items()}
+    return {name: comparison for name, comparison in compared.items() if comparison}
+
+
+def _shared(a: dict[str, float], b: dict[str, float]) -> tuple[list[float], list[float]]:
+    both = sorted(a.keys() & b.keys())
+    return [a[post_id] for post_id in both], [b[post_id] for post_id in both]
+
+
+def _asked(evaluation: Evaluation) -> list[str]:
+    return list(dict.fromkeys(text.post_id for text in evaluation.written))
+
+
+def _by_pool(evaluation: Evaluation, condition: str) -> list[float]:
+    """Mean V of each pool over its seeds, which stand in a row."""
+    scores = evaluation.verification.get(condition, [])
+    seeds = len({text.seed for text in evaluation.written if text.condition == condition}) or 1
+    return [sum(scores[n : n + seeds]) / seeds for n in range(0, len(scores), seeds)]

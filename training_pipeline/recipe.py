@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.errors import UsageError
+from training_pipeline.evaluation import CONDITIONS, Condition
 
 
 class Gate(BaseModel):
@@ -20,6 +21,7 @@ class Gate(BaseModel):
     delta_nll_low: float
     specificity_low: float
     copy_excess_high: float
+    forgetting_high: float = 0.1
 
 
 class Preference(BaseModel):
@@ -58,6 +60,8 @@ class Recipe(BaseModel):
     eval_posts: int = Field(gt=0)
     generations: int = Field(gt=0)
     generation_tokens: int = Field(gt=0)
+    conditions: tuple[Condition, ...] = CONDITIONS
+    seeds: int = Field(default=1, gt=0)
     preference: Preference | None = None
     gate: Gate
 

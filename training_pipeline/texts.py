@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from contracts.records import Post
 
 POOLED = 150  # words
 KEPT = 300  # frequent words that masking leaves; 150 and 500 gave the same figures
 
+Item = TypeVar("Item")
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _HEADER = re.compile(r"^#{1,6} .*$", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)|<?\b(?:https?://|www\.)[^\s>]+>?|\S+@\S+\.\w+|(?<!\w)@\w+")
@@ -81,6 +83,6 @@ def pooled(texts: Iterable[str], words: int = POOLED, each: int | None = None) -
     return made
 
 
-def thinned(items: Sequence[str], count: int) -> list[str]:
+def thinned(items: Sequence[Item], count: int) -> list[Item]:
     """At most `count`, evenly from first to last."""
     return [items[n * len(items) // count] for n in range(count)] if len(items) > count else list(items)

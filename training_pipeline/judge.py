@@ -1,0 +1,108 @@
+"""A corpus' verifiers, fitted on training posts and judged on held-out ones, before they may judge what was generated.
+
+A reference author's oldest four fifths are fitted on; the rest is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.records import Figure, Post
+from training_pipeline import style
+from training_pipeline.bootstrap import too_few
+from training_pipeline.texts import KEPT, POOLED, frequent, masking, own_words, pooled, stripped
+from training_pipeline.verify import FOLDS, Verifier
+
+FEWEST_AUTHORS = 2  # so that one is left when another is judged
+
+Texts = Sequence[str]
+Change = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Texts to fit on and to judge, the author's and each reference author's, as they were written."""
+
+    author: Texts
+    held_out: Texts
+    references: Mapping[str, Texts]
+    others: Mapping[str, Texts]
+
+    @classmethod
+    def of(cls, posts: Sequence[Post], author: str, train: frozenset[str], test: frozenset[str]) -> Sides:
+        by_author: dict[str, list[Post]] = {}
+        for post in sorted(posts, key=lambda post: (str(post.date or ""), post.id)):
+            by_author.setdefault(post.author, []).append(post)
+        mine = by_author.pop(author, [])
+        cut = {name: len(written) * 4 // 5 for name, written in by_author.items()}
+        return cls(
+            author=[own_words(post) for post in mine if post.id in train],
+            held_out=[own_words(post) for post in mine if post.id in test],
+            references={name: [own_words(post) for post in made[: cut[name]]] for name, made in by_author.items()},
+            others={name: [own_words(post) for post in made[cut[name] :]] for name, made in by_author.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verifier with the scores of held-out posts, one a post."""
+
+    verifier: Verifier
+    held_out: NDArray[np.float64]
+    others: NDArray[np.float64]
+
+
+def judged(sides: Sides, change: Change) -> Judged | str:
+    """Fitted and judged on changed texts, pooled; or why that cannot be."""
+    author = pooled(map(change, sides.author))
+    references = {name: made for name, texts in sides.references.items() if (made := pooled(map(change, texts)))}
+    if len(references) < FEWEST_AUTHORS:
+        return f"{len(references)} reference authors with {POOLED} words to learn from, needs {FEWEST_AUTHORS}"
+    if len(author) < FOLDS:
+        return f"{len(author)} texts of {POOLED} words to learn from, needs {FOLDS}"
+    verifier = Verifier(author, references)
+    others = [
+        verifier.scores(pooled(map(change, texts), each=1), by=name)
+        for name, texts in sides.others.items()
+        if name in references
+    ]
+    return Judged(verifier, verifier.scores(pooled(map(change, sides.held_out), each=1)), np.concatenate(others))
+
+
+def figures(sides: Sides) -> tuple[dict[str, Figure], Verifier | None]:
+    """The verifier's figures, on stripped texts, as they are and masked; and the first of them if it may judge."""
+    headline = judged(sides, stripped)
+    mask = masking(frequent({"": sides.author, **sides.references}, KEPT))
+    found = {"verification_auc": _auc(headline)}
+    if isinstance(headline, Judged):
+        probability = headline.verifier.probabilities
+        sure = [probability(scores) if len(scores) else scores for scores in (headline.held_out, headline.others)]
+        found |= style.verification(*sure)
+    else:
+        empty = np.zeros(0)
+        found |= dict.fromkeys(style.verification(empty, empty), found["verification_auc"])
+    found["verification_auc_raw"] = _auc(judged(sides, str.strip))
+    found["verification_auc_masked"] = _auc(judged(sides, lambda text: mask(stripped(text))))
+    return found, headline.verifier if isinstance(headline, Judged) and knows(found["verification_auc"]) else None
+
+
+def knows(auc: Figure) -> bool:
+    """Whether the verifier provably tells the author's held-out posts from others'."""
+    return auc.low is not None and auc.low >= style.LEAST_AUC
+
+
+def why_not(auc: Figure) -> str:
+    if auc.value is None:
+        return auc.note
+    return f"cannot measure style on this corpus: the verifier's AUC is {auc}, and its lower end is under {style.LEAST_AUC}"
+
+
+def _auc(found: Judged | str) -> Figure:
+    if isinstance(found, str):
+        return Figure(value=None, n=0, note=found)
+    few = too_few([found.held_out, found.others], style.FEWEST_JUDGED, f"held-out texts of {POOLED} words")
+    return few or style.auc(found.held_out, found.others)

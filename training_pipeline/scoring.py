@@ -1,0 +1,210 @@
+"""Scores of what was written: pooled over posts, each kind of text in the same pools, so that they can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.records import Example, Figure, Split
+from training_pipeline import bootstrap, content, guards, style
+from training_pipeline.copies import Posts
+from training_pipeline.data import Corpus
+from training_pipeline.evaluation import HUMAN, OTHERS, Copied, Written
+from training_pipeline.recipe import Recipe
+from training_pipeline.texts import POOLED, pooled, stripped
+from training_pipeline.verify import Band, Verifier
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Values = NDArray[np.float64]
+LEARNED: tuple[Split, ...] = ("validation", "train")
+OWN = "adapter"  # whose guards are the headline: the adapter's without passages, as these are the author's own words
+
+
+class Outputs:
+    """Written texts with the author's own for the same instructions, cut to the length that was allowed.
+
+    `fluency` gives nats per byte of texts under the base model.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        asked: Sequence[Example],
+        written: Sequence[Written],
+        recipe: Recipe,
+        fluency: Callable[[Sequence[str]], list[float]],
+        tokenizer: PreTrainedTokenizerBase,
+    ) -> None:
+        self._corpus, self._asked, self._recipe = corpus, asked, recipe
+        self._written, self._fluency, self._tokenizer = written, fluency, tokenizer
+        self._human = [self._cut(corpus.target(example)) for example in asked]
+
+    def verified(self, verifier: Verifier | None, why_not: str) -> dict[str, Figure]:
+        """V of each kind of text, the gap closed, and how many pools would be taken for the author's."""
+        kinds = [*self._recipe.conditions, HUMAN, OTHERS]
+        if verifier is None:
+            nothing = Figure(value=None, n=0, note=why_not)
+            return {**{f"verification/{kind}": nothing for kind in kinds}, "gap_closed": nothing}
+        scores = self._scores(verifier)
+        found = {f"verification/{kind}": bootstrap.figure([scores[kind]], _mean) for kind in kinds}
+        for condition in self._recipe.conditions:
+            if condition.startswith(OWN) and "base" in scores:
+                name = "gap_closed" if condition == OWN else f"gap_closed/{condition}"
+                found[name] = style.gap_closed(scores["base"], scores[condition], scores[HUMAN])
+        for kind in kinds[:-1]:
+            found[f"taken_for_the_author/{kind}"] = self._taken(kind, verifier, scores)
+        return found
+
+    def scores(self, verifier: Verifier | None) -> dict[str, list[float]]:
+        return {kind: values.ravel().tolist() for kind, values in self._scores(verifier).items()} if verifier else {}
+
+    def copied(self) -> dict[str, Figure]:
+        """Of everything that the adapter wrote; retrieved passages are of training posts too."""
+        training = [self._corpus.posts[post_id].text for post_id in sorted(self._corpus.train_ids)]
+        mine = [text for condition in self._adapted for text in self._texts(condition)]
+        each, longest = self._recipe.seeds, self.longest_copy()
+        found = {"copy_excess": style.copy_excess(mine, self._human, training, each)}
+        for condition in self._adapted if len(self._adapted) > 1 else ():
+            found[f"copy_excess/{condition}"] = style.copy_excess(self._texts(condition), self._human, training, each)
+        words = longest.words if longest else 0
+        found["longest_copy_words"] = Figure(value=words, n=len(mine), unit="words")
+        return found
+
+    def longest_copy(self) -> Copied | None:
+        mine = [text for text in self._written if text.condition in self._adapted]
+        found = self._posts.longest([text.text for text in mine])
+        if found is None:
+            return None
+        words, place, text, post_id = found
+        return Copied(words=words, text=text, post_id=post_id, condition=mine[place].condition)
+
+    def guarded(self, embed: content.Embed | None) -> dict[str, Figure]:
+        """What the style cost, of the adapter's own texts."""
+        mine, each = self._texts(OWN), self._recipe.seeds
+        asked = [example.instruction for example in self._asked]
+        unknown = Figure(value=None, n=0, note="no embedder is at hand")
+        return {
+            "distinct_3": guards.distinct_3(mine, each),
+            "distinct_3_human": guards.distinct_3(self._human),
+            "length_ratio": guards.length_ratio(mine, self._human, each),
+            "fluency_in_band": guards.fluency_in_band(self._nats[OWN], self._own_nats) if mine else _nothing(),
+            "distinguishability": style.distinguishability(self._human, mine[::each]),
+            "distinguishability_human": style.distinguishability(self._human, self._earlier[: len(self._human)]),
+            "entities_kept": content.entities_kept(asked, mine, each) if mine else _nothing(),
+            "instruction_similarity": (
+                content.instruction_similarity(asked, mine, embed, each) if embed and mine else unknown
+            ),
+        }
+
+    @property
+    def _adapted(self) -> list[str]:
+        return [condition for condition in self._recipe.conditions if condition.startswith("adapter")]
+
+    @cached_property
+    def _posts(self) -> Posts:
+        return Posts({post_id: self._corpus.posts[post_id].text for post_id in sorted(self._corpus.train_ids)})
+
+    def _texts(self, condition: str) -> list[str]:
+        """By post, the seeds of each in a row."""
+        return [text.text for text in self._written if text.condition == condition]
+
+    def _cut(self, text: str) -> str:
+        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        limit = self._recipe.generation_tokens
+        return text if len(ids) <= limit else str(self._tokenizer.decode(ids[:limit]))
+
+    @cached_property
+    def _earlier(self) -> list[str]:
+        """The author's other posts, those that came last before the held-out ones first, cut as the outputs are."""
+        learned = [e for part in LEARNED for e in reversed(self._corpus.examples[part])]
+        first = {example.post_id: example for example in reversed(learned)}
+        newest = dict.fromkeys(example.post_id for example in learned)
+        return [self._cut(self._corpus.target(first[post_id])) for post_id in newest]
+
+    @cached_property
+    def _nats(self) -> dict[str, Values]:
+        """Fluency of each text, shape (posts, seeds)."""
+        found = {kind: self._fluency(self._texts(kind)) for kind in self._recipe.conditions}
+        shaped: dict[str, Values] = {
+            kind: np.reshape(values, (-1, self._recipe.seeds)) for kind, values in found.items()
+        }
+        return {**shaped, HUMAN: np.reshape(self._fluency(self._human), (-1, 1))}
+
+    @cached_property
+    def _own_nats(self) -> list[float]:
+        """Of the author's held-out posts; of the newest others too where those are too few for a band."""
+        more = self._earlier[: max(0, 2 * guards.FEWEST_FOR_A_BAND - len(self._human))]
+        return [*self._nats[HUMAN].ravel(), *self._fluency(more)]
+
+    @cached_property
+    def _pools(self) -> list[list[int]]:
+        """Places of posts that are pooled together: the fewest in a row in which every kind of text has POOLED words."""
+        columns = [np.reshape([len(stripped(t).split()) for t in self._human], (-1, 1))]
+        for kind in self._recipe.conditions:
+            words = [len(stripped(text).split()) for text in self._texts(kind)]
+            columns.append(np.reshape(words, (-1, self._recipe.seeds)))
+        counts, pools, gathered = np.concatenate(columns, axis=1), list[list[int]](), list[int]()
+        for place in range(len(counts)):
+            gathered.append(place)
+            if counts[gathered].sum(axis=0).min() >= POOLED:
+                pools.append(gathered)
+                gathered = []
+        return pools
+
+    def _scores(self, verifier: Verifier) -> dict[str, Values]:
+        """V of each pool, shape (pools, seeds)."""
+        found = {HUMAN: self._scored(verifier, self._human, 1)}
+        for kind in self._recipe.conditions:
+            found[kind] = self._scored(verifier, self._texts(kind), self._recipe.seeds)
+        return {**found, OTHERS: self._others(verifier)}
+
+    def _scored(self, verifier: Verifier, texts: Sequence[str], seeds: int) -> Values:
+        joined = [
+            pooled(stripped(texts[place * seeds + seed]) for place in pool)[0]
+            for pool in self._pools
+            for seed in range(seeds)
+        ]
+        return verifier.scores(joined).reshape(-1, seeds)
+
+    def _others(self, verifier: Verifier) -> Values:
+        """Reference authors' newest posts, cut and pooled in the same way, each author left out while judged."""
+        by_author: dict[str, list[str]] = {}
+        for example in self._corpus.reference:
+            by_author.setdefault(example.author, []).append(self._cut(self._corpus.target(example)))
+        scores = [
+            verifier.scores(pooled(map(stripped, texts[-len(texts) // 5 :]))[: len(self._pools)], by=name)
+            for name, texts in by_author.items()
+            if name in verifier.references
+        ]
+        return np.concatenate([np.zeros(0), *scores])[:, None]
+
+    def _taken(self, kind: str, verifier: Verifier, scores: dict[str, Values]) -> Figure:
+        """Share of pools that are likely the author's, but no more than the author's own, as fluent, and no copies."""
+        texts = self._human if kind == HUMAN else self._texts(kind)
+        values, nats = scores[kind], self._nats[kind]
+        if not len(values):
+            return _nothing()
+        if len(self._own_nats) < guards.FEWEST_FOR_A_BAND:
+            return guards.fluency_in_band(nats, self._own_nats)
+        copied = np.reshape(self._posts.share(texts), nats.shape)
+        band = Band.of(self._own_nats)
+        likely = verifier.probabilities(values.ravel()).reshape(values.shape) > 0.5
+        fluent = np.array([np.median(nats[pool], axis=0) for pool in self._pools])
+        clean = np.array([~copied[pool].any(axis=0) for pool in self._pools])
+        ceiling = max(verifier.band.high, float(np.quantile(scores[HUMAN], 0.95)))
+        taken = likely & (values <= ceiling) & (fluent >= band.low) & (fluent <= band.high) & clean
+        return bootstrap.figure([taken], _mean, "of pools")
+
+
+def _mean(means: list[Values]) -> Values:
+    return means[0]
+
+
+def _nothing() -> Figure:
+    return Figure(value=None, n=0, note=f"0 posts, needs {bootstrap.FEWEST}")

@@ -1,0 +1,115 @@
+"""What is judged: texts written for the instructions of held-out posts, by the base model and by the adapter, with passages
+of training posts in the prompt and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from contracts.prompt import PASSAGES, encode
+from contracts.records import Example, Span
+from training_pipeline.data import Corpus
+from training_pipeline.evaluation import Condition, Written
+from training_pipeline.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from peft import PeftModel
+    from transformers import PreTrainedTokenizerBase
+
+BATCH = 16  # of like length; twice as many write 14 % more tokens a second, and hold twice the memory
+Progress = Callable[[str, int, int | None], None]
+
+
+def write(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Corpus,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    progress: Progress,
+) -> list[Written]:
+    """One text for each condition of the recipe, instruction and seed, in this order: all seeds of a post in a row."""
+    shown = _passages(corpus, examples) if any("retrieval" in condition for condition in recipe.conditions) else {}
+    total, made = len(recipe.conditions) * len(examples) * recipe.seeds, list[Written]()
+    for condition in recipe.conditions:
+        asked = [
+            example.model_copy(update={"evidence": shown[example.post_id] if "retrieval" in condition else ()})
+            for example in examples
+            for _ in range(recipe.seeds)
+        ]
+        with _as(model, condition):
+            texts = _generate(model, tokenizer, [encode(tokenizer, corpus.conversation(e)) for e in asked], recipe)
+        for n, (example, text) in enumerate(zip(asked, texts, strict=True)):
+            made.append(
+                Written(
+                    condition=condition,
+                    post_id=example.post_id,
+                    seed=n % recipe.seeds,
+                    instruction=example.instruction,
+                    text=text,
+                    evidence=example.evidence,
+                )
+            )
+        progress("write", len(made), total)
+    return made
+
+
+def _passages(corpus: Corpus, examples: Sequence[Example]) -> dict[str, tuple[Span, ...]]:
+    """What serving would show, found among the posts that were trained on."""
+    if corpus.search is None:
+        return {example.post_id: () for example in examples}
+    return {
+        example.post_id: tuple(
+            Span(post_id=passage.post_id, start=passage.start, end=passage.end)
+            for passage in corpus.search(example.instruction, corpus.train_ids, PASSAGES)
+        )
+        for example in examples
+    }
+
+
+@contextmanager
+def _as(model: PeftModel, condition: Condition) -> Iterator[None]:
+    """The base model; or the adapter, merged as it is served: a quarter to a half faster than beside the weights."""
+    if condition.startswith("base"):
+        with model.disable_adapter():
+            yield
+        return
+    model.merge_adapter()
+    try:
+        yield
+    finally:
+        model.unmerge_adapter()
+
+
+@torch.inference_mode()
+def _generate(
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], recipe: Recipe
+) -> list[str]:
+    """Sampled as in serving; prompts of like length together."""
+    torch.manual_seed(recipe.seed)
+    pad = int(tokenizer.pad_token_id)
+    order = sorted(range(len(prompts)), key=lambda n: len(prompts[n]))
+    texts = [""] * len(prompts)
+    for first in range(0, len(order), BATCH):
+        places = order[first : first + BATCH]
+        longest = len(prompts[places[-1]])
+        padding = [longest - len(prompts[n]) for n in places]
+        written = model.generate(
+            input_ids=torch.tensor(
+                [[pad] * gap + prompts[n] for n, gap in zip(places, padding, strict=True)], device=model.device
+            ),
+            attention_mask=torch.tensor([[0] * gap + [1] * (longest - gap) for gap in padding], device=model.device),
+            max_new_tokens=recipe.generation_tokens,
+            do_sample=True,
+            temperature=0.7,
+            top_p=0.9,
+            pad_token_id=pad,
+        )
+        for n, text in zip(places, tokenizer.batch_decode(written[:, longest:], skip_special_tokens=True), strict=True):
+            texts[n] = text
+    return texts
