@@ -27,6 +27,8 @@ PASSAGE = """\
 {text}
 """
 
+PASSAGES = 4  # shown with a question, unless a person sets another number; training shows as many
+
 PROMPT_HASH = digest(SYSTEM, WRITE, ANSWER, PASSAGE)
 
 Message = dict[str, str]

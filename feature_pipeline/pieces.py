@@ -15,11 +15,10 @@ SHORTEST = 80  # characters that teach a voice anything
 Slices = tuple[tuple[int, int], ...]
 
 PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
-# Not after an initial or a title, and not before a small letter: “e.g. this”, “J. S. Bach”, “Dr. Who”.
-_SENTENCE = re.compile(
-    r"(?:(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Ms|Dr|St|vs|cf)\.)(?<!\b(?:Mrs|e\.g|i\.e)\.)[\"”’')\]*_]*\s+(?![a-zß-öø-ÿ])"
-    r"|(?<=[。！？])[”’」』）]*\s*)"
-)
+_STOP = r"(?<=[.!?…])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Ms|Dr|St|vs|cf)\.)(?<!\b(?:Mrs|e\.g|i\.e)\.)[\"”’')\]*_]*\s+"
+"""The end of a sentence: not after an initial or a title, as in “J. S. Bach” and “Dr. Who”."""
+_SENTENCE = re.compile(rf"{_STOP}(?![a-zß-öø-ÿ])|(?<=[。！？])[”’」』）]*\s*")
+_UNCAPPED = re.compile(_STOP)  # for authors who begin their sentences with a small letter
 _ITEM = re.compile(r"\n\s*(?=(?:[-*+]|\d{1,3}[.)])\s)")
 
 
@@ -119,7 +118,7 @@ def last_end(text: str, start: int, end: int, size: int) -> int:
     """
     if end - start <= size:
         return end
-    for pattern in (PARAGRAPH, _SENTENCE, _ITEM):
+    for pattern in (PARAGRAPH, _SENTENCE, _UNCAPPED, _ITEM):
         ends = [match.end() for match in pattern.finditer(text, start, start + size)]
         if ends and ends[-1] > start:
             return ends[-1]

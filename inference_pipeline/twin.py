@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from contracts.errors import NotFound
 from contracts.model_registry import ModelRegistry, ModelVersion
-from contracts.prompt import messages
+from contracts.prompt import PASSAGES, messages
 from contracts.records import Answer, Passage
 from inference_pipeline.ground import ground
 from inference_pipeline.retrieve import retrieve
@@ -49,7 +49,7 @@ class Twin:
         registry: ModelRegistry,
         engine: Engine,
         *,
-        passages: int = 4,
+        passages: int = PASSAGES,
         max_new_tokens: int = 128,
         temperature: float = 0.3,
     ) -> None:

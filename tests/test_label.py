@@ -295,11 +295,17 @@ def test_a_text_published_twice_teaches_once(store: FeatureStore, tmp_path: Path
     folder = tmp_path / "posts"
     folder.mkdir()
     texts = [voice(number, WORDS, 120) for number in range(3)]
+
+    def publish(name: str, text: str) -> None:
+        (folder / f"{name}.md").write_text(
+            f"---\ndate: 2024-01-0{'0abcd'.index(name)}\n---\n\n{text}\n", encoding="utf-8"
+        )
+
     for name, text in {"a": texts[0], "b": texts[0] + " Indeed.", "c": texts[1], "d": texts[2]}.items():
-        (folder / f"{name}.md").write_text(f"# Post {name}\n\n{text}\n", encoding="utf-8")
+        publish(name, text)
     pipeline.run([str(folder)], "Ada", store)
     assert _learned(store) == {"a.md", "c.md", "d.md"}
-    (folder / "d.md").write_text(f"# Post d\n\n{texts[1]} Indeed.\n", encoding="utf-8")
+    publish("d", f"{texts[1]} Indeed.")
     pipeline.run([str(folder)], "Ada", store)
     assert _learned(store) == {"a.md", "c.md"}
     (folder / "c.md").unlink()

@@ -162,19 +162,24 @@ def test_labels_are_masked_exactly_on_the_prompt(trained: Trained) -> None:
     assert "title" in kinds
 
 
-def test_a_cut_target_has_no_end_of_turn(trained: Trained) -> None:
+def test_a_target_that_is_too_long_ends_with_a_sentence_and_has_no_end_of_turn(trained: Trained) -> None:
     corpus, tokenizer = trained.corpus(), trained.base.tokenizer()
     example = corpus.examples["train"][0]
     prompt = len(encode(tokenizer, corpus.conversation(example)))
     text = corpus.target(example)
-    made = data.encode_example(corpus, example, tokenizer, prompt + len(text))  # a character is a token here
-    assert made is not None
-    assert made.labels[-1] != tokenizer.eos_token_id
-    assert tokenizer.decode(made.labels[prompt:]) == text
-    made = data.encode_example(corpus, example, tokenizer, prompt + 20)
-    assert made is not None
-    assert tokenizer.decode(made.labels[prompt:]) == text[:20]
-    assert (len(made.ids), made.bytes_) == (prompt + 20, 20)
+    first, second = (text.index(".") + 1, text.index(".", text.index(".") + 1) + 1)
+    for room in (second, (first + second) // 2 + (second - first) // 2, len(text)):  # a character is a token here
+        made = data.encode_example(corpus, example, tokenizer, prompt + room)
+        assert made is not None
+        assert (made.cut, made.labels[-1] != tokenizer.eos_token_id) == (True, True)
+        kept = tokenizer.decode(made.labels[prompt:])
+        assert text.startswith(kept)
+        assert kept.endswith(".")
+        assert (len(made.ids), made.bytes_) == (prompt + len(kept), len(kept))
+    whole = data.encode_example(corpus, example, tokenizer, prompt + len(text) + 1)
+    assert whole is not None
+    assert (whole.cut, whole.labels[-1]) == (False, tokenizer.eos_token_id)
+    assert data.encode_example(corpus, example, tokenizer, prompt + first - 1) is None  # no sentence fits
     assert data.encode_example(corpus, example, tokenizer, prompt + 15) is None
 
 
@@ -246,8 +251,8 @@ def test_what_is_registered_is_not_trained_again_but_where_it_is_asked_for(train
 
 
 def test_a_version_is_measured_again_with_the_same_outcome(trained: Trained, tmp_path: Path) -> None:
-    version, figures = pipeline.reevaluate("Ada@v1", trained.store, trained.registry, trained.base)
-    assert (version.name, figures) == ("Ada@v1", trained.outcome.version.card.evaluation)
+    version, again = pipeline.reevaluate("Ada@v1", trained.store, trained.registry, trained.base)
+    assert (version.name, again.figures) == ("Ada@v1", trained.outcome.version.card.evaluation)
     other = BaseLanguageModel(str(tiny_llama(tmp_path / "other", seed=1)), tmp_path)
     with pytest.raises(Mismatch, match="another base model") as caught:
         pipeline.reevaluate("Ada@v1", trained.store, trained.registry, other)
@@ -363,7 +368,8 @@ def test_a_version_of_few_posts_is_registered_and_not_promoted(trained: Trained,
 
 def figures(low: float = 0.1, high: float = 0.2) -> dict[str, Figure]:
     figure = Figure(value=(low + high) / 2, low=low, high=high, n=9)
-    return {"delta_nll": figure, "specificity": figure, "copy_excess": Figure(value=0.0, low=0.0, high=0.0, n=9)}
+    none = Figure(value=0.0, low=0.0, high=0.0, n=9)
+    return {"delta_nll": figure, "specificity": figure, "copy_excess": none, "forgetting": none}
 
 
 @pytest.mark.parametrize(
@@ -374,12 +380,13 @@ def figures(low: float = 0.1, high: float = 0.2) -> dict[str, Figure]:
         ({"specificity": Figure(value=0.1, low=-0.1, high=0.2, n=9)}, ["specificity: .* lower end -0.1000"]),
         ({"copy_excess": Figure(value=0.4, low=0.2, high=0.6, n=9)}, ["copy_excess: .* upper end \\+0.6000 is above 0.5"]),
         ({"copy_excess": Figure(value=0.4, low=0.2, high=0.5, n=9)}, []),
+        ({"forgetting": Figure(value=0.1, low=0.05, high=0.15, n=9)}, ["forgetting: .* upper end \\+0.1500 is above 0.1"]),
         ({"specificity": Figure(value=None, n=0, note="no reference authors")}, ["specificity cannot .* no reference"]),
         ({"delta_nll": Figure(value=math.nan, low=math.nan, high=math.nan, n=9)}, ["delta_nll: .* \\+nan is not above"]),
         ({"copy_excess": Figure(value=math.nan, low=math.nan, high=math.nan, n=9)}, ["copy_excess: .* \\+nan is above"]),
         (
             {name: Figure(value=None, n=1, note="1 posts, needs 5") for name in figures()},
-            ["delta_nll cannot", "specificity cannot", "copy_excess cannot"],
+            ["delta_nll cannot", "specificity cannot", "copy_excess cannot", "forgetting cannot"],
         ),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, zip_longest
@@ -62,6 +62,8 @@ class Corpus:
     reference: list[Example]
     search: evidence.Search | None = field(default=None, compare=False, repr=False)
     """Finds passages as serving does; without it, an example shows what is stored with it."""
+    spans_of: Callable[[str], Sequence[Span]] = field(default=lambda post_id: (), compare=False, repr=False)
+    """Where a post is cut into passages."""
 
     @cached_property
     def train_ids(self) -> frozenset[str]:
@@ -72,7 +74,7 @@ class Corpus:
         """The example as it is trained on: a question, and `share` of the others, with the passages that serving finds."""
         if not self.search or not (example.kind == "question" or evidence.drawn(example, share)):
             return example
-        found = evidence.shown(example, self.posts[example.post_id], self.train_ids, self.search)
+        found = evidence.shown(example, self.posts[example.post_id], self.train_ids, self.search, self.spans_of)
         return example.model_copy(update={"evidence": found})
 
     def target(self, example: Example) -> str:
@@ -120,6 +122,7 @@ def _read(store: FeatureStore, author: str, snapshot: Snapshot) -> Corpus:
         examples={part: store.examples(author, part) for part in parts},
         reference=[e for name in references for part in parts for e in store.examples(name, part) if e.kind in FIRST],
         search=search,
+        spans_of=store.spans_of,
     )
 
 
@@ -189,8 +192,7 @@ def chosen(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -
     room = recipe.train_tokens // recipe.epochs
     made: list[Encoded] = []
     for example in in_turn(corpus.examples["train"], recipe.seed):
-        asked = corpus.with_evidence(example, recipe.evidence_share)
-        encoded = encode_example(corpus, asked, tokenizer, recipe.max_tokens)
+        encoded = _encoded(corpus, example, tokenizer, recipe)
         if encoded and len(encoded.ids) <= room:
             made.append(encoded)
             room -= len(encoded.ids)
@@ -206,6 +208,16 @@ def validation(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recip
     )
     made = (encode_example(corpus, example, tokenizer, recipe.max_tokens) for example in asked)
     return list(islice((encoded for encoded in made if encoded), recipe.validation_examples))
+
+
+def _encoded(corpus: Corpus, example: Example, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Encoded | None:
+    """With the passages that serving finds. Where these leave a question no other one beside its answer, it shows the
+    shorter ones that are stored with it: to answer from a single passage is no choice."""
+    asked = corpus.with_evidence(example, recipe.evidence_share)
+    made = encode_example(corpus, asked, tokenizer, recipe.max_tokens)
+    if example.kind == "question" and (made is None or made.cut or made.passages < len(example.evidence)):
+        return encode_example(corpus, example, tokenizer, recipe.max_tokens)
+    return made
 
 
 def in_turn(examples: Sequence[Example], seed: int) -> list[Example]:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.embedder import DEFAULT as DEFAULT_EMBEDDER
 from contracts.errors import UsageError
+from contracts.prompt import PASSAGES
 
 
 def home() -> Path:
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
     remote_model: str | None = None
     """The server's name for the base model; adapters are asked for as author@v3."""
     remote_api_key: str | None = None
-    passages: int = Field(default=4, ge=1)
+    passages: int = Field(default=PASSAGES, ge=1)
     """How many passages an answer may draw on."""
     max_new_tokens: int = Field(default=128, ge=1)
     temperature: float = Field(default=0.3, ge=0)

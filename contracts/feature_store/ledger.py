@@ -19,7 +19,7 @@ from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, now, slices
 from contracts.feature_store.sightings import Sightings
 from contracts.feature_store.versions import FeatureVersion, FeatureVersions
-from contracts.records import AuthorStatus, Example, Passage, Post, Snapshot, Split, digest
+from contracts.records import AuthorStatus, Example, Passage, Post, Snapshot, Span, Split, digest
 
 # Live chunks as passages: the slice is taken by the database, so that no whole post travels.
 _PASSAGES = sql.select(
@@ -212,6 +212,14 @@ class Ledger:
             fields = {key: value for key, value in row.items() if key != "id"}
             made.append(Passage(score=score, similarity=similarity, **fields))
         return sorted(made, key=lambda passage: (-passage.score, passage.post_id, passage.start))
+
+    def spans_of(self, post_id: str) -> list[Span]:
+        """Where the post is cut into chunks, in order."""
+        version = self.active()
+        mine = (t.chunks.c.post_id == post_id, t.chunks.c.version == (version.id if version else ""))
+        query = sql.select(t.chunks.c.post_id, t.chunks.c.start, t.chunks.c.end).where(*mine)
+        with self._begin() as db:
+            return [Span(**row) for row in db.execute(query.order_by(t.chunks.c.ordinal)).mappings()]
 
     def posts_of(self, chunk_ids: Sequence[str]) -> dict[str, str]:
         """The id of the post of each chunk that is still there."""

@@ -35,7 +35,7 @@ def _search_among(store: FeatureStore, query: str, author: str, among: Collectio
 
     As many candidates are asked for as leave CANDIDATES of each ranking, or until there are no more.
     """
-    wanted, found = CANDIDATES, -1
+    wanted, found = 2 * CANDIDATES, -1
     while True:
         hits = store.search(query, author, wanted)
         post_of = store.posts_of([hit.chunk_id for hit in hits])
