@@ -103,7 +103,7 @@ def result(app: App, corpus: data.Corpus, recipe: Recipe, key: str) -> dict[str,
     folder = app.home / "runs" / key
     folder.mkdir(parents=True, exist_ok=True)
     made = pipeline.train(corpus, app.base_model, recipe, folder, progress)
-    figures = pipeline.measure(corpus, app.base_model, recipe, folder / "adapter", progress)
+    figures = pipeline.measure(corpus, app.store, app.base_model, recipe, folder / "adapter", progress).figures
     from training_pipeline.evaluate import gate
 
     shutil.rmtree(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.records import Figure
 
@@ -35,8 +35,12 @@ MEANINGS = {
     "specificity_auc": Meaning(
         "specificity AUC", "chance that a post of yours gains more than one of others; 0.5 is none"
     ),
+    "verification": Meaning("V", "mean verification score"),
     "verification_auc": Meaning(
         "verifier's AUC", "how well the verifier tells your held-out posts from others'; under 0.7 it judges nothing"
+    ),
+    "verification_auc_raw": Meaning(
+        "verifier's AUC, texts as they are", "the same with greetings, links and names left in"
     ),
     "verification_auc_masked": Meaning("verifier's AUC, topics masked", "the same without the words of the subject"),
     "verification_c_at_1": Meaning("verifier's c@1", "its share of right decisions, undecided ones counted fairly"),
@@ -54,6 +58,7 @@ MEANINGS = {
     ),
     "forgetting": Meaning("forgetting", "how much worse it reads ordinary text than its base model does"),
     "distinct_3": Meaning("distinct 3-grams", "share of different three-word runs: few mean that it repeats itself"),
+    "distinct_3_human": Meaning("distinct 3-grams of yours", "the same of your own held-out posts"),
     "length_ratio": Meaning("length ratio", "length of its texts to that of yours"),
     "fluency_in_band": Meaning(
         "fluency in your range", "share of texts as fluent as 5 to 95 % of your own posts", percent=True
@@ -66,13 +71,12 @@ MEANINGS = {
 
 
 def meaning(name: str) -> Meaning:
-    """Of a figure's name; one that is not known speaks for itself."""
+    """Of a figure's name, such as `delta_nll` or `copy_excess/adapter`; one that is not known speaks for itself."""
     group, _, condition = name.partition("/")
-    if group == "verification" and condition:
-        return Meaning(
-            f"V, {CONDITIONS.get(condition, condition)}", "mean verification score of texts written that way"
-        )
-    return MEANINGS.get(name, Meaning(name.replace("_", " "), ""))
+    known = MEANINGS.get(group, Meaning(group.replace("_", " "), ""))
+    if not condition:
+        return known
+    return replace(known, label=f"{known.label}, {CONDITIONS.get(condition, condition)}", says="")
 
 
 def value(name: str, number: float) -> str:

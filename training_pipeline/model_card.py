@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import yaml
 
@@ -66,8 +67,9 @@ def base_id(card: AdapterCard) -> str:
 def _introduction(card: AdapterCard) -> Iterator[str]:
     yield headline(card.evaluation)
     posts = {part: len(ids) for part, ids in card.posts.items()}
+    base = _code(base_id(card) or Path(card.base_model).name)
     yield (
-        f"A LoRA adapter for `{_code(base_id(card) or card.base_model)}`, trained to write like {_plain(card.author)}: "
+        f"A LoRA adapter for `{base}`, trained to write like {_plain(card.author)}: "
         f"on {card.examples} examples of {posts.get('train', 0)} of their posts. {posts.get('validation', 0)} later posts "
         f"chose its checkpoint, and the {posts.get('test', 0)} newest, which it never saw, measured it."
     )
@@ -76,6 +78,10 @@ def _introduction(card: AdapterCard) -> Iterator[str]:
         yield "\n".join(f"- {_plain(reason)}" for reason in card.gate)
     else:
         yield "It passed every bound that its recipe sets."
+    preference = card.training.get("preference")
+    if preference:
+        kept = "was not kept" if preference["not_kept"] else "was kept"
+        yield f"A second training by preference, on {preference['pairs']} pairs of texts, {kept}."
     if card.parent:
         yield f"Its parent is `{_code(card.parent)}`." + _replaces(card)
 

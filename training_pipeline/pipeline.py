@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -17,17 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 from contracts import hardware
 from contracts.base_model import BaseLanguageModel
-from contracts.errors import NotFound
+from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore
+from contracts.files import read_json, write_atomic
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PROMPT_HASH
-from contracts.records import AdapterCard, Figure, Split, digest
+from contracts.records import AdapterCard, Split, digest
 from training_pipeline import data, model_card, report
 from training_pipeline.recipe import Recipe
 from training_pipeline.run_folder import held, is_first
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+    from training_pipeline.evaluation import Comparison, Evaluation
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "tokenizers")
 Progress = Callable[[str, int, int | None], None]
@@ -59,17 +62,19 @@ def run(
     home: Path,
     *,
     resume: bool = False,
+    preference: bool = False,
     without_forgotten: bool = False,
     progress: Progress = _silent,
 ) -> Outcome | None:
     """Train, evaluate and register a version; promote it where it passes the recipe's gate.
 
     None in all but the first of several processes, which alone measures and registers.
+    `preference`: train on by the recipe's [preference], and keep that where it passes the gate too.
     `without_forgotten`: the version replaces a champion that learned from posts which are forgotten since.
     """
     began = time.monotonic()
-    if not is_first():
-        progress = _silent
+    progress = progress if is_first() else _silent
+    recipe = _with_preference(recipe) if preference else recipe.model_copy(update={"preference": None})
     corpus = data.read(store, author)
     run_id = digest(author, recipe.model_dump_json(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash)
     champion = registry.champion(author)
@@ -78,24 +83,49 @@ def run(
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
     forgotten = _forgotten(registry, champion, author) if without_forgotten and not done else 0
     with held(home / "runs" / run_id, resume) as folder:
-        version = done
-        if not version:  # else it was stopped after it was registered, before it could be promoted
-            curve = train(corpus, base, recipe, folder, progress)
-            if not is_first():
-                return None
-            figures = measure(corpus, base, recipe, folder / "adapter", progress)
-            if forgotten:
-                curve["without_forgotten"] = forgotten
-            card = _card(corpus, base, recipe, run_id, curve, figures, champion)
-            licensed = model_card.licence(base)
-            version = registry.register(
-                card, folder / "adapter", readme=lambda name: model_card.text(name, card, licensed)
-            )
+        learned = {} if done else train(corpus, base, recipe, folder, progress)
+        preferred = prefer(corpus, base, recipe, folder, progress) if preference and not done else None
+        if not is_first():
+            return None
+        learned |= {"without_forgotten": forgotten} if forgotten else {}
+        version = done  # where it was stopped after it was registered, before it could be promoted
+        if not version:
+            adapter, proof = folder / "adapter", measure(corpus, store, base, recipe, folder / "adapter", progress)
+            if preferred:
+                second = measure(corpus, store, base, recipe, preferred, progress)
+                reasons = _worse(second, proof, recipe, champion)
+                learned["preference"] = {**read_json(folder / "preference.json"), "not_kept": reasons}
+                adapter, proof = (adapter, proof) if reasons else (preferred, second)
+            card = _card(corpus, base, recipe, run_id, learned, proof, champion)
+            version = _register(registry, card, proof, adapter, base)
         promoted = _decide(version, store, registry)
         replaced = _replace(version, registry, home) if promoted else ""
         page = report.write(home, version, store, promoted)
         shutil.rmtree(folder, ignore_errors=True)  # last: while the folder is there, the run is not over
     return Outcome(version, promoted, not done, time.monotonic() - began, page, replaced)
+
+
+def _with_preference(recipe: Recipe) -> Recipe:
+    """Told before anything is trained. Raises UsageError."""
+    if recipe.preference is None:
+        raise UsageError(f"the recipe {recipe.name} has no section [preference]", "add one: see recipes/standard.toml")
+    return recipe
+
+
+def _worse(second: Evaluation, first: Evaluation, recipe: Recipe, champion: ModelVersion | None) -> list[str]:
+    """Why the preference step is not kept: it has to pass the gate, and to be no worse than the adapter without it."""
+    from training_pipeline.evaluate import gate
+
+    before = [first.figures, *([champion.card.evaluation] if champion else [])]
+    return sorted({reason for figures in before for reason in gate(second.figures, recipe, figures)})
+
+
+def _register(
+    registry: ModelRegistry, card: AdapterCard, proof: Evaluation, adapter: Path, base: BaseLanguageModel
+) -> ModelVersion:
+    write_atomic(adapter / "evaluation.json", proof.model_dump_json(indent=2) + "\n")
+    licensed = model_card.licence(base)
+    return registry.register(card, adapter, readme=lambda name: model_card.text(name, card, licensed))
 
 
 def _decide(version: ModelVersion, store: FeatureStore, registry: ModelRegistry) -> bool:
@@ -131,15 +161,45 @@ def reevaluate(
     registry: ModelRegistry,
     base: BaseLanguageModel,
     progress: Progress = _silent,
-) -> tuple[ModelVersion, dict[str, Figure]]:
-    """The figures of a registered version on today's held-out posts; its card stays as it is."""
+) -> tuple[ModelVersion, Evaluation]:
+    """What a registered version proves on today's held-out posts; its card stays as it is."""
     version = registry.get(model)
+    return version, _again(version, (version,), store, base, progress)
+
+
+def compare(
+    model: str,
+    against: str,
+    store: FeatureStore,
+    registry: ModelRegistry,
+    base: BaseLanguageModel,
+    progress: Progress = _silent,
+) -> tuple[ModelVersion, ModelVersion, dict[str, Comparison]]:
+    """`model` − `against` on the same posts: as they proved it then, or both measured again where those were others."""
+    from training_pipeline import evaluate
+
+    versions = registry.checked(against), registry.checked(model)
+    if len({version.author for version in versions}) > 1:
+        raise UsageError(f"{model} and {against} are of two authors", "compare versions of one author")
+    before, now = map(report.proof, versions)
+    if before is None or now is None or before.deltas.keys() != now.deltas.keys():
+        before, now = (_again(version, versions, store, base, progress) for version in versions)
+    return versions[1], versions[0], evaluate.compare(before, now)
+
+
+def _again(
+    version: ModelVersion,
+    judged: Sequence[ModelVersion],
+    store: FeatureStore,
+    base: BaseLanguageModel,
+    progress: Progress,
+) -> Evaluation:
+    """Measure the version on the posts that are held out today, and that none of `judged` has seen."""
     version.check(base)
     corpus = data.read(store, version.author)
-    seen = {*version.card.posts["train"], *version.card.posts["validation"]}
+    seen = {id_ for one in judged for id_ in (*one.card.posts["train"], *one.card.posts["validation"])}
     corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
-    recipe = Recipe.model_validate(version.card.recipe)
-    return version, measure(corpus, base, recipe, version.folder, progress)
+    return measure(corpus, store, base, Recipe.model_validate(version.card.recipe), version.folder, progress)
 
 
 def train(
@@ -166,9 +226,21 @@ def train(
     }
 
 
+def prefer(corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, folder: Path, progress: Progress) -> Path:
+    """Train on from `folder`/adapter by preference; the folder of the adapter that it makes."""
+    from training_pipeline import preference
+
+    return preference.improve(base, folder / "adapter", corpus, recipe, folder, progress)
+
+
 def measure(
-    corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, adapter: Path, progress: Progress
-) -> dict[str, Figure]:
+    corpus: data.Corpus,
+    store: FeatureStore,
+    base: BaseLanguageModel,
+    recipe: Recipe,
+    adapter: Path,
+    progress: Progress,
+) -> Evaluation:
     """What the adapter proves on the corpus' held-out posts."""
     progress("measure", 0, None)
     from peft import PeftModel
@@ -176,7 +248,7 @@ def measure(
     from training_pipeline import evaluate
 
     model: PeftModel = PeftModel.from_pretrained(base.load(), str(adapter))
-    return evaluate.evaluate(model, base.tokenizer(), corpus, recipe, progress)
+    return evaluate.evaluate(model, base.tokenizer(), corpus, recipe, progress, store.embedder.embed)
 
 
 def _card(
@@ -184,8 +256,8 @@ def _card(
     base: BaseLanguageModel,
     recipe: Recipe,
     run_id: str,
-    curve: dict[str, Any],
-    figures: dict[str, Figure],
+    learned: dict[str, Any],
+    proof: Evaluation,
     champion: ModelVersion | None,
 ) -> AdapterCard:
     from training_pipeline.evaluate import gate
@@ -198,9 +270,9 @@ def _card(
         snapshot=corpus.snapshot,
         posts={
             **{part: tuple(sorted({e.post_id for e in corpus.examples[part]})) for part in parts},
-            "train": tuple(curve.pop("posts")),
+            "train": tuple(learned.pop("posts")),
         },
-        examples=int(curve["examples"]),
+        examples=int(learned["examples"]),
         prompt_hash=PROMPT_HASH,
         template_hash=base.template_hash,
         base_model=base.name,
@@ -210,9 +282,9 @@ def _card(
         seed=recipe.seed,
         libraries={name: installed(name) for name in LIBRARIES},
         environment=hardware.describe(),
-        training=curve,
-        evaluation=figures,
-        gate=gate(figures, recipe),
+        training=learned,
+        evaluation=proof.figures,
+        gate=gate(proof.figures, recipe, champion.card.evaluation if champion else None),
         parent=champion.name if champion else None,
     )
 

@@ -89,7 +89,7 @@ def html(version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[st
         card=card,
         headline=headline(figures),
         verdict=_verdict(card, champion),
-        figures=list(_rows({name: figure for name, figure in figures.items() if "/" not in name})),
+        figures=list(_rows({name: figure for name, figure in figures.items() if not name.startswith("verification/")})),
         verification=list(_scores(figures)),
         learned=_learned(card),
         samples=list(_samples(evaluation.written if evaluation else (), posts)),

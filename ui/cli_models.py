@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,10 +23,19 @@ versions = typer.Typer(
 Model = Annotated[str, typer.Argument(help="author@v3, author@champion or author@challenger")]
 
 
+class Format(StrEnum):
+    peft = "peft"
+    merged = "merged"
+    gguf = "gguf"
+
+
 @commands.command()
 def train(
     author: Author,
     recipe: Annotated[str | None, typer.Option(help="quick (the default), standard, or a .toml file.")] = None,
+    preference: Annotated[
+        bool, typer.Option(help="Then train by preference, and keep that if it passes the gate too.")
+    ] = False,
     without_forgotten: Annotated[
         bool, typer.Option(help="Replace a champion that learned from posts which are forgotten since.")
     ] = False,
@@ -49,6 +60,7 @@ def train(
             chosen,
             parts.home,
             resume=resume,
+            preference=preference,
             without_forgotten=without_forgotten,
             progress=progress,
         )
@@ -59,16 +71,25 @@ def train(
 @commands.command()
 def evaluate(
     model: Model,
+    against: Annotated[str | None, typer.Option(help="Compare with this version, on the same posts.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a registered version again, on the posts that are held out today."""
     from training_pipeline import pipeline
 
     parts = app()
-    parts.registry.get(model)
+    for name in (model, against or model):
+        parts.registry.get(name)
     with show.progress(as_json) as progress:
-        version, figures = pipeline.reevaluate(model, parts.store, parts.registry, parts.base_model, progress)
-    show_models.figures(version, figures, as_json)
+        where = (parts.store, parts.registry, parts.base_model, progress)
+        if against:
+            compared = pipeline.compare(model, against, *where)
+        else:
+            version, evaluation = pipeline.reevaluate(model, *where)
+    if against:
+        show_models.comparison(*compared, as_json)
+    else:
+        show_models.figures(version, evaluation.figures, as_json)
 
 
 @versions.command("list")
@@ -184,6 +205,25 @@ def verify(author: OneAuthor = None, as_json: Json = False) -> None:
     show_models.verified(rows, as_json)
     if any(row.damage for row in rows):
         raise typer.Exit(1)
+
+
+@versions.command()
+def export(
+    model: Model,
+    to: Annotated[Path, typer.Option(help="A folder that is not there yet, or is empty.")],
+    format: Annotated[
+        Format, typer.Option(help="The adapter, a whole model in safetensors, or one GGUF file.")
+    ] = Format.peft,
+    as_json: Json = False,
+) -> None:
+    """Write a version for vLLM, Ollama and others, and check that it says there what it says here."""
+    from training_pipeline.export import export as write
+
+    parts = app()
+    version = parts.registry.get(model)
+    with show.progress(as_json) as progress:
+        made = write(version, parts.base_model, format.value, to, progress)
+    show_models.exported(made, as_json)
 
 
 @versions.command()

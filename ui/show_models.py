@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contracts.model_registry import ModelVersion, Verified
     from contracts.records import Figure
     from training_pipeline.evaluation import Comparison
+    from training_pipeline.export import Exported
     from training_pipeline.pipeline import Outcome
 
 CARRIED = 12  # posts of a lineage that are shown to a person; --json has all
@@ -60,13 +61,13 @@ def _figures(measured: Mapping[str, Figure]) -> None:
         print(f"  {meaning(name).label:{wide}}  {said(name, figure)}{note}")
 
 
-def comparison(a: ModelVersion, b: ModelVersion, compared: Mapping[str, Comparison], as_json: bool) -> None:
-    """`compared` holds b − a, on the same posts."""
+def comparison(version: ModelVersion, against: ModelVersion, compared: Mapping[str, Comparison], as_json: bool) -> None:
+    """`compared` holds version − against, on the same posts."""
     if as_json:
         rows = {name: one.model_dump() for name, one in compared.items()}
-        out({"model": b.name, "against": a.name, "comparison": rows})
+        out({"model": version.name, "against": against.name, "comparison": rows})
         return
-    print(f"{b.name} against {a.name}, on the same posts")
+    print(f"{version.name} against {against.name}, on the same posts")
     wide = max((len(meaning(name).label) for name in compared), default=0)
     print(f"  {'':{wide}}  {'difference':>10}  {'95 % interval':>20}  {'p':>6}  {'detectable':>10}  {'n':>4}")
     for name, one in compared.items():
@@ -179,6 +180,19 @@ def verified(rows: Sequence[Verified], as_json: bool) -> None:
 
 def _problems(row: Verified) -> dict[str, Any]:
     return {"damage": list(row.damage), "misfits": list(row.misfits)}
+
+
+def exported(made: Exported, as_json: bool) -> None:
+    if as_json:
+        out(made.model_dump(mode="json"))
+        return
+    print(
+        f"{made.version} as {made.format} in {made.folder}, in {made.seconds:.0f} s; its README.md says how to serve it"
+    )
+    for name, size in made.files.items():
+        print(f"  {size / 1e6:8.1f} MB  {name}")
+    for check in made.checks:
+        print(f"  {check}")
 
 
 def done(said_: str, value: Mapping[str, Any], as_json: bool) -> None:
