@@ -112,11 +112,14 @@ class Aliases(BaseModel):
 
 
 def read(path: Path) -> Aliases:
-    """What stands there; none at all where the file is absent or torn."""
-    try:
-        return Aliases.model_validate(read_json(path) or {})
-    except ValidationError:
-        return Aliases()
+    """What stands there; none at all where the file is absent or torn. A history that cannot be read costs no champion."""
+    stored = read_json(path)
+    for names in (("champion", "challenger", "history"), ("champion", "challenger"), ("champion",)):
+        try:
+            return Aliases.model_validate({name: stored[name] for name in names if name in stored})
+        except (ValidationError, TypeError):
+            continue
+    return Aliases()
 
 
 def write(path: Path, aliases: Aliases) -> None:

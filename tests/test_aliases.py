@@ -116,8 +116,13 @@ def test_a_file_from_before_challengers_reads_and_goes_on(registry: ModelRegistr
 
 def test_what_a_later_layout_adds_does_not_lose_the_champion(registry: ModelRegistry) -> None:
     path = registry.get("Ada@v1").folder.parent / "aliases.json"
-    path.write_text('{"champion": [2], "shadow": 3}', encoding="utf-8")
-    assert held(registry) == ("Ada@v2", None)
+    for more, challenger in (
+        ('"shadow": 3', None),
+        ('"challenger": 3, "history": [{"did": "shadowed"}]', "Ada@v3"),
+        ('"challenger": {"share": 0.5}', None),
+    ):
+        path.write_text(f'{{"champion": [2], {more}}}', encoding="utf-8")
+        assert held(registry) == ("Ada@v2", challenger)
 
 
 def test_an_aliased_version_is_not_deleted_and_a_deleted_ones_number_is_not_used_again(registry: ModelRegistry) -> None:

@@ -71,7 +71,9 @@ def test_a_process_killed_at_any_moment_leaves_the_registry_whole(tmp_path: Path
         process = FORK.Process(target=_work, args=(home, made, seed, said))
         process.start()
         said.close()
-        time.sleep(drawn.uniform(0.01, 0.12))
+        if seed % 2:
+            told.poll(30)  # every other one has done something before
+        time.sleep(drawn.uniform(0.005, 0.1))
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join(10)
@@ -79,7 +81,7 @@ def test_a_process_killed_at_any_moment_leaves_the_registry_whole(tmp_path: Path
             (registered if did == "registered" else deleting).add(number)
         there = _whole(registry)
         assert registered - deleting <= there
-    assert len(registered) > 40
+    assert len(registered) >= 20
     last = registry.register(card(run_id="after"), made)
     assert last.number > max(registered)
     left = [
