@@ -19,9 +19,8 @@ CLEANER = "clean/1"
 
 FENCES = re.compile(FENCE, re.MULTILINE)
 # What liquid's pattern looks for begins with or has one of these: most posts have none, and are not looked through.
-TAGS = ("{%", "{{", "{:", "<!--", "<script", "<style", "<template", "hidden", "display")
-# Looks behind, or a long row of spaces would be tried from each of them.
-END_SPACES = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)
+TAGS = ("{%", "{{", "{:", "<!--", "<script", "<style", "<template")
+HIDDEN_TAG = re.compile(r"<\w[^<>]*(?:hidden|display)")
 BLANK_LINES = re.compile(r"\n{4,}")
 # WordPress ends every entry of its feeds with it.
 FEED_FOOTER = re.compile(r"\n+The post [^\n]{1,300}? (?:first )?appeared (?:first )?on [^\n]{1,200}\s*\Z")
@@ -62,7 +61,7 @@ def _text(raw: RawPost, title: str) -> str:
         return _without_title(FEED_FOOTER.sub("", _evened(text)), title)
     text = tidy(raw.text)
     if raw.markup == "markdown":
-        return _evened(from_markdown(text) if any(sign in text for sign in TAGS) else text)
+        return _evened(from_markdown(text) if any(sign in text for sign in TAGS) or HIDDEN_TAG.search(text) else text)
     return _trimmed(_repaired(text))
 
 
@@ -89,7 +88,11 @@ def _evened(text: str) -> str:
     ends_clean = " \n" not in text and "\t\n" not in text and text[-1:] not in (" ", "\t")
     if ends_clean and "\n\n\n\n" not in text:
         return _trimmed(text)
-    return _trimmed(_outside_fences(text, lambda part: BLANK_LINES.sub("\n\n", END_SPACES.sub("", part))))
+    return _trimmed(_outside_fences(text, lambda part: BLANK_LINES.sub("\n\n", _ends_cut(part))))
+
+
+def _ends_cut(text: str) -> str:
+    return "\n".join([line.rstrip(" \t") for line in text.split("\n")])
 
 
 def _outside_fences(text: str, change: Callable[[str], str]) -> str:

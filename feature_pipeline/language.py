@@ -39,8 +39,13 @@ def _words(text: str) -> str:
         said, at = f"{said}{read[at : other.start()]} ", other.end()
         if len(said) >= 4 * ENOUGH:
             break
-    typed = (said + read[at:])[: 4 * ENOUGH].split()
-    return " ".join(word for word in typed if not _address(word))[:ENOUGH]
+    typed = (said + read[at:])[: 4 * ENOUGH]
+    words = typed.split()
+    return " ".join([word for word in words if not _address(word)] if _has_address(typed) else words)[:ENOUGH]
+
+
+def _has_address(text: str) -> bool:
+    return "@" in text or "://" in text or "www." in text
 
 
 def _address(word: str) -> bool:
@@ -50,8 +55,10 @@ def _address(word: str) -> bool:
 @cache
 def _model() -> Any:
     """Half a second to load. Of codes of three letters only `zxx`, no language, stays: it takes numbers and gibberish."""
+    import numpy as np
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     model.set_languages([code for code in model.labels if len(code) == 2 or code == "zxx"])
+    model.nb_ptc = np.ascontiguousarray(model.nb_ptc)  # rows are read, and lie apart after columns were chosen
     return model

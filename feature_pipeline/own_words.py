@@ -155,6 +155,9 @@ def _code_and_quotes(lines: Lines, kinds: list[Kind], spaced: bool) -> None:
         if not line.strip():
             at, blank = at + 1, True
             continue
+        if line[0].isalpha():  # most lines: what follows begins with a space or a sign
+            inside, at = 0 if before else inside, at + 1
+            continue
         column = _column(line)
         if before and not column and not _LIST.match(line):
             inside = 0
@@ -252,7 +255,7 @@ def _quoted(lines: Lines, at: int, spaced: bool) -> int:
 def _mail(lines: Lines, kinds: list[Kind]) -> None:
     """“On … wrote:” over a quote, and all from “Original Message” on."""
     for number, line in enumerate(lines):
-        if line.lstrip().startswith("----") and not kinds[number] and _FORWARDED.match(line):
+        if "----" in line and not kinds[number] and _FORWARDED.match(line):
             _claim(kinds, number, len(lines), "quote")
             break
     for first, last in _own(lines, kinds):
@@ -303,6 +306,9 @@ def _above(lines: Lines, at: int) -> int:
     return at - 2 if at > 1 and not lines[at - 1].strip() else at - 1
 
 
+_WORDLESS_SIGNS = ("[", "{", "<", "://")  # a line without words has one of them
+
+
 def _without_words(lines: Lines, kinds: list[Kind]) -> None:
     """Pictures, bare addresses, definitions of links, tags of HTML and tables of contents."""
     for first, last in _own(lines, kinds):
@@ -314,7 +320,7 @@ def _without_words(lines: Lines, kinds: list[Kind]) -> None:
         elif _is_picture("\n".join(block)):
             _claim(kinds, first, last, "boilerplate")
         else:
-            for number in range(first, last):
+            for number in range(first, last) if any(map("\n".join(block).__contains__, _WORDLESS_SIGNS)) else ():
                 line = lines[number]
                 if (
                     _is_definition(lines, number)

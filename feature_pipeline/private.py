@@ -124,13 +124,18 @@ def _key_blocks(text: str) -> Found:
 
 
 def _keys(text: str) -> Found:
-    long = " ".join(word for word in text.split() if len(word) >= SHORTEST_KEY)
-    for match in _KEY.finditer(text) if any(sign in long for sign in _KEY_SIGNS) else ():
+    for match in _KEY.finditer(text) if any(map(text.__contains__, _KEY_SIGNS)) and _has_key_sign(text) else ():
         yield match.span()
-    lowered = text.lower() if long else ""
-    for match in _ASSIGNED.finditer(text) if any(sign in lowered for sign in _ASSIGNED_SIGNS) else ():
+    lowered = text.lower()
+    for match in _ASSIGNED.finditer(text) if any(map(lowered.__contains__, _ASSIGNED_SIGNS)) else ():
         if _is_random(match[1]):
             yield match.span(1)
+
+
+def _has_key_sign(text: str) -> bool:
+    """In a word that is long enough: “task-based” has one too."""
+    long = " ".join([word for word in text.split() if len(word) >= SHORTEST_KEY])
+    return any(map(long.__contains__, _KEY_SIGNS))
 
 
 def _is_random(value: str) -> bool:

@@ -90,6 +90,7 @@ _NO_WORDS = re.compile(
     re.M,
 )
 _ROUND = ".,;:!?\"'()*_-“”’"
+_BROKEN_SIGNS = ("\ufffd", "Ã", "â€", "Ð", "Â")
 _MOJIBAKE = re.compile(
     r"Ã[\x80-\xbf©¨¤¶¼Ÿ§ª«\u0192\u201a\u2020]|â€[\x80-\xff™œ\u02dc¦“”]|Â[\xa0-\xbf]|Ð[\x80-\xbf°-¿]|ï»¿|ï¿½"
 )
@@ -165,7 +166,8 @@ def _ends_so(sentence: str, found: re.Match[str]) -> bool:
 
 
 def _garbled(text: str) -> tuple[str, str] | None:
-    if not text.isascii() and (found := _lost(_NO_WORDS.sub(" ", text[:SAMPLE]))):
+    read = text[:SAMPLE]
+    if any(map(read.__contains__, _BROKEN_SIGNS)) and (found := _lost(_NO_WORDS.sub(" ", read))):
         return found
     return None if _is_said(text[:OPENING]) or _is_said(text[:SAMPLE]) else _no_language(text)
 
