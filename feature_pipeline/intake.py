@@ -6,10 +6,11 @@ What a source says is compared before it is cleaned, so that a post that has not
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import SourceError
@@ -140,8 +141,8 @@ class Intake:
 
     def _store(self, posts: Sequence[tuple[Post, Sighting]], place: Place) -> None:
         stored = self.store.known([post.id for post, _ in posts])
-        new, seen = self._originals(posts, stored)
-        features, vectors, broken = self.features(new)
+        new, seen, sketches = self._originals(posts, stored)
+        features, vectors, broken = self.features(new, sketches)
         self.report.changed += sum(feature.post.id in stored for feature in features)
         self.report.added += sum(feature.post.id not in stored for feature in features)
         seen = [sighting for sighting in seen if sighting.post_id not in broken]
@@ -150,14 +151,16 @@ class Intake:
 
     def _originals(
         self, posts: Sequence[tuple[Post, Sighting]], stored: dict[str, str]
-    ) -> tuple[list[Post], list[Sighting]]:
-        """The posts that are new or changed, and what each thing that was seen is: a post of its own, or a copy of one."""
+    ) -> tuple[list[Post], list[Sighting], dict[str, bytes]]:
+        """The posts that are new or changed; what each thing that was seen is: a post of its own, or a copy of one; and
+        the sketches of the new posts, by id."""
         same = self.store.same_text(self.author, {post.text_hash for post, _ in posts})
         now = {post.id: post.text_hash for post, _ in posts}
         same = {
             text: id_ for text, id_ in same.items() if now.get(id_, text) == text
         }  # what is edited here has it no more
         new: dict[str, Post] = {}
+        sketches: dict[str, bytes] = {}
 
         def text_of(post_id: str) -> str | None:
             if post_id in now:
@@ -183,11 +186,16 @@ class Intake:
                 self.report.unchanged += 1
             else:
                 self.near.add(post.id, sketched)
-                new[post.id] = post
-        return list(new.values()), seen
+                new[post.id], sketches[post.id] = post, sketched
+        return list(new.values()), seen, sketches
 
-    def features(self, posts: Sequence[Post]) -> tuple[list[Features], dict[str, NDArray[np.float32]], set[str]]:
-        """Chunks, examples and vectors; and the ids of posts of which no vector can be made, which are refused."""
+    def features(
+        self, posts: Sequence[Post], sketches: Mapping[str, bytes] = MappingProxyType({})
+    ) -> tuple[list[Features], dict[str, NDArray[np.float32]], set[str]]:
+        """Chunks, examples and vectors; and the ids of posts of which no vector can be made, which are refused.
+
+        `sketches`: those that are made already, by id.
+        """
         made = [(post, chunk(post, self.chunker)) for post in posts]
         texts = {
             self.store.vector_key(text, self.version): text
@@ -202,7 +210,8 @@ class Intake:
         for post, chunks in made:
             keys = [self.store.vector_key(piece.embedded(post.text), self.version) for piece in chunks]
             if vectors.keys() >= set(keys) & set(missing):
-                features.append(Features(post, chunks, keys, examples(post), LABELS, sketch(compared(post))))
+                sketched = sketches[post.id] if post.id in sketches else sketch(compared(post))
+                features.append(Features(post, chunks, keys, examples(post), LABELS, sketched))
             else:
                 broken.add(post.id)
                 detail = "the embedder makes no usable vector of it"
