@@ -79,7 +79,7 @@ def read(source: str, memory: Memory | None = None) -> Iterator[Item]:
 
     `memory` is what the last run of this source learned of it. Raises SourceError where it cannot be read at all.
     """
-    if source.startswith(("http://", "https://")):
+    if source.lower().startswith(("http://", "https://")):
         from feature_pipeline.sources.web.site import read_address
 
         yield from read_address(source, memory=memory)

@@ -61,7 +61,8 @@ def _located(source: str) -> tuple[Path, str]:
             continue
         if written and (found.is_dir() or found.is_file()):
             return found, name.strip()
-    raise SourceError(f"there is no {source}", "give a folder or a file of posts, an export, or an http address")
+    hint = "give a folder or a file of posts, an export, or a web address, which begins with https://"
+    raise SourceError(f"there is no {source}", hint)
 
 
 def _no_name(path: Path, me: str) -> None:

@@ -135,7 +135,7 @@ class _CheckedNetwork(httpcore.NetworkBackend):
         addresses = self.resolve(host, port)
         permitted = [address for address in addresses if may_connect(address, self.allow_private)]
         if not permitted:
-            raise BlockedAddressError(f"{host} is {', '.join(addresses) or 'nowhere'}")
+            raise BlockedAddressError(host if addresses == [host] else f"{host} is {', '.join(addresses) or 'nowhere'}")
         for address in permitted:
             try:
                 stream = self._sockets.connect_tcp(address, port, self.left(timeout), local_address, socket_options)

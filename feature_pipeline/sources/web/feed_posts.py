@@ -38,7 +38,7 @@ def feed_posts(reading: Reading, address: str, page: Page, by_address: bool = Fa
         if not by_address and page is first:
             reading.host = common_host([entry.url for entry in listed]) or reading.host
             if not listed:
-                yield reading.refuse(page.url, "empty", "the feed has no entries")
+                yield reading.refuse(page.url, "empty", "the feed has no entries: give the address of the blog")
         new: dict[str, tuple[str, Entry]] = {}
         for entry in listed:
             key, name = _name(reading, entry, by_address)

@@ -30,12 +30,19 @@ LONGEST_VALIDATOR = 500
 _NONE: Mapping[str, str] = {}
 NUMERIC_HOST = re.compile(r"https?://(?:0x|\d)[\da-fx.]*(?::\d+)?(?:[/?#]|\Z)", re.IGNORECASE)
 
+NUMBERED = r"\A\[Errno -?\d+\] "
+
 HINTS = {
     "bad_url": "give an address such as https://example.com, without a user name or password in it",
     "blocked_address": "for a blog on your own network, set TWIN_ALLOW_PRIVATE_ADDRESSES=1",
     "unreachable": "check the address and your connection",
     "tls": "the site's certificate is not valid; it is never read without one",
     "blocked_page": "the site refuses programs: export your posts, and give the folder or file instead",
+    "not_found": "open it in your browser, and give the address that you find the posts at",
+    "gone": "open it in your browser, and give the address that you find the posts at",
+    "robots_disallowed": "the site asks programs to stay out: export your posts, and give the folder or file instead",
+    "not_text": "give the address of a page; a document can be downloaded, and given as a file",
+    "too_large": "no post is that long: give the address of one post, or of the feed",
     "deferred": "the site asks to be left alone for now: try again later",
 }
 
@@ -134,7 +141,7 @@ class Fetcher:
             finally:
                 response.close()
         except BlockedAddressError as error:
-            raise FetchError("blocked_address", f"{error}, which is not a public address") from error
+            raise FetchError("blocked_address", f"{error}: no public address") from error
         except (httpcore.TimeoutException, TimeoutError) as error:
             raise FetchError("timeout", f"{url} took longer than {self.deadline_s:.0f} s") from error
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError, UnicodeError) as error:
@@ -186,7 +193,8 @@ def _broken(url: httpx.URL, error: Exception) -> FetchError:
         return FetchError("truncated", f"{url} broke off: {error}")
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return FetchError("unreachable", f"no such host: {url.host}")
-    return FetchError("unreachable", f"{url.host} cannot be reached: {error}")
+    said = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), str(error))
+    return FetchError("unreachable", f"{url.host} cannot be reached: {re.sub(NUMBERED, '', said)}")
 
 
 def _retry_after(header: str) -> float:

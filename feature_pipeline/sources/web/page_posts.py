@@ -23,6 +23,10 @@ def listed_pages(reading: Reading, sitemaps: Sitemaps, root: str = "") -> Iterat
     for address, reason, detail in sitemaps.troubles:
         yield reading.refuse(address, reason, detail)
     addresses = ours(list(sitemaps.places), reading.host, reading.prefix)
+    if not root and not addresses and not sitemaps.troubles:
+        yield reading.refuse(
+            reading.source, "empty", "the sitemap lists no page of its site: give the blog's own address"
+        )
     # What a feed gives and the sitemaps do not list shows that they do not list everything.
     reading.listed = bool(addresses) and sitemaps.whole and reading.seen <= {key_of(address) for address in addresses}
     reading.seen.add(root)
@@ -137,8 +141,9 @@ def post_of(reading: Reading, page: Page, text: str, found: Facts, source_id: st
 
 
 def text_of(page: Page) -> str:
+    """Raises FetchError for what is no page, as a picture is, or a program's answer."""
     text = decode(page.content, page.charset)
-    if text is None:
+    if text is None or page.content_type.endswith(("/json", "+json")):
         raise FetchError("not_text", f"{page.url} is no text ({page.content_type or 'of unknown type'})")
     return text
 

@@ -44,6 +44,8 @@ class Robots:
 
     def _of(self, url: str) -> Protego:
         parts = urlsplit(url)
+        if not parts.netloc:
+            raise FetchError("bad_url", f"{url!r} is not a web address")
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin in self._failed:
             raise self._failed[origin]

@@ -28,6 +28,7 @@ from feature_pipeline.sources.web.walls import blocked
 # Requests a run, but for those that are answered by "as it was"; the next run goes on.
 MAX_PAGES = 500
 MAX_FEEDS = 5
+NOTHING = "give the address of its feed, or of one post, or an export: what a page makes by JavaScript is not seen"
 
 
 def read_address(
@@ -119,7 +120,7 @@ def _lost(reading: Reading, error: FetchError) -> Refusal:
             source_id = reading.source
         except FetchError as other:
             source_id = source_id if other.reason == error.reason else reading.source
-    return reading.refuse(source_id, error.reason, error.detail)
+    return reading.refuse(source_id, error.reason, f"{error.detail}; {error.hint}")
 
 
 def _site(reading: Reading, page: Page, html: str, text: str, found: Facts) -> Iterator[Item]:
@@ -162,6 +163,5 @@ def _blog(reading: Reading, page: Page, text: str, found: Facts) -> Iterator[Ite
     elif found.article or (found.words and found.link_words * 2 < found.words):
         yield post_of(reading, page, text, found)
     else:
-        raise SourceError(
-            f"{page.url} has no feed, no sitemap and no article", "give the address of its feed, or of one post"
-        )
+        what = "has no feed, no sitemap and no article" if page.content.strip() else "answers with an empty page"
+        raise SourceError(f"{page.url} {what}", NOTHING)
