@@ -21,7 +21,7 @@ from accelerate import PartialState  # type: ignore[import-untyped]
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.helpers import disable_input_dtype_casting
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -61,7 +61,7 @@ def train(
     checkpoint = _last_checkpoint(folder)
     torch.manual_seed(recipe.seed)
     model = new_adapter(load(base, recipe), recipe)
-    order = _in_order(examples, recipe)
+    order = in_order(examples, recipe)
     watch = _Watch(progress, recipe.patience)
     trainer = _Trainer(
         model=model,
@@ -115,10 +115,10 @@ def save(model: Any, base: BaseLanguageModel, folder: Path, state: PartialState)
     assert isinstance(model, PeftModel)
     model.peft_config["default"].base_model_name_or_path = base.name  # not this machine's folder
     # PEFT would else ask the hub whether the base model's vocabulary was another.
-    model.save_pretrained(str(folder), save_embedding_layers=False)
+    model.save_pretrained(str(folder), save_embedding_layers=False, selected_adapters=["default"])
 
 
-def quiet(trainer: SFTTrainer) -> None:
+def quiet(trainer: Trainer) -> None:
     """The Trainer prints every log line to stdout, which belongs to --json."""
     from transformers.trainer_callback import PrinterCallback
 
@@ -145,7 +145,7 @@ class _Trainer(SFTTrainer):
         """Mean over the targets of the whole step: of all its batches, and of all processes, over which DDP averages."""
         with self._computing():
             mean: torch.Tensor = summed_loss(model, inputs) / num_items_in_batch
-        return mean * self.args.world_size
+        return mean * int(self.args.world_size)
 
     @torch.no_grad()
     def evaluate(
@@ -210,7 +210,7 @@ def _arguments(recipe: Recipe, folder: Path, examples: int, processes: int, resu
         bf16=False,  # the trainer below casts for itself
         use_cpu=best_device() == "cpu",
         gradient_checkpointing=recipe.recompute,
-        train_sampling_strategy="sequential",  # _in_order has drawn the order of all epochs
+        train_sampling_strategy="sequential",  # in_order has drawn the order of all epochs
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
         eval_strategy="steps",
@@ -233,7 +233,7 @@ def _arguments(recipe: Recipe, folder: Path, examples: int, processes: int, resu
     )
 
 
-def _in_order(examples: Sequence[Encoded], recipe: Recipe) -> list[Encoded]:
+def in_order(examples: Sequence[Encoded], recipe: Recipe) -> list[Encoded]:
     """All epochs in a row, each in an order of its own, drawn from the seed.
 
     The trainer's own sampler draws from the global random state, and goes on in another order when a run is resumed.

@@ -30,6 +30,7 @@ class Preference(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pairs: int = Field(gt=0)
+    epochs: int = Field(default=1, gt=0)
     beta: float = Field(gt=0)
     learning_rate: float = Field(gt=0)
     batch: int = Field(gt=0)

@@ -1,0 +1,135 @@
+"""Preference training on a tiny model: the author's text becomes likelier than what the base model writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+
+from contracts.base_model import BaseLanguageModel
+from contracts.errors import TrainingError
+from contracts.feature_store import FeatureStore
+from contracts.files import read_json
+from tests.fakes import WordEmbedder, one_thread, recipe, stock
+from training_pipeline import data, lora, preference
+from training_pipeline.data import Corpus
+from training_pipeline.preference import Edit, Pair
+from training_pipeline.recipe import Recipe
+
+PREFERENCE = {"pairs": 24, "beta": 0.1, "epochs": 4, "learning_rate": 2e-3, "batch": 4}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def single() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    store = FeatureStore(tmp_path_factory.mktemp("home"), WordEmbedder())
+    stock(store)
+    read = data.read(store, "Ada")
+    store.close()
+    return read
+
+
+@pytest.fixture(scope="module")
+def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> BaseLanguageModel:
+    return BaseLanguageModel(f"{tiny_model}/", tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Corpus, base: BaseLanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    made = data.encode_all(corpus, corpus.examples["train"], base.tokenizer(), 512)
+    lora.train(base, made, made[:2], chosen(epochs=1), folder, lambda *_: None)
+    return folder / "adapter"
+
+
+def chosen(**changes: object) -> Recipe:
+    return recipe(precision="fp32", generation_tokens=40, preference=PREFERENCE, **changes)
+
+
+@torch.inference_mode()
+def margin(base: BaseLanguageModel, adapter: Path, pairs: list[Pair]) -> float:
+    """How much likelier the chosen texts are than the rejected ones, in nats a token, by transformers' own count."""
+    model = PeftModel.from_pretrained(base.load(torch.float32), str(adapter)).eval()
+
+    def loss(prompt: list[int], text: list[int]) -> float:
+        labels = torch.tensor([[*[-100] * len(prompt), *text]])
+        return float(model(input_ids=torch.tensor([[*prompt, *text]]), labels=labels).loss)
+
+    each = [loss(pair.prompt_ids, pair.rejected_ids) - loss(pair.prompt_ids, pair.chosen_ids) for pair in pairs]
+    return sum(each) / len(each)
+
+
+def test_the_authors_text_becomes_likelier_than_the_base_models(
+    corpus: Corpus, base: BaseLanguageModel, trained: Path, tmp_path: Path
+) -> None:
+    steps: list[tuple[str, int, int | None]] = []
+    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    edit = Edit("What of the clock?", "It is what it is, and no more.", "the clock runs slow and I count every screw.")
+    made = preference.improve(base, trained, corpus, chosen(), tmp_path, lambda *s: steps.append(s), edits=[edit])
+    told = read_json(tmp_path / preference.DONE)
+    assert 12 <= told["pairs"] <= 25  # an untrained model may end its turn at once, which is no text
+    assert told["edits"] == 1
+    assert ("prefer", len(told["curve"]), len(told["curve"])) in steps
+    assert told["curve"][0]["loss"] == pytest.approx(0.6931, abs=1e-3)  # ln 2: the reference is the adapter as it was
+    assert told["curve"][-1]["margin"] > told["curve"][0]["margin"]
+    torch.manual_seed(0)
+    model = PeftModel.from_pretrained(base.load(torch.float32), str(trained))
+    pairs = preference.drawn(model, corpus, base.tokenizer(), chosen(seed=8), lambda *_: None)
+    pairs += preference.edited("Ada", [edit], base.tokenizer(), chosen())
+    assert margin(base, made, pairs) > margin(base, trained, pairs) + 0.05
+    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+    assert {path.name for path in made.iterdir()} >= {"adapter_config.json", "adapter_model.safetensors"}
+    assert (
+        preference.improve(base, trained, corpus, chosen(), tmp_path, lambda *s: steps.append(("again", 0, 0))) == made
+    )
+    assert ("again", 0, 0) not in steps
+
+
+def test_a_rejected_text_is_the_base_models_and_no_pair_tells_by_its_length(
+    corpus: Corpus, base: BaseLanguageModel, trained: Path
+) -> None:
+    model = PeftModel.from_pretrained(base.load(torch.float32), str(trained))
+    plain = preference.drawn(model, corpus, base.tokenizer(), chosen(), lambda *_: None)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if "lora_B" in name:
+                weights.add_(1.0)  # another adapter altogether
+    assert preference.drawn(model, corpus, base.tokenizer(), chosen(), lambda *_: None) == plain
+    assert max(len(ids) for pair in plain for ids in (pair.chosen_ids, pair.rejected_ids)) == 40
+    targets = {tuple(pair.chosen_ids) for pair in plain}
+    shown = {tuple(base.tokenizer()(corpus.target(e))["input_ids"][:40]) for e in corpus.examples["train"]}
+    assert targets <= shown
+
+
+def test_without_the_section_nothing_is_preferred(
+    corpus: Corpus, base: BaseLanguageModel, trained: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="has no section"):
+        preference.improve(base, trained, corpus, recipe(), tmp_path, lambda *_: None)
+
+
+def test_where_no_pair_is_usable_nothing_is_trained(
+    corpus: Corpus, base: BaseLanguageModel, trained: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="no pair"):
+        preference.improve(base, trained, corpus, chosen(max_tokens=41), tmp_path, lambda *_: None)
+    assert read_json(tmp_path / preference.DONE) is None
+
+
+def test_a_preference_loss_that_is_no_number_stops_at_once(
+    corpus: Corpus, base: BaseLanguageModel, trained: Path, tmp_path: Path
+) -> None:
+    wild = chosen().model_copy(
+        update={"preference": chosen().preference.model_copy(update={"learning_rate": 1e30})}  # type: ignore[union-attr]
+    )
+    with pytest.raises(TrainingError, match=r"preference loss became (nan|inf) at step [23] of \d+"):
+        preference.improve(base, trained, corpus, wild, tmp_path, lambda *_: None)
+    assert read_json(tmp_path / preference.DONE) is None
