@@ -24,11 +24,11 @@ from transformers import (
     Qwen3Config,
 )
 
-from contracts.base_model import BaseLanguageModel
+from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.errors import Mismatch, ModelError, UsageError
 from contracts.model_registry import ModelRegistry, ModelVersion
-from contracts.prompt import encode, messages
-from tests.fakes import WORDS, card, one_thread
+from contracts.prompt import encode, encode_target, messages
+from tests.fakes import WORDS, card, one_thread, voice
 from training_pipeline import gguf_file, probe
 from training_pipeline.export import FORMATS, Format, export
 from training_pipeline.export_notes import file_name, go_template, modelfile
@@ -289,3 +289,33 @@ def test_the_modelfile_asks_as_the_twin_is_asked(twin: Twin) -> None:
 )
 def test_files_have_names_that_every_system_takes(twin: Twin, author: str, name: str) -> None:
     assert file_name(ModelVersion(author, 1, twin.version.folder, twin.version.card)) == name
+
+
+@pytest.mark.slow
+def test_the_default_model_says_the_same_in_llama_cpp_after_a_few_steps_of_training(tmp_path: Path) -> None:
+    base = BaseLanguageModel(DEFAULT, tmp_path)
+    tokenizer = base.tokenizer()
+    model = get_peft_model(base.load(), LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+    optimizer = torch.optim.AdamW([weights for weights in model.parameters() if weights.requires_grad], lr=1e-3)
+    losses = []
+    for number in range(8):
+        ids = encode(tokenizer, messages("Ada", "Write about clocks.")) + encode_target(tokenizer, voice(number, WORDS))
+        inputs = torch.tensor([ids], device=model.device)
+        loss = model(input_ids=inputs, labels=inputs).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] - 0.3
+    model.save_pretrained(str(tmp_path / "adapter"), save_embedding_layers=False)
+    hashes = {name: getattr(base, name) for name in ("tokenizer_hash", "template_hash")}
+    made = card(base_model=base.name, base_model_hash=base.hash, recipe={"rank": 8}, **hashes)
+    version = ModelRegistry(tmp_path).register(made, tmp_path / "adapter")
+    exported = export(version, base, "gguf", tmp_path / "out")
+    for check in exported.checks:
+        assert check.same == check.tokens or check.ties
+        assert abs(check.nll - check.reference_nll) < 0.01
+    assert len(exported.checks) == 1 + LLAMA_CPP
+    facts = gguf.GGUFReader(tmp_path / "out" / "ada-v1.f16.gguf").fields
+    assert facts["tokenizer.ggml.pre"].contents() == "smollm"  # as the base model's file says
+    assert facts["general.file_type"].contents() == 1

@@ -106,8 +106,8 @@ def _peft(version: ModelVersion, base: BaseLanguageModel) -> Iterator[str]:
     name = shlex.quote(f"{version.name}=.")
     if base.gguf:
         yield (
-            f"Its base model was read from a GGUF file, `{base.gguf.name}`, which vLLM does not put adapters on: for BASE, "
-            "name a folder of the same weights as safetensors, or export the version as `merged`."
+            f"Its base model was read from a GGUF file, `{base.gguf.name}`. For BASE, name the same weights as safetensors, "
+            f"which TWIN_HOME has in `base/{base.folder.name}`; or export the version as `merged`."
         )
     served = "BASE" if base.gguf else shlex.quote(base_id(version.card) or str(base.folder))
     yield "In this folder, with vLLM:"

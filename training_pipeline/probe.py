@@ -86,11 +86,7 @@ def reference(model: torch.nn.Module, asked: Sequence[Sequence[int]], stops: set
 
 def by_transformers(model: PreTrainedModel, expected: Sequence[Said], stops: set[int]) -> Check:
     """Raises ModelError where the loaded model says something else."""
-    found = []
-    for wanted in expected:
-        said = _said(model, wanted.prompt, stops)
-        nll = _text_nll(model, (*wanted.prompt, *wanted.tokens))
-        found.append(said.model_copy(update={"text_nll": nll}))
+    found = [_said(model, wanted.prompt, stops, (*wanted.prompt, *wanted.tokens)) for wanted in expected]
     return _compare(f"transformers {installed('transformers')}", expected, found)
 
 
@@ -148,8 +144,8 @@ def _aligned(tokens: Sequence[int], rows: Sequence[dict[str, Any]]) -> Iterator[
 
 
 @torch.inference_mode()
-def _said(model: torch.nn.Module, prompt: Sequence[int], stops: set[int]) -> Said:
-    """Greedy, token by token, without what a generation configuration adds to that."""
+def _said(model: torch.nn.Module, prompt: Sequence[int], stops: set[int], text: Sequence[int] = ()) -> Said:
+    """Greedy, token by token, without what a generation configuration adds; the NLL is of `text`, or of what it says."""
     tokens, logprobs, margins = list[int](), list[float](), list[float]()
     device = next(model.parameters()).device
     inputs, cache = torch.tensor([list(prompt)], device=device), None
@@ -170,7 +166,7 @@ def _said(model: torch.nn.Module, prompt: Sequence[int], stops: set[int]) -> Sai
         logprobs=tuple(logprobs),
         margins=tuple(margins),
         ended=len(margins) > len(tokens),
-        text_nll=_text_nll(model, (*prompt, *tokens)),
+        text_nll=_text_nll(model, text or (*prompt, *tokens)),
     )
 
 
