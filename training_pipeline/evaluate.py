@@ -43,7 +43,7 @@ def evaluate(
     asked = thinned(held_out, recipe.generations)
     written = write(model, tokenizer, corpus, asked, recipe, progress)
     outputs = Outputs(
-        corpus, asked, written, recipe, lambda texts: _fluency(model, tokenizer, texts, progress), tokenizer
+        corpus, asked, written, recipe, lambda texts: fluency(model, tokenizer, texts, progress), tokenizer
     )
     return Evaluation(
         figures={
@@ -93,7 +93,7 @@ def _forgetting(model: PeftModel, tokenizer: PreTrainedTokenizerBase, progress: 
     return guards.forgetting(base, nats_per_byte(model, passages, pad, progress))
 
 
-def _fluency(
+def fluency(
     model: PeftModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], progress: Progress
 ) -> list[float]:
     """Nats per byte of each text by itself, under the base model."""

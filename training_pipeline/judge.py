@@ -56,28 +56,28 @@ class Judged:
     others: NDArray[np.float64]
 
 
-def judged(sides: Sides, change: Change) -> Judged | str:
-    """Fitted and judged on changed texts, pooled; or why that cannot be."""
-    author = pooled(map(change, sides.author))
-    references = {name: made for name, texts in sides.references.items() if (made := pooled(map(change, texts)))}
+def judged(sides: Sides, change: Change, words: int = POOLED) -> Judged | str:
+    """Fitted and judged on changed texts, pooled to so many words; or why that cannot be."""
+    author = pooled(map(change, sides.author), words)
+    references = {name: made for name, texts in sides.references.items() if (made := pooled(map(change, texts), words))}
     if len(references) < FEWEST_AUTHORS:
-        return f"{len(references)} reference authors with {POOLED} words to learn from, needs {FEWEST_AUTHORS}"
+        return f"{len(references)} reference authors with {words} words to learn from, needs {FEWEST_AUTHORS}"
     if len(author) < FOLDS:
-        return f"{len(author)} texts of {POOLED} words to learn from, needs {FOLDS}"
+        return f"{len(author)} texts of {words} words to learn from, needs {FOLDS}"
     verifier = Verifier(author, references)
     others = [
-        verifier.scores(pooled(map(change, texts), each=1), by=name)
+        verifier.scores(pooled(map(change, texts), words, each=1), by=name)
         for name, texts in sides.others.items()
         if name in references
     ]
-    return Judged(verifier, verifier.scores(pooled(map(change, sides.held_out), each=1)), np.concatenate(others))
+    return Judged(verifier, verifier.scores(pooled(map(change, sides.held_out), words, each=1)), np.concatenate(others))
 
 
 def figures(sides: Sides) -> tuple[dict[str, Figure], Verifier | None]:
     """The verifier's figures, on stripped texts, as they are and masked; and the first of them if it may judge."""
     headline = judged(sides, stripped)
     mask = masking(frequent({"": sides.author, **sides.references}, KEPT))
-    found = {"verification_auc": _auc(headline)}
+    found = {"verification_auc": auc(headline)}
     if isinstance(headline, Judged):
         probability = headline.verifier.probabilities
         sure = [probability(scores) if len(scores) else scores for scores in (headline.held_out, headline.others)]
@@ -85,23 +85,23 @@ def figures(sides: Sides) -> tuple[dict[str, Figure], Verifier | None]:
     else:
         empty = np.zeros(0)
         found |= dict.fromkeys(style.verification(empty, empty), found["verification_auc"])
-    found["verification_auc_raw"] = _auc(judged(sides, str.strip))
-    found["verification_auc_masked"] = _auc(judged(sides, lambda text: mask(stripped(text))))
+    found["verification_auc_raw"] = auc(judged(sides, str.strip))
+    found["verification_auc_masked"] = auc(judged(sides, lambda text: mask(stripped(text))))
     return found, headline.verifier if isinstance(headline, Judged) and knows(found["verification_auc"]) else None
 
 
-def knows(auc: Figure) -> bool:
+def knows(figure: Figure) -> bool:
     """Whether the verifier provably tells the author's held-out posts from others'."""
-    return auc.low is not None and auc.low >= style.LEAST_AUC
+    return figure.low is not None and figure.low >= style.LEAST_AUC
 
 
-def why_not(auc: Figure) -> str:
-    if auc.value is None:
-        return auc.note
-    return f"cannot measure style on this corpus: the verifier's AUC is {auc}, and its lower end is under {style.LEAST_AUC}"
+def why_not(figure: Figure) -> str:
+    if figure.value is None:
+        return figure.note
+    return f"cannot measure style on this corpus: the verifier's AUC is {figure}, its lower end under {style.LEAST_AUC}"
 
 
-def _auc(found: Judged | str) -> Figure:
+def auc(found: Judged | str) -> Figure:
     if isinstance(found, str):
         return Figure(value=None, n=0, note=found)
     few = too_few([found.held_out, found.others], style.FEWEST_JUDGED, f"held-out texts of {POOLED} words")
