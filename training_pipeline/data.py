@@ -60,6 +60,8 @@ class Corpus:
     posts: dict[str, Post]
     examples: dict[Split, list[Example]]
     reference: list[Example]
+    copies: int = 0
+    """Things that the sources show and that are no posts of their own, because another has their text."""
     search: evidence.Search | None = field(default=None, compare=False, repr=False)
     """Finds passages as serving does; without it, an example shows what is stored with it."""
     spans_of: Callable[[str], Sequence[Span]] = field(default=lambda post_id: (), compare=False, repr=False)
@@ -97,11 +99,11 @@ class Corpus:
         return digest(self.snapshot.feature_version, *searched, *learned)
 
 
-def read(store: FeatureStore, author: str) -> Corpus:
-    """The author's labels at this moment; the store keeps the snapshot from now on."""
+def read(store: FeatureStore, author: str, keep: bool = True) -> Corpus:
+    """The author's labels at this moment; the store keeps the snapshot from now on, unless it is not to `keep` it."""
     store.require_author(author)
     while True:
-        snapshot = store.pin()
+        snapshot = store.pin() if keep else store.snapshot()
         corpus = _read(store, author, snapshot)
         if store.snapshot() == snapshot:  # else an ingest wrote in between, and the corpus is of two moments
             return corpus
@@ -121,6 +123,7 @@ def _read(store: FeatureStore, author: str, snapshot: Snapshot) -> Corpus:
         posts=posts,
         examples={part: store.examples(author, part) for part in parts},
         reference=[e for name in references for part in parts for e in store.examples(name, part) if e.kind in FIRST],
+        copies=store.sightings.copies(author),
         search=search,
         spans_of=store.spans_of,
     )
@@ -188,17 +191,22 @@ def encode_all(
 
 
 def chosen(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Encoded]:
-    """What a run trains on: examples in turn, until an epoch's share of the recipe's tokens is nearly full."""
+    """What a run trains on."""
+    return [encoded for _, encoded in considered(corpus, tokenizer, recipe) if encoded]
+
+
+def considered(
+    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe
+) -> Iterator[tuple[Example, Encoded | None]]:
+    """Examples in turn, until an epoch's share of the recipe's tokens is nearly full; None beside one of no use."""
     room = recipe.train_tokens // recipe.epochs
-    made: list[Encoded] = []
     for example in in_turn(corpus.examples["train"], recipe.seed):
         encoded = _encoded(corpus, example, tokenizer, recipe)
-        if encoded and len(encoded.ids) <= room:
-            made.append(encoded)
-            room -= len(encoded.ids)
+        if encoded is None or len(encoded.ids) <= room:
+            room -= len(encoded.ids) if encoded else 0
+            yield example, encoded
         if room < recipe.max_tokens // 4:
             break
-    return made
 
 
 def validation(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Encoded]:

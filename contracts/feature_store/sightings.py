@@ -191,6 +191,16 @@ class Sightings:
                 orphans.append(post_id)
         return orphans
 
+    def copies(self, author: str) -> int:
+        """How many things that the sources show are the text of a post which another one is already."""
+        shown = sql.select(t.sightings.c.source, t.sightings.c.source_id, t.sightings.c.post_id)
+        mine = shown.where(t.sightings.c.author == author).distinct().subquery()
+        with self._database.begin() as db:
+            things, posts = db.execute(
+                sql.select(sql.func.count(), sql.func.count(sql.distinct(mine.c.post_id))).select_from(mine)
+            ).one()
+        return int(things - posts)
+
     def addresses(self, post_id: str) -> list[str]:
         """Where the post and its copies stand on the web."""
         query = sql.select(t.sightings.c.url).where(t.sightings.c.post_id == post_id, t.sightings.c.url.is_not(None))

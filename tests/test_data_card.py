@@ -1,0 +1,163 @@
+"""The data card: what a run would learn from is counted, checked and timed before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contracts.base_model import BaseLanguageModel
+from contracts.errors import TrainingError
+from contracts.feature_store import FeatureStore
+from contracts.records import Post
+from feature_pipeline import pipeline
+from feature_pipeline.label import combined, label, marks
+from tests.fakes import WORDS, WordEmbedder, fill, one_thread, post, recipe, voice
+from training_pipeline import data
+from training_pipeline.data import MASKED, Corpus
+from training_pipeline.data_card import build, by_author, histogram, is_verbatim, rows, worth_it
+
+SECRET = "Write to ann@example.org, or to me at home. "
+OWN = "I mended the clock in the kitchen and it took the whole of a rainy day, which is as long as it takes. "
+THEIRS = "Somebody else said this at length, and it is theirs, every word of it, whatever I think about it today."
+
+
+def posts() -> list[Post]:
+    """Thirty that teach, with an address in one and another's name over one; two that do not."""
+    made = [post(number, f"{voice(number, WORDS, 60)}\n\n{voice(number + 500, WORDS, 60)}") for number in range(30)]
+    made[3] = made[3].model_copy(update={"text": f"{SECRET}{OWN}\n\n{OWN}", "byline": "Ada"})
+    made[4] = made[4].model_copy(update={"byline": "Bea Guest"})
+    made += [post(30, "Gm.", day=0), post(31, f"> {THEIRS}", day=0)]
+    return [one.model_copy(update={"marks": combined(marks(one.text, one.format))}) for one in made]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+    store = FeatureStore(tmp_path_factory.mktemp("home"), WordEmbedder())
+    fill(store, posts())
+    label("Ada", store, changed=True)
+    yield data.read(store, "Ada")
+    store.close()
+
+
+@pytest.fixture
+def base(tiny_model: Path, tmp_path: Path) -> BaseLanguageModel:
+    return BaseLanguageModel(f"{tiny_model}/", tmp_path)
+
+
+def test_a_card_counts_what_the_run_would_learn_from(corpus: Corpus, base: BaseLanguageModel) -> None:
+    chosen = recipe(max_tokens=2048, train_tokens=10**7)
+    card = build(corpus, base.tokenizer(), chosen)
+    train = data.chosen(corpus, base.tokenizer(), chosen)
+    assert (card.author, card.posts, card.words) == ("Ada", 32, sum(len(one.text.split()) for one in posts()))
+    assert (str(card.first), str(card.last), card.formats) == ("2024-01-01", "2024-01-30", {"article": 32})
+    assert sum(part.posts for part in card.splits.values()) == 30
+    assert {name: part.examples for name, part in card.splits.items()} == {
+        name: len(made) for name, made in corpus.examples.items()
+    }
+    assert card.examples == len(train) == sum(card.kinds.values())
+    assert card.trained_posts == card.splits["train"].posts
+    assert card.tokens == sum(len(example.ids) for example in train)
+    assert card.learned_tokens == sum(label != MASKED for example in train for label in example.labels)
+    assert sum(card.lengths.values()) == len(train)
+    assert card.with_passages == card.kinds["question"]
+    assert (card.verbatim, card.estimate, card.private) == (1.0, None, {"e-mail address": 1})
+    assert (card.purity, card.other_bylines) == (31 / 32, {"Bea Guest": 1})
+    assert card.dropped == {"posts without own words": 1, "posts too short": 1}
+    assert card == build(corpus, base.tokenizer(), chosen)
+
+
+def test_what_the_recipe_leaves_out_is_said(corpus: Corpus, base: BaseLanguageModel) -> None:
+    few = build(corpus, base.tokenizer(), recipe(max_tokens=2048, train_tokens=8000))
+    assert few.tokens <= 4000
+    assert few.dropped["examples beyond the recipe's tokens"] + few.examples == len(corpus.examples["train"])
+    narrow = build(corpus, base.tokenizer(), recipe(max_tokens=400))
+    assert narrow.dropped["targets truncated"] > 0
+    assert narrow.dropped["prompts too long"] > 0
+
+
+def test_copies_are_counted(store: FeatureStore, base: BaseLanguageModel, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for number in range(12):
+            text = f"---\ndate: 2024-01-{number + 10}\n---\n\n{voice(number, WORDS, 60)}"
+            (tmp_path / folder / f"{number}.md").write_text(text, encoding="utf-8")
+    pipeline.run([str(tmp_path / "one")], "Ada", store)
+    assert data.read(store, "Ada").copies == 0
+    pipeline.run([str(tmp_path / "one"), str(tmp_path / "two")], "Ada", store)
+    card = build(data.read(store, "Ada"), base.tokenizer(), recipe(max_tokens=2048))
+    assert (card.posts, card.dropped["duplicates"]) == (12, 12)
+
+
+def test_a_target_that_is_not_in_its_post_is_refused(corpus: Corpus, base: BaseLanguageModel) -> None:
+    example = corpus.examples["train"][0]
+    assert is_verbatim(example, corpus.posts[example.post_id])
+    other = {**corpus.posts, example.post_id: corpus.posts[example.post_id].model_copy(update={"marks": ()})}
+    assert is_verbatim(example, other[example.post_id])
+    lied = example.model_copy(update={"slices": ((40, 200), (0, 40))})  # the right words in another order
+    assert not is_verbatim(lied, corpus.posts[example.post_id])
+    false = replace(corpus, examples={**corpus.examples, "train": [lied, *corpus.examples["train"]]})
+    count = sum(map(len, false.examples.values()))
+    with pytest.raises(TrainingError, match=f"1 of {count} targets are not found in their posts"):
+        build(false, base.tokenizer(), recipe(max_tokens=2048))
+
+
+def test_what_is_masked_is_verbatim_but_for_the_mask(corpus: Corpus) -> None:
+    (masked,) = (one for one in corpus.posts.values() if SECRET in one.text)
+    for part in corpus.examples.values():
+        for example in part:
+            if example.post_id == masked.id and example.kind == "title":
+                assert "Write to [e-mail address], or to me" in example.target(masked)
+                assert is_verbatim(example, masked)
+
+
+def test_time_and_memory_are_measured_by_a_step(corpus: Corpus, base: BaseLanguageModel) -> None:
+    with one_thread():
+        small = build(corpus, base.tokenizer(), recipe(max_tokens=1024, epochs=1), base).estimate
+        large = build(corpus, base.tokenizer(), recipe(max_tokens=1024, epochs=50, train_tokens=10**7), base).estimate
+    assert small is not None
+    assert large is not None
+    assert small.tokens_per_second > 0
+    assert 512 < small.measured_on <= 4096
+    assert small.peak_memory_mib > 100  # torch alone takes more
+    assert large.minutes > small.minutes
+
+
+def test_a_card_is_shown_in_rows(corpus: Corpus, base: BaseLanguageModel) -> None:
+    with one_thread():
+        said = dict(rows(build(corpus, base.tokenizer(), recipe(max_tokens=1024), base)))
+    assert said["posts"].startswith("32 of ")
+    assert said["whose"] == "96.9% name the author or nobody; others: 1 Bea Guest"
+    assert said["word for word"] == "100% of the targets stand in their posts"
+    assert said["masked"] == "1 e-mail address"
+    assert "minutes" in said["on this machine"]
+    assert said["worth it?"].startswith("Perhaps")
+
+
+def test_a_byline_names_the_author_or_nobody() -> None:
+    one = post(1, OWN)
+    assert [by_author(one.model_copy(update={"byline": name})) for name in ("", "Ada", "ada lovelace", "Bea")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+
+
+def test_whether_it_is_worth_it_grows_with_the_posts() -> None:
+    answers = [worth_it(count).split(":")[0] for count in (0, 9, 10, 24, 25, 99, 100, 5000)]
+    assert answers == ["No", "No", "Hardly", "Hardly", "Perhaps", "Perhaps", "Probably", "Probably"]
+
+
+def test_a_histogram_has_no_empty_ends() -> None:
+    assert histogram([100, 130, 127, 600]) == {"64 to 127": 2, "128 to 255": 1, "256 to 511": 0, "512 to 1023": 1}
+    assert histogram([]) == {}
+
+
+@pytest.mark.real_data
+def test_every_target_of_a_real_blog_is_verbatim(store: FeatureStore, real_data: Path, base: BaseLanguageModel) -> None:
+    pipeline.run([str(real_data / "blogs" / "skeeto" / "_posts")], "skeeto", store, limit=60)
+    corpus = data.read(store, "skeeto")
+    made = [example for part in corpus.examples.values() for example in part]
+    assert len(made) > 200
+    assert {example.kind for example in made} >= {"title", "outline", "section", "continue", "question"}
+    assert all(is_verbatim(example, corpus.posts[example.post_id]) for example in made)
