@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,16 +173,79 @@ def single() -> Iterator[None]:
         yield
 
 
-def test_a_successor_without_forgotten_posts_replaces_the_champion(
-    single: None, own_home: Path, embedder: Path, tiny_model: Path, tmp_path: Path, twin: Twin,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+@pytest.fixture
+def stocked(single: None, own_home: Path, embedder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with posts of Ada's and of reference authors, and no version yet."""
     monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
     monkeypatch.setenv("TWIN_BASE_MODEL", str(tiny_model))
     store = FeatureStore(own_home, SentenceEmbedder(str(embedder)))
     stock(store)
     store.close()
-    chosen = recipe_file(tmp_path / "tiny.toml", recipe())
+    return own_home
+
+
+def ledger(home: Path) -> list[str]:
+    """All that it holds."""
+    with contextlib.closing(sqlite3.connect(home / "ledger.sqlite3")) as opened:
+        return list(opened.iterdump())
+
+
+def written(path: Path, **changes: Any) -> Path:
+    """A recipe whose version writes no more than it must."""
+    return recipe_file(path, recipe(conditions=("adapter",), **changes))
+
+
+def test_a_dry_run_shows_the_data_card_and_stores_nothing(stocked: Path, twin: Twin, tmp_path: Path) -> None:
+    train = ("train", "--author", "Ada", "--recipe", written(tmp_path / "tiny.toml"), "--dry-run")
+    before = ledger(stocked)
+    card_ = twin(*train, "--json").json
+    assert (card_["author"], card_["recipe"], card_["posts"], card_["trained_posts"]) == ("Ada", "tiny", 25, 18)
+    assert {part: made["posts"] for part, made in card_["splits"].items()} == {"train": 18, "validation": 2, "test": 5}
+    assert card_["estimate"]["tokens_per_second"] > 0
+    shown = twin(*train).out
+    assert shown.startswith("Ada, by the recipe tiny, from snapshot ")
+    assert "25 of 700 words, 2024-01-01 to 2024-01-25" in shown
+    assert "worth it?" in shown
+    assert ledger(stocked) == before
+    assert not [name for name in ("models", "runs", "reports") if (stocked / name).exists()]
+
+
+def test_preference_training_is_measured_and_said_to_be_kept_or_not(stocked: Path, twin: Twin, tmp_path: Path) -> None:
+    chosen = written(tmp_path / "tiny.toml", epochs=1)
+    said = twin("train", "--author", "Ada", "--recipe", chosen, "--preference")
+    assert (said.code, said.out) == (2, "")
+    assert "has no section [preference]" in said.err
+    with chosen.open("a", encoding="utf-8") as file:
+        file.write("\n[preference]\npairs = 8\nbeta = 0.1\nlearning_rate = 1e-4\nbatch = 4\n")
+    made = twin("train", "--author", "Ada", "--recipe", chosen, "--preference", "--json").json
+    preference = made["training"]["preference"]
+    assert 0 < preference["pairs"] <= 8
+    assert made["recipe"]["preference"]["pairs"] == 8
+    readme = (stocked / "models" / "Ada" / "v1" / "README.md").read_text(encoding="utf-8")
+    kept = "was not kept" if preference["not_kept"] else "was kept"
+    assert f"A second training by preference, on {preference['pairs']} pairs of texts, {kept}." in readme
+
+
+def test_two_versions_are_compared_on_the_same_posts(stocked: Path, twin: Twin, tmp_path: Path) -> None:
+    train = ("train", "--author", "Ada", "--recipe")
+    first = twin(*train, written(tmp_path / "short.toml", epochs=1, train_tokens=4000), "--json").json
+    second = twin(*train, written(tmp_path / "long.toml"), "--json").json
+    gained = [made["evaluation"]["delta_nll"]["value"] for made in (first, second)]
+    compared = twin("evaluate", "Ada@v2", "--against", "Ada@v1", "--json").json
+    assert (compared["model"], compared["against"]) == ("Ada@v2", "Ada@v1")
+    found = compared["comparison"]["delta_nll"]
+    assert found["difference"] == pytest.approx(gained[1] - gained[0], abs=1e-4)
+    assert found["n"] == 5
+    assert 0 < found["p"] <= 1
+    assert set(found) == {"difference", "low", "high", "p", "smallest_detectable", "n"}
+    (stocked / "models" / "Ada" / "v1" / "evaluation.json").unlink()  # as in a version from before it was kept
+    shown = twin("evaluate", "Ada@v2", "--against", "Ada@v1")
+    assert shown.code == 1
+    assert "evaluation.json of Ada@v1" in shown.err
+
+
+def test_a_successor_without_forgotten_posts_replaces_the_champion(stocked: Path, twin: Twin, tmp_path: Path) -> None:
+    chosen = written(tmp_path / "tiny.toml")
     train = ("train", "--author", "Ada", "--recipe", chosen)
     said = twin(*train, "--without-forgotten")
     assert (said.code, said.out) == (1, "")
@@ -187,22 +253,22 @@ def test_a_successor_without_forgotten_posts_replaces_the_champion(
 
     first = twin(*train, "--json").json
     assert (first["model"], first["promoted"]) == ("Ada@v1", True)
-    report = own_home / "reports" / "Ada@v1.html"
+    report = stocked / "reports" / "Ada@v1.html"
     assert "Ada@v1: what it proved" in report.read_text(encoding="utf-8")
     forgotten = first["posts"]["train"][0]
     assert twin("forget", "--author", "Ada", "--post", forgotten, "--yes").code == 0
     assert not report.exists()
 
-    said = twin(*train, "--without-forgotten")
+    said = twin("train", "--author", "Ada", "--without-forgotten")  # by the champion's recipe
     assert "Ada@v1, which had learned from posts that are forgotten, is deleted" in said.out
     (row,) = twin("models", "list", "--json").json
     assert (row["model"], row["champion"], row["forgotten"]) == ("Ada@v2", True, 0)
     made = twin("models", "show", "Ada@v2").json
     assert (made["parent"], made["training"]["without_forgotten"]) == ("Ada@v1", 1)
     assert forgotten not in made["posts"]["train"]
-    readme = (own_home / "models" / "Ada" / "v2" / "README.md").read_text(encoding="utf-8")
+    readme = (stocked / "models" / "Ada" / "v2" / "README.md").read_text(encoding="utf-8")
     assert "# Ada@v2: a twin of Ada\n" in readme
     assert "trained anew without the 1 posts that were forgotten" in readme
-    assert (own_home / "reports" / "Ada@v2.html").is_file()
+    assert (stocked / "reports" / "Ada@v2.html").is_file()
     lineage = twin("models", "show", "Ada@v2", "--lineage").out
     assert "← Ada@v1, deleted on" in lineage

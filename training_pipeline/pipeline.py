@@ -1,4 +1,4 @@
-"""The training pipeline: read → train → evaluate → register → promote → report.
+"""The training pipeline: read → card → train → evaluate → register → promote → report.
 
 A run has a folder of its own, named by everything that decides its outcome. Stopped at any moment, it goes on from its
 last checkpoint; once its version is registered, the same run has nothing left to do, and says so before torch is loaded.
@@ -30,6 +30,7 @@ from training_pipeline.run_folder import held, is_first
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from training_pipeline.data_card import DataCard
     from training_pipeline.evaluation import Comparison, Evaluation
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "tokenizers")
@@ -83,7 +84,7 @@ def run(
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
     forgotten = _forgotten(registry, champion, author) if without_forgotten and not done else 0
     with held(home / "runs" / run_id, resume) as folder:
-        learned = {} if done else train(corpus, base, recipe, folder, progress)
+        learned = {} if done else describe(corpus, base, recipe) | train(corpus, base, recipe, folder, progress)
         preferred = prefer(corpus, base, recipe, folder, progress) if preference and not done else None
         if not is_first():
             return None
@@ -133,6 +134,19 @@ def _decide(version: ModelVersion, store: FeatureStore, registry: ModelRegistry)
     if not version.card.gate:
         store.freeze_split(version.author)
     return registry.decide(version.name)
+
+
+def plan(author: str, store: FeatureStore, base: BaseLanguageModel, recipe: Recipe) -> DataCard:
+    """What a run would learn from, how long it would take, and whether it is worth it. Trains and stores nothing."""
+    from training_pipeline import data_card
+
+    return data_card.build(data.read(store, author, keep=False), base.tokenizer(), recipe, base)
+
+
+def recipe_of_champion(author: str, registry: ModelRegistry) -> Recipe:
+    """What a successor of it is trained by."""
+    champion = registry.get(f"{author}@champion")
+    return Recipe.model_validate(champion.card.recipe)
 
 
 def _forgotten(registry: ModelRegistry, champion: ModelVersion | None, author: str) -> int:
@@ -200,6 +214,13 @@ def _again(
     seen = {id_ for one in judged for id_ in (*one.card.posts["train"], *one.card.posts["validation"])}
     corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
     return measure(corpus, store, base, Recipe.model_validate(version.card.recipe), version.folder, progress)
+
+
+def describe(corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe) -> dict[str, Any]:
+    """The data card, which stays with the version. Raises TrainingError where nothing could be trained."""
+    from training_pipeline import data_card
+
+    return {"data": data_card.build(corpus, base.tokenizer(), recipe).model_dump(mode="json")}
 
 
 def train(

@@ -16,6 +16,7 @@ from contracts.feature_store import FeatureStore
 from contracts.files import read_json, write_atomic
 from contracts.model_registry import ModelVersion
 from contracts.records import AdapterCard, Figure, Post
+from training_pipeline.data_card import DataCard, rows
 from training_pipeline.evaluation import CONDITIONS, HUMAN, OTHERS, Evaluation, Written
 from training_pipeline.glossary import CONDITIONS as NAMES
 from training_pipeline.glossary import headline, meaning, said
@@ -94,6 +95,7 @@ def html(version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[st
         learned=_learned(card),
         samples=list(_samples(evaluation.written if evaluation else (), posts)),
         copy=_copy(evaluation, posts),
+        learned_from=_learned_from(card),
         settings=list(_settings(card)),
         **plots,
     )
@@ -181,6 +183,14 @@ def _learned(card: AdapterCard) -> str:
         f"{training['base_validation_loss']:.3f} to {training['best_validation_loss']:.3f} nats per token; the best "
         "checkpoint is the version."
     )
+
+
+def _learned_from(card: AdapterCard) -> list[tuple[str, str]]:
+    """The rows of the data card that was kept with the version, but those of the machine and of the histogram's bars."""
+    if "data" not in card.training:
+        return []
+    kept = rows(DataCard.model_validate(card.training["data"]))
+    return [(what, told) for what, told in kept if what != "on this machine" and not what.endswith(" tokens")]
 
 
 def _samples(written: Sequence[Written], posts: Mapping[str, Post]) -> Iterator[dict[str, Any]]:

@@ -33,11 +33,15 @@ class Format(StrEnum):
 def train(
     author: Author,
     recipe: Annotated[str | None, typer.Option(help="quick (the default), standard, or a .toml file.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Show what would be learned from, and train nothing.")] = False,
     preference: Annotated[
         bool, typer.Option(help="Then train by preference, and keep that if it passes the gate too.")
     ] = False,
     without_forgotten: Annotated[
-        bool, typer.Option(help="Replace a champion that learned from posts which are forgotten since.")
+        bool,
+        typer.Option(
+            help="Train the champion's successor without posts that are forgotten, by its recipe; replace it."
+        ),
     ] = False,
     resume: Annotated[
         bool, typer.Option(help="Go on with the same run where it was stopped; do nothing if done.")
@@ -48,9 +52,14 @@ def train(
     from training_pipeline import pipeline
     from training_pipeline.recipe import load
 
-    chosen = load(recipe or "quick")
     parts = app()
+    chosen = load(recipe or "quick")
     parts.store.require_author(author)
+    if without_forgotten and recipe is None:
+        chosen = pipeline.recipe_of_champion(author, parts.registry)
+    if dry_run:
+        show_models.data_card(pipeline.plan(author, parts.store, parts.base_model, chosen), as_json)
+        return
     with show.progress(as_json) as progress:
         outcome = pipeline.run(
             author,

@@ -13,11 +13,25 @@ if TYPE_CHECKING:
     from contracts.lineage import Difference, Lineage
     from contracts.model_registry import ModelVersion, Verified
     from contracts.records import Figure
+    from training_pipeline.data_card import DataCard
     from training_pipeline.evaluation import Comparison
     from training_pipeline.export import Exported
     from training_pipeline.pipeline import Outcome
 
 CARRIED = 12  # posts of a lineage that are shown to a person; --json has all
+
+
+def data_card(card: DataCard, as_json: bool) -> None:
+    if as_json:
+        out(card.model_dump(mode="json"))
+        return
+    from training_pipeline.data_card import rows
+
+    print(f"{card.author}, by the recipe {card.recipe}, from snapshot {card.snapshot}; nothing was trained")
+    table = rows(card)
+    wide = max(len(what) for what, _ in table)
+    for what, told in table:
+        print(one_line(f"  {what:{wide}}  {told}"))
 
 
 def outcome(outcome: Outcome, as_json: bool) -> None:
@@ -55,10 +69,17 @@ def figures(version: ModelVersion, measured: Mapping[str, Figure], as_json: bool
 
 
 def _figures(measured: Mapping[str, Figure]) -> None:
-    wide = max((len(meaning(name).label) for name in measured), default=0)
+    """Those that could be measured, a line each; of the others the reasons, and for which figures each is one."""
+    known = {name: figure for name, figure in measured.items() if figure.value is not None}
+    wide = max((len(meaning(name).label) for name in known), default=0)
+    for name, figure in known.items():
+        print(f"  {meaning(name).label:{wide}}  {said(name, figure)}" + (f"; {figure.note}" if figure.note else ""))
+    reasons: dict[str, list[str]] = {}
     for name, figure in measured.items():
-        note = f"; {figure.note}" if figure.note and figure.value is not None else ""
-        print(f"  {meaning(name).label:{wide}}  {said(name, figure)}{note}")
+        if figure.value is None:
+            reasons.setdefault(figure.note, []).append(meaning(name).label)
+    for reason, labels in reasons.items():
+        print(f"  cannot measure: {reason}\n    {'; '.join(labels)}")
 
 
 def comparison(version: ModelVersion, against: ModelVersion, compared: Mapping[str, Comparison], as_json: bool) -> None:
