@@ -50,6 +50,11 @@ class BaseLanguageModel:
         path = Path(self.name).expanduser()
         return path if path.suffix == ".gguf" and path.is_file() else None
 
+    @property
+    def compiled(self) -> Path:
+        """Where an engine may keep what it compiled from exactly these weights."""
+        return self._home / f"compiled-{self.hash[:16]}"
+
     @cached_property
     def hash(self) -> str:
         """Over the content of the weights; kept beside size and time of each file, as it is slow for a large model."""

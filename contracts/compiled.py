@@ -48,14 +48,8 @@ class CompiledEncoder:
             raise OSError(f"{folder} holds no whole model")
         self._prompt = str(facts["prompt"])
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        core = _openvino().Core()
-        settings = {
-            "ENABLE_MMAP": False,  # the folder may be moved and replaced while it is in use
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,
-            "INFERENCE_PRECISION_HINT": _precision(core),
-        }
-        self._request = core.compile_model(str(folder / "model.xml"), "CPU", settings).create_infer_request()
+        core = openvino().Core()
+        self._request = core.compile_model(str(folder / "model.xml"), "CPU", settings(core)).create_infer_request()
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """In tokens, cut to what the model reads."""
@@ -120,10 +114,9 @@ def make(model: SentenceTransformer, folder: Path) -> CompiledEncoder | None:
 def _write(folder: Path, model: SentenceTransformer, tokenizer: Any) -> None:
     import torch
 
-    openvino = _openvino()
     tokens = torch.ones(2, 8, dtype=torch.long)
-    graph = openvino.convert_model(_whole(model), example_input={"input_ids": tokens, "attention_mask": tokens})
-    openvino.save_model(graph, folder / "model.xml", compress_to_fp16=True)
+    graph = openvino().convert_model(_whole(model), example_input={"input_ids": tokens, "attention_mask": tokens})
+    openvino().save_model(graph, folder / "model.xml", compress_to_fp16=True)
     tokenizer.enable_truncation(model.max_seq_length)
     tokenizer.no_padding()
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -154,13 +147,20 @@ def _faithful(compiled: CompiledEncoder, model: SentenceTransformer) -> bool:
     return bool(found.shape == own.shape and (found * own).sum(axis=1).min() >= LEAST_COSINE)
 
 
-def _precision(core: Any) -> str:
-    return "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-
-
-def _openvino() -> Any:
-    # It comes with a package that reports each conversion to its makers; without it, it stays silent.
+def openvino() -> Any:
+    """The package, without the one that comes with it and reports each conversion to its makers."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     return openvino
+
+
+def settings(core: Any) -> dict[str, Any]:
+    """For one text at a time, in bf16 where this processor multiplies it natively."""
+    native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return {
+        "ENABLE_MMAP": False,  # the folder may be moved and replaced while it is in use
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": "bf16" if native else "f32",
+    }

@@ -20,6 +20,7 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import Mismatch, ModelError, UsageError
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PROMPT_HASH, Message, encode, messages
+from inference_pipeline.engines.decoders import TorchDecoder
 from inference_pipeline.engines.local import LocalChatModel, LocalEngine
 from inference_pipeline.engines.remote import RemoteEngine
 from tests.browser import free_port
@@ -75,7 +76,7 @@ def plain(engine: LocalEngine, version: ModelVersion | None) -> LocalChatModel:
 def test_the_merged_adapter_says_what_the_unmerged_one_says(
     base: BaseLanguageModel, adapted: Path, tmp_path: Path
 ) -> None:
-    engine, tokenizer = LocalEngine(base), base.tokenizer()
+    engine, tokenizer = LocalEngine(base, graphs=False), base.tokenizer()
     chat = plain(engine, register(tmp_path, base, adapted))
     unmerged = PeftModel.from_pretrained(base.load(torch.float32), str(adapted)).eval()
     said = []
@@ -92,7 +93,7 @@ def test_the_merged_adapter_says_what_the_unmerged_one_says(
 
 
 def test_a_seed_decides_what_is_drawn(base: BaseLanguageModel) -> None:
-    chat = LocalEngine(base).chat_model(None)
+    chat = LocalEngine(base, graphs=False).chat_model(None)
 
     def said(seed: int | None, temperature: float = 1.0) -> str:
         return str(chat.invoke(asked(QUESTIONS[0]), max_tokens=30, temperature=temperature, seed=seed).content)
@@ -103,7 +104,7 @@ def test_a_seed_decides_what_is_drawn(base: BaseLanguageModel) -> None:
 
 
 def test_no_run_of_tokens_is_said_twice(base: BaseLanguageModel) -> None:
-    engine = LocalEngine(base)
+    engine = LocalEngine(base, graphs=False)
     assert all(runs(greedy(plain(engine, None), question, 100)) for question in QUESTIONS)
     guarded = [greedy(engine.chat_model(None), question, 100) for question in QUESTIONS]
     assert all(len(text) > 50 and not runs(text) for text in guarded)
@@ -120,7 +121,7 @@ class Counting(torch.nn.Module):
 
     def __init__(self, model: Any, script: list[int] | None = None) -> None:
         super().__init__()
-        self.model, self.device, self.generation_config = model, model.device, model.generation_config
+        self.model, self.device = model, model.device
         self.passes, self.script = 0, script
 
     def forward(self, **inputs: Any) -> Any:
@@ -132,9 +133,14 @@ class Counting(torch.nn.Module):
         return output
 
 
+def in_torch(model: Counting, tokenizer: Any) -> LocalChatModel:
+    stops = frozenset([int(tokenizer.eos_token_id)])
+    return LocalChatModel(decoder=TorchDecoder(model), tokenizer=tokenizer, stops=stops)
+
+
 def test_closing_the_stream_stops_the_computation(base: BaseLanguageModel) -> None:
     counting = Counting(base.load(torch.float32))
-    chat = LocalChatModel(model=counting, tokenizer=base.tokenizer())
+    chat = in_torch(counting, base.tokenizer())
     stream = chat.stream(asked(QUESTIONS[0]), max_tokens=100, temperature=1.0, seed=1)
     for _ in range(3):
         next(stream)
@@ -149,14 +155,14 @@ def test_the_token_that_ends_a_turn_is_not_said_and_ends_the_answer(base: BaseLa
     hello = tokenizer("Hello", add_special_tokens=False)["input_ids"]
     script = [*hello, int(tokenizer.eos_token_id), *hello]
     counting = Counting(base.load(torch.float32), script)
-    assert greedy(LocalChatModel(model=counting, tokenizer=tokenizer), QUESTIONS[0]) == "Hello"
+    assert greedy(in_torch(counting, tokenizer), QUESTIONS[0]) == "Hello"
     assert counting.passes == 6
 
 
 def test_a_model_may_have_nothing_to_say(base: BaseLanguageModel) -> None:
     tokenizer = base.tokenizer()
     counting = Counting(base.load(torch.float32), [int(tokenizer.eos_token_id)])
-    assert greedy(LocalChatModel(model=counting, tokenizer=tokenizer), QUESTIONS[0]) == ""
+    assert greedy(in_torch(counting, tokenizer), QUESTIONS[0]) == ""
     assert counting.passes == 1
 
 
@@ -167,7 +173,7 @@ def test_an_adapter_that_does_not_belong_is_refused_with_both_hashes(
     version = register(tmp_path, base, adapted, **{f"{what}_hash": "0" * 16})
     found = {"base_model": base.hash, "tokenizer": base.tokenizer_hash, "prompt": PROMPT_HASH}[what]
     with pytest.raises(Mismatch, match=what.replace("_", " ")) as caught:
-        LocalEngine(base).chat_model(version)
+        LocalEngine(base, graphs=False).chat_model(version)
     assert (caught.value.expected, caught.value.found) == ("0" * 16, found)
     assert "0" * 16 in str(caught.value)
     assert found in str(caught.value)
@@ -178,7 +184,7 @@ def test_another_base_model_has_another_hash(base: BaseLanguageModel, adapted: P
     other = BaseLanguageModel(str(tiny_llama(tmp_path / "other", seed=1)), tmp_path)
     assert other.tokenizer_hash == base.tokenizer_hash
     with pytest.raises(Mismatch, match="another base model"):
-        LocalEngine(other).chat_model(version)
+        LocalEngine(other, graphs=False).chat_model(version)
 
 
 def test_an_adapter_that_has_changed_since_it_was_registered_is_not_loaded(
@@ -188,18 +194,18 @@ def test_an_adapter_that_has_changed_since_it_was_registered_is_not_loaded(
     weights = version.folder / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(Mismatch, match=r"adapter_model\.safetensors of Ada@v1"):
-        LocalEngine(base).chat_model(version)
+        LocalEngine(base, graphs=False).chat_model(version)
     weights.unlink()
     torch.save({}, version.folder / "adapter_model.bin")
     with pytest.raises(ModelError, match="pickled"):
-        LocalEngine(base).chat_model(version)
+        LocalEngine(base, graphs=False).chat_model(version)
 
 
 def test_two_models_are_kept_and_the_one_used_longest_ago_leaves(
     base: BaseLanguageModel, adapted: Path, tmp_path: Path
 ) -> None:
     first, second = (register(tmp_path, base, adapted, run_id=str(n)) for n in range(2))
-    engine = LocalEngine(base)
+    engine = LocalEngine(base, graphs=False)
     one, two = engine.chat_model(first), engine.chat_model(second)
     assert engine.chat_model(first) is one
     engine.chat_model(None)  # second was used longest ago

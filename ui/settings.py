@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from pydantic import Field, ValidationError
@@ -27,6 +28,8 @@ class Settings(BaseSettings):
 
     base_model: str = DEFAULT_BASE_MODEL
     """A hub id, a folder of safetensors or a .gguf file."""
+    engine: Literal["fast", "torch"] = "fast"
+    """How this process generates: on a CPU as an OpenVINO graph where the model can become one, or always in torch."""
     embedder: str = DEFAULT_EMBEDDER
     """A hub id or folder of a sentence-transformers model. Changing it rebuilds the vectors at the next ingest."""
     chunk_size: int = Field(default=1000, ge=200, le=4000)

@@ -72,7 +72,7 @@ class App:
         else:
             from inference_pipeline.engines.local import LocalEngine
 
-            engine = LocalEngine(self.base_model)
+            engine = LocalEngine(self.base_model, graphs=self.settings.engine == "fast")
         return Twin(
             self.store,
             self.registry,

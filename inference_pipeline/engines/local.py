@@ -1,6 +1,7 @@
-"""Generation in this process: transformers, with the adapter merged into a copy of the base model.
+"""Generation in this process, with the adapter merged into a copy of the base model.
 
-Merged, an adapter costs nothing at each token; a copy of a small model costs little memory, and a few are kept.
+Merged, an adapter costs nothing at each token; a copy of a small model costs little memory, and a few are kept. On a CPU the
+model runs as a graph (graph.py), which is several times as fast; whatever cannot, and any model on a GPU, runs in torch.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,11 +20,14 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from contracts.base_model import BaseLanguageModel
+from contracts.files import read_json
+from contracts.hardware import best_device
 from contracts.model_registry import ModelVersion
 from contracts.prompt import encode
+from inference_pipeline.engines.decoders import Decoder, TorchDecoder
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 KEPT = 2  # models in memory: two versions side by side
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -31,8 +36,8 @@ ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 class LocalEngine:
     """Chat models by version, loaded when first asked for; the least recently used one leaves first."""
 
-    def __init__(self, base: BaseLanguageModel) -> None:
-        self._base = base
+    def __init__(self, base: BaseLanguageModel, graphs: bool = True) -> None:
+        self._base, self._graphs = base, graphs and best_device() == "cpu"
         self._loaded: OrderedDict[str, LocalChatModel] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -48,22 +53,50 @@ class LocalEngine:
             return self._loaded[name]
 
     def _load(self, version: ModelVersion | None) -> LocalChatModel:
+        if version:
+            version.check(self._base)
         tokenizer = self._base.tokenizer()
-        if version is None:
-            return LocalChatModel(model=self._base.load().eval(), tokenizer=tokenizer, name="base")
-        version.check(self._base)
-        from peft import PeftModel
+        return LocalChatModel(
+            decoder=self._decoder(version, tokenizer),
+            tokenizer=tokenizer,
+            stops=_stop_tokens(self._base.folder, tokenizer),
+            name=version.name if version else "base",
+        )
 
-        # Merged in fp32: bf16 keeps 8 bits of a weight, and an adapter moves nearly half of them by less than the last bit.
-        adapted: PeftModel = PeftModel.from_pretrained(self._base.load(torch.float32), str(version.folder))
-        return LocalChatModel(model=adapted.merge_and_unload().eval(), tokenizer=tokenizer, name=version.name)
+    def _decoder(self, version: ModelVersion | None, tokenizer: PreTrainedTokenizerBase) -> Decoder:
+        from inference_pipeline.engines import graph
+
+        folder = graph.graph_of(self._base) if self._graphs else None
+        if version is None:
+            return graph.GraphDecoder(folder) if folder else TorchDecoder(self._base.load().eval())
+        model, weights = _merged(self._base, version.folder)
+        if folder:
+            decoder = graph.GraphDecoder(folder, weights)
+            if graph.faithful(decoder, model, tokenizer(graph.TEXT)["input_ids"]):
+                return decoder
+        return TorchDecoder(model)
+
+
+def _merged(base: BaseLanguageModel, adapter: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+    """The model with the adapter in its weights, and those weights that the adapter changed, by name.
+
+    Merged in fp32: bf16 keeps 8 bits of a weight, and an adapter moves nearly half of them by less than the last bit.
+    """
+    from peft import PeftModel
+
+    adapted: PeftModel = PeftModel.from_pretrained(base.load(torch.float32), str(adapter))
+    changed = [name for name, module in adapted.get_base_model().named_modules() if hasattr(module, "lora_A")]
+    model = adapted.merge_and_unload().eval()
+    return model, {f"{name}.weight": model.get_submodule(name).weight.detach() for name in changed}
 
 
 class LocalChatModel(BaseChatModel):
     """Sampling by temperature and nucleus, one token a step, so that closing the stream stops the computation."""
 
-    model: Any
+    decoder: Any
     tokenizer: Any
+    stops: frozenset[int]
+    """Tokens that end a turn."""
     top_p: float = 0.9
     loop: int = 6
     """No run of this many tokens is said twice: a small model falls into loops. A penalty on every repeated token would
@@ -71,7 +104,7 @@ class LocalChatModel(BaseChatModel):
 
     @property
     def _llm_type(self) -> str:
-        return "transformers"
+        return "local"
 
     def _generate(
         self,
@@ -111,25 +144,19 @@ class LocalChatModel(BaseChatModel):
         yield ChatGenerationChunk(message=AIMessageChunk(content=""))
 
     def _tokens(self, prompt: list[int], max_tokens: int, temperature: float, seed: int | None) -> Iterator[int]:
-        model: PreTrainedModel = self.model
-        random = torch.Generator(model.device)
+        random = torch.Generator()
         if seed is not None:
             random.manual_seed(seed)
         else:
             random.seed()
-        stops = _stop_tokens(model, self.tokenizer)
-        inputs = torch.tensor([prompt], device=model.device)
-        cache, said = None, list[int]()
+        session, said, fed = self.decoder.open(), list[int](), prompt
         for _ in range(max_tokens):
-            with torch.inference_mode():
-                output = model(input_ids=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
-                cache = output.past_key_values
-                token = self._choose(output.logits[0, -1].float(), said, temperature, random)
-            if token in stops:
+            token = self._choose(session.feed(fed).cpu(), said, temperature, random)
+            if token in self.stops:
                 return
             yield token
             said.append(token)
-            inputs = torch.tensor([[token]], device=model.device)
+            fed = [token]
 
     def _choose(self, logits: torch.Tensor, said: list[int], temperature: float, random: torch.Generator) -> int:
         tail = said[1 - self.loop :]
@@ -143,7 +170,8 @@ class LocalChatModel(BaseChatModel):
         return int(order[torch.multinomial(chances, 1, generator=random)])
 
 
-def _stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    configured = model.generation_config.eos_token_id if model.generation_config else None
+def _stop_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokenizer's own, and those that the model's makers set for generating."""
+    configured = (read_json(folder / "generation_config.json") or {}).get("eos_token_id")
     listed = configured if isinstance(configured, list) else [configured]
-    return {int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None}
+    return frozenset(int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None)

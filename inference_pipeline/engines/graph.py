@@ -1,0 +1,217 @@
+"""A language model as one OpenVINO graph that keeps its own keys and values, its large matrices in 8 bits.
+
+The base model is traced once and kept beside it. A version of a twin is the same graph with other weights, so it needs no
+file of its own: its merged weights are put into the graph as it is loaded. docs/decisions/0017 has the measurements.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from contracts.base_model import BaseLanguageModel
+from contracts.compiled import openvino, settings
+from contracts.files import read_json, write_json
+from inference_pipeline.engines.decoders import PIECE
+
+PROBE, SINGLY = 48, 16  # tokens fed at once, and then one by one, to compare a graph with its model
+MOST_LOST = 0.05  # KL(model || graph) as a share of what the model says, which is KL(model || uniform)
+DONE = "graph.json"  # written last
+PREFIX = "self.model."  # how tracing names what belongs to the model below
+TEXT = (
+    "I have kept this clock since my grandfather gave it to me. It is slow by four minutes a week, and I have never "
+    "minded. When rain comes the spring slackens, so I wind it on Sundays, after tea, and write the date inside the door."
+)
+HIDDEN = np.float32(-1e9)
+
+
+class GraphDecoder:
+    """The graph of `folder`, with `weights` by their name in the model in place of its own."""
+
+    def __init__(self, folder: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
+        core = openvino().Core()
+        graph = core.read_model(str(folder / "graph.xml"))
+        if absent := set(weights or {}) - _quantise(graph, weights or {}):
+            raise ValueError(f"the graph has no {sorted(absent)[0]}")
+        self._compiled = core.compile_model(graph, "CPU", settings(core))
+
+    def open(self) -> GraphSession:
+        return GraphSession(self._compiled.create_infer_request())
+
+
+class GraphSession:
+    def __init__(self, request: Any) -> None:
+        self._request, self._fed = request, 0
+
+    def feed(self, ids: Sequence[int]) -> torch.Tensor:
+        made = np.empty(0, dtype=np.float32)
+        for first in range(0, len(ids), PIECE):
+            made = self._step(ids[first : first + PIECE])
+        return torch.from_numpy(made.copy())  # the request's own memory is written over by the next step
+
+    def _step(self, ids: Sequence[int]) -> Any:
+        """Each token sees what was fed before and itself, and nothing after."""
+        new, known = len(ids), self._fed
+        self._fed += new
+        inputs = {
+            "input_ids": np.array([ids], dtype=np.int64),
+            "mask": np.triu(np.full((new, known + new), HIDDEN), k=known + 1)[None, None],
+            "position_ids": np.arange(known, known + new, dtype=np.int64)[None],
+            "beam_idx": np.zeros(1, dtype=np.int32),
+        }
+        return self._request.infer(inputs)[0][0, -1]
+
+
+def graph_of(base: BaseLanguageModel) -> Path | None:
+    """The folder of the base model's graph, traced at the first use; None for a model that cannot be traced."""
+    folder = base.compiled / f"openvino-{version('openvino')}"
+    if read_json(folder / DONE) is not None:
+        return folder
+    made = folder.with_name(f".{folder.name}-{os.getpid()}-{threading.get_ident()}")
+    try:
+        made.mkdir(parents=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tracing warns of every branch on a shape
+            model = base.load(torch.float32).eval()
+            openvino().save_model(_traced(model), made / "graph.xml", compress_to_fp16=True)
+        if not faithful(GraphDecoder(made), model, base.tokenizer()(TEXT)["input_ids"]):
+            return None
+        write_json(made / DONE, {"base_model": base.name})
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
+    except (RuntimeError, ValueError, TypeError, AttributeError, OSError):  # tracing, converting, a full disk
+        return folder if read_json(folder / DONE) is not None else None  # where another process was quicker
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return folder
+
+
+def faithful(decoder: GraphDecoder, model: Any, ids: Sequence[int]) -> bool:
+    """Whether the graph foretells what comes after the first PROBE ids, and after each of SINGLY more, as the model does."""
+    ids = list(ids)[: PROBE + SINGLY]
+    first = max(len(ids) - SINGLY, 1)
+    with torch.inference_mode():
+        own = model(input_ids=torch.tensor([ids], device=model.device)).logits[0, first - 1 :].float().cpu()
+    session = decoder.open()
+    made = torch.stack([session.feed(ids[:first]), *(session.feed([token]) for token in ids[first:])])
+    told, known = made.log_softmax(-1), own.log_softmax(-1)
+    divergence = (known.exp() * (known - told)).sum(-1).mean()
+    says = (known.exp() * known).sum(-1).mean() + math.log(known.shape[-1])  # KL(model || uniform)
+    return bool(divergence <= MOST_LOST * says)  # and so not where it is no number
+
+
+class _Step(torch.nn.Module):
+    """One step as a function of tensors alone: the cache goes in and comes out, layer by layer, keys before values."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, input_ids: torch.Tensor, mask: torch.Tensor, position_ids: torch.Tensor, *past: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        from transformers.cache_utils import DynamicCache, DynamicLayer
+
+        cache = DynamicCache()
+        for keys, values in zip(past[::2], past[1::2], strict=True):
+            layer = DynamicLayer()
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values = keys, values
+            cache.layers.append(layer)
+        made = self.model(
+            input_ids=input_ids,
+            attention_mask=mask,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return made.logits, *(part for layer in made.past_key_values.layers for part in (layer.keys, layer.values))
+
+
+def _traced(model: Any) -> Any:
+    """The graph of `_Step`, in which the cache has become the graph's own state."""
+    shape = model.config
+    heads = shape.num_key_value_heads
+    size = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
+    count = 2 * shape.num_hidden_layers
+    past = [torch.randn(1, heads, 4, size) for _ in range(count)]
+    ids, places = torch.ones(1, 3, dtype=torch.long), torch.arange(4, 7)[None]
+    ov = openvino()
+    graph = ov.convert_model(_Step(model), example_input=(ids, torch.zeros(1, 1, 3, 7), places, *past))
+    names = ["input_ids", "mask", "position_ids", *(f"past.{place}" for place in range(count))]
+    shapes = [[-1, -1], [-1, 1, -1, -1], [-1, -1], *[[-1, heads, -1, size]] * count]
+    for port, name in zip(graph.inputs, names, strict=True):
+        port.get_tensor().set_names({name})
+    for port, name in zip(graph.outputs[1:], names[3:], strict=True):
+        port.get_tensor().set_names({name.replace("past", "present")})
+    graph.reshape({port: ov.PartialShape(sizes) for port, sizes in zip(graph.inputs, shapes, strict=True)})
+    _own_state(graph, count)
+    return graph
+
+
+def _own_state(graph: Any, count: int) -> None:
+    """In the shape that the CPU plugin fuses with attention: chosen by `beam_idx`, empty at first."""
+    openvino()
+    from openvino import opset13 as op
+    from openvino._offline_transformations import apply_make_stateful_transformation
+
+    beam = op.parameter([-1], np.int32, name="beam_idx")
+    beam.output(0).get_tensor().add_names({"beam_idx"})
+    graph.add_parameters([beam])
+    for port in graph.inputs[3 : 3 + count]:
+        readers = port.get_node().output(0).get_target_inputs()
+        chosen = op.gather(port.get_node(), beam, op.constant(np.int64(0)))
+        for reader in readers:
+            reader.replace_source_output(chosen.output(0))
+    graph.validate_nodes_and_infer_types()
+    apply_make_stateful_transformation(graph, {f"past.{place}": f"present.{place}" for place in range(count)})
+    batch = op.gather(op.shape_of(graph.input("input_ids").get_node()), op.constant([0]), op.constant(0))
+    for node in graph.get_ops():
+        if node.get_type_name() == "ReadValue":
+            sizes = node.get_output_partial_shape(0)
+            parts = [batch, *(op.constant(np.array([n])) for n in (sizes[1].get_length(), 0, sizes[3].get_length()))]
+            node.set_arguments([op.broadcast(op.constant(np.float32(0)), op.concat(parts, axis=0))])
+    graph.validate_nodes_and_infer_types()
+
+
+def _quantise(graph: Any, weights: Mapping[str, torch.Tensor]) -> set[str]:
+    """Every matrix to 8 bits, a scale for each of its rows; returns the names of those that `weights` replaced.
+
+    What a token costs is reading the matrices from memory, so half the bytes are twice the speed.
+    """
+    from openvino import opset13 as op
+
+    replaced = set()
+    for node in graph.get_ordered_ops():
+        constant = _matrix(node)
+        if constant is None:
+            continue
+        name = constant.get_friendly_name().removesuffix("_compressed").removeprefix(PREFIX)
+        if name in weights:
+            replaced.add(name)
+        matrix = weights[name].float().numpy() if name in weights else constant.get_data().astype(np.float32)
+        scale = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), 1e-9) / 127
+        small = op.convert(op.constant(np.rint(matrix / scale).astype(np.int8)), "f32")
+        node.input(1).replace_source_output(op.multiply(small, op.constant(scale)).output(0))
+    return replaced
+
+
+def _matrix(node: Any) -> Any:
+    """The constant that a product multiplies with, rows being outputs; None for any other node."""
+    if node.get_type_name() != "MatMul" or not node.get_attributes()["transpose_b"]:
+        return None
+    source = node.input_value(1).get_node()
+    if source.get_type_name() == "Convert":
+        source = source.input_value(0).get_node()
+    return source if source.get_type_name() == "Constant" and len(source.shape) == 2 else None
