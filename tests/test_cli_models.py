@@ -254,7 +254,10 @@ def test_a_successor_without_forgotten_posts_replaces_the_champion(stocked: Path
     first = twin(*train, "--json").json
     assert (first["model"], first["promoted"]) == ("Ada@v1", True)
     report = stocked / "reports" / "Ada@v1.html"
-    assert "Ada@v1: what it proved" in report.read_text(encoding="utf-8")
+    page = report.read_text(encoding="utf-8")
+    assert "Ada@v1: what it proved" in page
+    assert "25 of 700 words, 2024-01-01 to 2024-01-25" in page  # of the data card
+    assert {"README.md", "evaluation.json", "adapter_model.safetensors"} <= set(first["files"])
     forgotten = first["posts"]["train"][0]
     assert twin("forget", "--author", "Ada", "--post", forgotten, "--yes").code == 0
     assert not report.exists()
