@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from safetensors import SafetensorError
+
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import ModelError, UsageError
 from contracts.files import write_atomic
@@ -67,7 +69,7 @@ def export(
         checks = _write(version, base, format, staging, progress)
         write_atomic(staging / "README.md", readme(version, base, format, checks))
         staging.replace(target.absolute())
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # what a full disk is to safetensors
         raise ModelError(
             f"the export cannot be written: {error}", f"make room in {target.absolute().parent}"
         ) from error

@@ -109,7 +109,10 @@ def by_llama_cpp(
     params.warmup = False
     params.verbosity = -1
     params.cpuparams.n_threads = torch.get_num_threads()
-    server = xllamacpp.Server(params)
+    try:
+        server = xllamacpp.Server(params)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"llama.cpp cannot load the exported file: {error}", "export it as `merged`") from error
 
     def ask(what: str, **asked: Any) -> Any:
         return httpx.post(f"{server.listening_address}/{what}", json=asked, timeout=600).raise_for_status().json()
