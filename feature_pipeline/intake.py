@@ -236,12 +236,11 @@ class Intake:
     def _delete_missing(self, place: Place, allow_delete: bool) -> None:
         gone = self.store.sightings.miss(place, self.not_found, MISSES)
         missing = self.store.sightings.missing(place)
-        known, met = self.store.sightings.count(place)
-        if missing and 2 * met < known and not allow_delete:
-            self.report.withheld += len(missing)
+        lost = [*gone, *missing]
+        if 2 * len(lost) > self.store.sightings.count(place) and not allow_delete:
+            self.report.withheld += len(lost)
         else:
-            gone += missing
-        self.report.deleted += self.store.drop(self.author, place.address, gone, "deleted")
+            self.report.deleted += self.store.drop(self.author, place.address, lost, "deleted")
 
 
 def _fresh(raws: dict[Key, RawPost], known: dict[Key, Sighting]) -> dict[Key, str]:

@@ -69,6 +69,19 @@ def test_a_page_that_is_gone_is_deleted_and_one_not_found_only_the_second_time(s
     assert titles(store) == {"Post three"}
 
 
+def test_a_site_that_does_not_find_most_of_its_posts_deletes_none_unless_told_to(
+    store: FeatureStore, blog: Blog
+) -> None:
+    ingest(store, blog)
+    for path in ("/one", "/two"):
+        blog[path] = Reply("no such page", 404)
+    for _ in range(3):
+        assert ingest(store, blog).deleted == 0
+    assert len(titles(store)) == 3
+    assert pipeline.run([blog.url], "Ada", store, allow_delete=True).deleted == 2
+    assert titles(store) == {"Post three"}
+
+
 def test_a_page_not_found_in_between_is_kept(store: FeatureStore, blog: Blog) -> None:
     ingest(store, blog)
     page = blog.replies["/two"]

@@ -153,12 +153,10 @@ class Sightings:
                     ]
                     db.execute(sql.update(t.sightings).where(*this).values(raw_hash=""))
 
-    def count(self, place: Place) -> tuple[int, int]:
-        """How many are known, and how many of them were met in this run."""
-        met = sql.func.sum(sql.case((t.sightings.c.run == place.run, 1), else_=0))
+    def count(self, place: Place) -> int:
+        """How many are known."""
         with self._database.begin() as db:
-            row = db.execute(sql.select(sql.func.count(), met).where(*_here(place))).one()
-        return row[0], row[1] or 0
+            return db.scalar(sql.select(sql.func.count()).select_from(t.sightings).where(*_here(place))) or 0
 
     def missing(self, place: Place) -> list[Key]:
         """Known, and not met in this run."""

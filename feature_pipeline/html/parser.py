@@ -173,7 +173,7 @@ def _serve() -> None:
         try:
             answer = {"answer": tasks[task](*arguments)}
         except Exception as error:  # whatever a parser trips over costs one page, not the run
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = {"error": str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(answer, default=str) + "\n")
         sys.stdout.flush()
 
