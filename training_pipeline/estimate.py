@@ -10,7 +10,7 @@ from contracts.records import Record
 from training_pipeline.data import Encoded
 from training_pipeline.recipe import Recipe
 
-WARM_S = 4.0  # a first step that takes longer is not repeated warm: it is the measurement
+LONGEST_S = 6.0  # a step that would take longer is measured on a part of its batch
 FORWARD = 1 / 3  # of a step's products: the backward pass takes twice as many as the forward pass
 
 
@@ -21,13 +21,16 @@ class Estimate(Record):
     peak_memory_mib: int
     tokens_per_second: float
     measured_on: int
-    """Tokens of the steps that it is measured by."""
+    """Tokens of the step that it is measured by."""
 
 
 def measure(
     base: BaseLanguageModel, train: Sequence[Encoded], validation: Sequence[Encoded], recipe: Recipe
 ) -> Estimate:
-    """One forward and backward pass of the batch that takes most memory, and a second one where the first was quick."""
+    """A forward and a backward pass of the batch that takes most memory, or of as much of it as a few seconds allow.
+
+    The shortest example goes first, to warm up and to tell how much that is. Memory grows with the tokens of a batch.
+    """
     import torch
 
     from training_pipeline.load import load
@@ -38,11 +41,10 @@ def measure(
     if recipe.recompute:
         model.gradient_checkpointing_enable()
         model.enable_input_require_grads()
-    longest = sorted(train, key=lambda example: -len(example.ids))[: recipe.batch]
-    batch = pack([{"input_ids": e.ids, "labels": e.labels} for e in longest])
-    moved = {name: tensor.to(model.device) for name, tensor in batch.items()}
 
-    def step() -> float:
+    def step(examples: Sequence[Encoded]) -> float:
+        batch = pack([{"input_ids": e.ids, "labels": e.labels} for e in examples])
+        moved = {name: tensor.to(model.device) for name, tensor in batch.items()}
         began = time.perf_counter()
         with torch.autocast(model.device.type, torch.bfloat16, enabled=model.dtype == torch.bfloat16):
             loss = summed_loss(model, moved)
@@ -51,18 +53,26 @@ def measure(
         model.zero_grad()
         return time.perf_counter() - began
 
-    seconds, tokens = step(), sum(len(example.ids) for example in longest)
-    taken = [seconds] if seconds > WARM_S else [step()]
-    speed = tokens / taken[-1]
+    *longest, shortest = sorted(train, key=lambda example: -len(example.ids))
+    batch = longest[: recipe.batch] or [shortest]
+    seconds = step([shortest])
+    before = peak_memory_mib()
+    affordable = LONGEST_S / seconds * _tokens([shortest])
+    part = [e for place, e in enumerate(batch) if _tokens(batch[: place + 1]) <= affordable] or [shortest]
+    speed = _tokens(part) / step(part)
+    grown = peak_memory_mib() - before
     return Estimate(
         minutes=round(_work(train, validation, recipe) / speed / 60, 1),
-        peak_memory_mib=peak_memory_mib(),
+        peak_memory_mib=before + round(grown * _tokens(batch) / _tokens(part)),
         tokens_per_second=round(speed, 1),
-        measured_on=tokens,
+        measured_on=_tokens(part),
     )
+
+
+def _tokens(examples: Sequence[Encoded]) -> int:
+    return sum(len(example.ids) for example in examples)
 
 
 def _work(train: Sequence[Encoded], validation: Sequence[Encoded], recipe: Recipe) -> float:
     """Tokens, as if all were trained on: a validation, of which one is made before the first step, goes forward alone."""
-    checked = (recipe.validate_times + 1) * sum(len(example.ids) for example in validation)
-    return recipe.epochs * sum(len(example.ids) for example in train) + FORWARD * checked
+    return recipe.epochs * _tokens(train) + FORWARD * (recipe.validate_times + 1) * _tokens(validation)
