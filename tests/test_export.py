@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import re
+import resource
+import signal
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +255,30 @@ def test_only_a_whole_version_on_its_own_base_model_is_exported_and_nothing_is_o
     with pytest.raises(ModelError, match="the export cannot be written"):
         export(twin.version, twin.base, "peft", tmp_path / "mine" / "notes.txt" / "out")
     assert not (tmp_path / "out").exists()
+
+
+def _with_little_room(twin: Twin, format_: Format, target: Path, said: Connection) -> None:
+    """No file may grow beyond 5 kB, as on a disk that is nearly full."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+    try:
+        with one_thread():
+            export(twin.version, twin.base, format_, target)
+    except ModelError as error:
+        said.send(error.message)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_full_disk_is_told_and_nothing_half_made_is_left(twin: Twin, tmp_path: Path, format_: Format) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    told, said = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_with_little_room, args=(twin, format_, tmp_path / "out", said))
+    process.start()
+    said.close()
+    assert told.poll(120)
+    assert told.recv().startswith("the export cannot be written: ")
+    process.join(10)
+    assert list(tmp_path.iterdir()) == []
 
 
 def filled(template: str, system: str, turns: list[tuple[str, str]]) -> str:
