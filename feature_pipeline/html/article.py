@@ -6,7 +6,6 @@ loses headings, tables, lines of code and words beside formulas, and these stand
 
 from __future__ import annotations
 
-import copy
 import re
 from dataclasses import dataclass, field
 
@@ -146,8 +145,8 @@ def _seed(root: HtmlElement, size: int) -> HtmlElement | None:
 
     found = None
     for fast in (True, False):
-        answer = bare_extraction(
-            copy.deepcopy(root), output_format="txt", include_comments=False, include_formatting=False, fast=fast
+        answer = bare_extraction(  # it works on a copy of the tree
+            root, output_format="txt", include_comments=False, include_formatting=False, fast=fast
         )
         found = getattr(answer, "body", None) if answer is not None else found
         if found is not None and len(letters("".join(found.itertext()))) >= min(FEW, SMALL_PART * size):

@@ -69,7 +69,7 @@ class LocalEngine:
         folder = graph.graph_of(self._base) if self._graphs else None
         if version is None:
             return graph.GraphDecoder(folder) if folder else TorchDecoder(self._base.load().eval())
-        model, weights = _merged(self._base, version.folder)
+        model, weights = merged(self._base, version.folder)
         if folder:
             decoder = graph.GraphDecoder(folder, weights)
             if graph.faithful(decoder, model, tokenizer(graph.TEXT)["input_ids"]):
@@ -77,7 +77,7 @@ class LocalEngine:
         return TorchDecoder(model)
 
 
-def _merged(base: BaseLanguageModel, adapter: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+def merged(base: BaseLanguageModel, adapter: Path) -> tuple[Any, dict[str, torch.Tensor]]:
     """The model with the adapter in its weights, and those weights that the adapter changed, by name.
 
     Merged in fp32: bf16 keeps 8 bits of a weight, and an adapter moves nearly half of them by less than the last bit.

@@ -1,0 +1,145 @@
+"""Generation against transformers.generate as it comes:  python -m benchmarks.generation_speed ../shared/data [PROMPTS]
+
+A prompt of 1,500 tokens built from a real blog's passages as serving builds it, and 200 tokens of answer, greedy, an adapter
+applied: five times, interleaved. Then faithfulness on 50 prompts: the reference, transformers with PEFT, writes an answer,
+and both are asked for each next token of it. The adapter's weights are drawn.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+
+from contracts import hardware
+from contracts.base_model import DEFAULT, BaseLanguageModel
+from contracts.prompt import encode, messages
+from contracts.records import Passage, Post
+from feature_pipeline import pipeline
+from feature_pipeline.chunk import chunk
+from feature_pipeline.report import Report
+from inference_pipeline.engines.decoders import Decoder
+from inference_pipeline.engines.graph import GraphDecoder, graph_of
+from inference_pipeline.engines.local import merged
+
+TIMES, TOKENS_IN, TOKENS_OUT = 5, 1500, 200
+ANSWER = 50  # tokens of each answer that is compared
+DRAWN = 0.005  # standard deviation of the adapter's B
+
+
+def main(data: Path, prompts: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        base = BaseLanguageModel(DEFAULT, Path(folder))
+        adapter = _adapter(base, Path(folder) / "adapter")
+        reference: Any = PeftModel.from_pretrained(base.load(), str(adapter)).eval()
+        traced = time.perf_counter()
+        graph = graph_of(base)
+        assert graph, "the default model has not become a graph"
+        print(f"traced once in {time.perf_counter() - traced:.1f} s", flush=True)
+        loaded = time.perf_counter()
+        decoder = GraphDecoder(graph, merged(base, adapter)[1])
+        print(f"a version loaded in {time.perf_counter() - loaded:.1f} s", flush=True)
+        made = _prompts(data, base, prompts)
+        _speed(reference, decoder, next(prompt[:TOKENS_IN] for prompt in made if len(prompt) >= TOKENS_IN))
+        _faithfulness(reference, decoder, made)
+    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+
+
+def _speed(reference: Any, decoder: Decoder, prompt: list[int]) -> None:
+    took: dict[str, list[float]] = {"transformers": [], "ours": [], "ours, first token": []}
+    _ours(decoder, prompt, 2)
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        _generate(reference, prompt, TOKENS_OUT)
+        took["transformers"].append(time.perf_counter() - began)
+        first, total = _ours(decoder, prompt, TOKENS_OUT)
+        took["ours"].append(total)
+        took["ours, first token"].append(first)
+    print(f"{len(prompt)} tokens in, {TOKENS_OUT} out")
+    for name, seconds in took.items():
+        print(f"  {name}: median {median(seconds):.2f} s {[round(s, 2) for s in seconds]}")
+    rates = [(TOKENS_OUT - 1) / (a - b) for a, b in zip(took["ours"], took["ours, first token"], strict=True)]
+    print(f"  ours: {median(rates):.1f} tokens/s after the first")
+    ratios = sorted(a / b for a, b in zip(took["transformers"], took["ours"], strict=True))
+    print(f"  ratio {median(ratios):.2f} [{ratios[0]:.2f}, {ratios[-1]:.2f}]", flush=True)
+
+
+def _ours(decoder: Decoder, prompt: list[int], tokens: int) -> tuple[float, float]:
+    """Seconds to the first token and to the last."""
+    began = time.perf_counter()
+    session = decoder.open()
+    token = int(session.feed(prompt).argmax())
+    first = time.perf_counter() - began
+    for _ in range(tokens - 1):
+        token = int(session.feed([token]).argmax())
+    return first, time.perf_counter() - began
+
+
+def _generate(model: Any, prompt: list[int], tokens: int) -> list[int]:
+    ids = torch.tensor([prompt], device=model.device)
+    with torch.inference_mode():
+        made = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=tokens,
+            min_new_tokens=tokens,
+            do_sample=False,
+        )
+    return [int(token) for token in made[0, len(prompt) :]]
+
+
+def _faithfulness(reference: Any, decoder: Decoder, prompts: list[list[int]]) -> None:
+    agree, own, ours = [], [], []
+    for prompt in prompts:
+        answer = _generate(reference, prompt, ANSWER)
+        with torch.inference_mode():
+            logits = reference(input_ids=torch.tensor([[*prompt, *answer]], device=reference.device)).logits
+        known = logits[0, len(prompt) - 1 : -1].float().cpu().log_softmax(-1)
+        session = decoder.open()
+        told = torch.stack([session.feed(prompt), *(session.feed([token]) for token in answer[:-1])]).log_softmax(-1)
+        agree += (known.argmax(-1) == told.argmax(-1)).tolist()
+        places = torch.tensor(answer)[:, None]
+        own += (-known.gather(1, places)).flatten().tolist()
+        ours += (-told.gather(1, places)).flatten().tolist()
+    n = len(agree)
+    print(f"{len(prompts)} prompts, {n} tokens: the same next token {sum(agree) / n:.4f}")
+    print(f"  mean NLL {sum(own) / n:.4f} in transformers, {sum(ours) / n:.4f} in ours")
+
+
+def _prompts(data: Path, base: BaseLanguageModel, number: int) -> list[list[int]]:
+    read = pipeline.collect([str(data / "blogs" / "skeeto" / "_posts")], "skeeto", Report(""))
+    posts = [post for post in read if isinstance(post, Post)]
+    tokenizer, rng, made = base.tokenizer(), random.Random(0), []
+    for post in rng.sample(posts, number):
+        passages = [passage for each in [post, *rng.sample(posts, 3)] for passage in _passages(each)[:2]]
+        made.append(encode(tokenizer, messages("skeeto", f"What do you think about {post.title}?", passages)))
+    return made
+
+
+def _passages(post: Post) -> list[Passage]:
+    facts = {"post_id": post.id, "source_id": post.source_id, "title": post.title, "url": post.url, "date": post.date}
+    return [
+        Passage(text=post.text[piece.start : piece.end], start=piece.start, end=piece.end, score=1, **facts)
+        for piece in chunk(post)
+    ]
+
+
+def _adapter(base: BaseLanguageModel, folder: Path) -> Path:
+    torch.manual_seed(0)
+    model = get_peft_model(base.load(torch.float32), LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"))
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=DRAWN)
+    model.save_pretrained(str(folder))
+    return folder
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 50)
