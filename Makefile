@@ -41,6 +41,7 @@ bench: $(VENV)/.installed  ## ours against what one would otherwise write, on th
 	$(BIN)/python -m pip install -q --no-deps langchain-huggingface==1.2.3 langchain-qdrant==1.1.0
 	$(BIN)/python -m benchmarks.embedding_speed $(DATA)
 	$(BIN)/python -m benchmarks.ingest_speed $(DATA)
+	$(BIN)/python -m benchmarks.training_speed $(DATA)
 	$(BIN)/python -m benchmarks.extraction $(DATA)
 
 clean:
