@@ -88,15 +88,10 @@ def run(
         preferred = prefer(corpus, base, recipe, folder, progress) if preference and not done else None
         if not is_first():
             return None
-        learned |= {"without_forgotten": forgotten} if forgotten else {}
         version = done  # where it was stopped after it was registered, before it could be promoted
         if not version:
-            adapter, proof = folder / "adapter", measure(corpus, store, base, recipe, folder / "adapter", progress)
-            if preferred:
-                second = measure(corpus, store, base, recipe, preferred, progress)
-                reasons = _worse(second, proof, recipe, champion)
-                learned["preference"] = {**read_json(folder / "preference.json"), "not_kept": reasons}
-                adapter, proof = (adapter, proof) if reasons else (preferred, second)
+            adapter, proof, kept = prove(corpus, store, base, recipe, folder, preferred, champion, progress)
+            learned |= kept | ({"without_forgotten": forgotten} if forgotten else {})
             card = _card(corpus, base, recipe, run_id, learned, proof, champion)
             version = _register(registry, card, proof, adapter, base)
         promoted = _decide(version, store, registry)
@@ -111,14 +106,6 @@ def _with_preference(recipe: Recipe) -> Recipe:
     if recipe.preference is None:
         raise UsageError(f"the recipe {recipe.name} has no section [preference]", "add one: see recipes/standard.toml")
     return recipe
-
-
-def _worse(second: Evaluation, first: Evaluation, recipe: Recipe, champion: ModelVersion | None) -> list[str]:
-    """Why the preference step is not kept: it has to pass the gate, and to be no worse than the adapter without it."""
-    from training_pipeline.evaluate import gate
-
-    before = [first.figures, *([champion.card.evaluation] if champion else [])]
-    return sorted({reason for figures in before for reason in gate(second.figures, recipe, figures)})
 
 
 def _register(
@@ -252,6 +239,35 @@ def prefer(corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, folder:
     from training_pipeline import preference
 
     return preference.improve(base, folder / "adapter", corpus, recipe, folder, progress)
+
+
+def prove(
+    corpus: data.Corpus,
+    store: FeatureStore,
+    base: BaseLanguageModel,
+    recipe: Recipe,
+    folder: Path,
+    preferred: Path | None,
+    champion: ModelVersion | None,
+    progress: Progress,
+) -> tuple[Path, Evaluation, dict[str, Any]]:
+    """The adapter that is to be registered, what it proved, and what became of the preference step, if there was one."""
+    adapter = folder / "adapter"
+    proof = measure(corpus, store, base, recipe, adapter, progress)
+    if preferred is None:
+        return adapter, proof, {}
+    second = measure(corpus, store, base, recipe, preferred, progress)
+    reasons = _worse(second, proof, recipe, champion)
+    told = {"preference": {**read_json(folder / "preference.json"), "not_kept": reasons}}
+    return (adapter, proof, told) if reasons else (preferred, second, told)
+
+
+def _worse(second: Evaluation, first: Evaluation, recipe: Recipe, champion: ModelVersion | None) -> list[str]:
+    """Why the preference step is not kept: it has to pass the gate, and to be no worse than the adapter without it."""
+    from training_pipeline.evaluate import gate
+
+    before = [first.figures, *([champion.card.evaluation] if champion else [])]
+    return sorted({reason for figures in before for reason in gate(second.figures, recipe, figures)})
 
 
 def measure(

@@ -37,7 +37,13 @@ def data_card(card: DataCard, as_json: bool) -> None:
 def outcome(outcome: Outcome, as_json: bool) -> None:
     version, card = outcome.version, outcome.version.card
     if as_json:
-        out({"model": version.name, "promoted": outcome.promoted, "new": outcome.new, **_card(version)})
+        became = {
+            "promoted": outcome.promoted,
+            "new": outcome.new,
+            "replaced": outcome.replaced,
+            "report": outcome.report,
+        }
+        out({"model": version.name, **became, **_card(version)})
         return
     if not outcome.new:
         print(f"{version.name} is already trained on exactly this; nothing to do")
