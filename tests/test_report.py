@@ -16,6 +16,7 @@ from contracts.records import Figure, Mark, Post
 from tests.fakes import WORDS, adapter, card, fill, post, voice
 from training_pipeline import report
 from training_pipeline.evaluation import CONDITIONS, Copied, Evaluation, Written
+from training_pipeline.glossary import value
 from training_pipeline.plots import Curve, Row, curves, scale, strips
 
 HOSTILE = "<script>hacked=1</script><img src=http://evil.example/a.png onerror=x()> {{ 7*7 }} &amp; 'q' \"q\""
@@ -232,6 +233,21 @@ def test_an_authors_reports_are_deleted_and_nobody_elses(tmp_path: Path, store: 
 )
 def test_the_headline_says_no_more_than_the_interval(gap: Figure, says: str) -> None:
     assert report.headline({"gap_closed": gap}).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "shown"),
+    [
+        ("delta_nll", 0.0578, "0.0578"),
+        ("delta_nll", -0.00001, "0"),
+        ("delta_nll", -12.5, "−12.5"),
+        ("longest_copy_words", 10.0, "10"),
+        ("gap_closed", 1.0, "100 %"),
+        ("copy_excess", -0.125, "−12.5 %"),
+    ],
+)
+def test_numbers_are_written_as_people_write_them(name: str, number: float, shown: str) -> None:
+    assert value(name, number) == shown
 
 
 @pytest.mark.parametrize(

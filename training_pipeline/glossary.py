@@ -81,9 +81,10 @@ def meaning(name: str) -> Meaning:
 
 def value(name: str, number: float) -> str:
     """A number of that figure as people write it: `62 %`, `0.0578`, `4`."""
-    if meaning(name).percent:
-        return f"{100 * number:.3g} %".replace("-", "−")
-    return f"{number:.3g}".replace("-", "−")
+    percent = meaning(name).percent
+    shown = f"{100 * number:.1f}" if percent else f"{number:.4f}"
+    plain = shown.rstrip("0").rstrip(".").replace("-", "−")
+    return ("0" if plain == "−0" else plain) + " %" * percent
 
 
 def said(name: str, figure: Figure) -> str:
