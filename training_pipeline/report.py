@@ -113,7 +113,7 @@ def _rows(figures: Mapping[str, Figure]) -> Iterator[dict[str, Any]]:
         yield {
             "label": words.label[:1].upper() + words.label[1:],
             "says": words.says,
-            "said": said(name, figure),
+            "said": said(name, figure).replace("n = ", "n\u00a0=\u00a0"),  # not broken over two lines
             "note": figure.note if measured else "",
             "measured": measured,
         }
