@@ -51,8 +51,8 @@ def test_it_tells_authors_apart_when_their_topics_are_masked() -> None:
     written = {name: [article(name, n) for n in range(30)] for name in HABITS}
     mask = texts.masking(texts.frequent(written, 30))
     pools = {name: texts.pooled(map(mask, made)) for name, made in written.items()}
-    assert "lathe" in written["Ada"][0] + written["Ada"][1]
-    assert "lathe" in " ".join(pools["Ada"])  # all of them write of it: a word of no topic
+    assert "polished" in " ".join(written["Ada"])
+    assert "polished" not in " ".join(pools["Ada"])
     verifier = Verifier(pools.pop("Ada"), pools)
     mine = verifier.scores([mask(article("Ada", n)) for n in range(100, 110)])
     theirs = verifier.scores([mask(article("Cy", n)) for n in range(100, 110)])
@@ -111,9 +111,9 @@ def test_five_hundred_posts_and_fifty_authors_take_seconds() -> None:
     references = {f"{n}": texts.pooled(article(names[1 + n % 3], 50 * n + k) for k in range(10)) for n in range(50)}
     mine = texts.pooled(article("Ada", n) for n in range(400))
     judged = [article("Ada", n) for n in range(400, 500)]
-    began = time.perf_counter()
+    began = time.process_time()
     verifier = Verifier(mine, references)
     verifier.scores(judged)
     for name, written in references.items():
         verifier.scores(written[:2], by=name)
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20

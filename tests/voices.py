@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import random
 
-THINGS = "the spring|a brass screw|the lathe|my bench|the valve|an oil can|the clock|a bent file|the kettle".split("|")
+NOUNS = (
+    "spring screw lathe bench valve can clock file kettle hinge lamp wheel rope drill chair oven saw pump gate".split()
+)
+KINDS = (
+    "old brass broken heavy cheap blue Dutch second smaller wooden rusty good borrowed spare loud worn steel narrow new "
+    "long bent greasy square yellow silent mended other lost crooked polished"
+).split()
 DEEDS = "broke|held|turned|rusted|came loose|sang|was late|would not move|fell|ran well".split("|")
 HABITS: dict[str, list[str]] = {
     "Ada": [
-        "Well, {a} {d}, and so I thought that {b} had to be looked at; it was.",
-        "I must say that {a} {d} - which, to be fair, is what I had hoped for.",
-        "Perhaps {b} {e}? Perhaps not; I would not bet on it.",
-        "And then, of course, {a} {d}, which is to say that {b} {e}.",
+        "Well, {a} {d}, and so {b} had to be seen.",
+        "I must say that {a} {d} - which, for once, {b} {e} too.",
+        "Perhaps {b} {e}? I would not bet on {a}.",
+        "And then, {a} {d}, so to say; {b} {e}.",
     ],
     "Bea": [
         "{A} {d}. {B} {e}. No surprise there!",
@@ -39,7 +45,7 @@ def article(author: str, number: int, sentences: int = 16) -> str:
     random_ = random.Random(f"{author}{number}")
     made = []
     for _ in range(sentences):
-        a, b = random_.sample(THINGS, 2)
+        a, b = (f"the {random_.choice(KINDS)} {random_.choice(NOUNS)}" for _ in range(2))
         d, e = random_.sample(DEEDS, 2)
         made.append(random_.choice(HABITS[author]).format(a=a, b=b, d=d, e=e, A=a.capitalize(), B=b.capitalize()))
     return " ".join(made)

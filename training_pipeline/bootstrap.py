@@ -29,7 +29,8 @@ def figure(samples: Sequence[ArrayLike], statistic: Statistic, unit: str = "", f
         return few
     random = np.random.default_rng(0)
     value = float(statistic([_flat(array.mean(axis=(0, 1))[None]) for array in arrays])[0])
-    return interval(value, statistic([_flat(_means(array, random)) for array in arrays]), len(arrays[0]), unit)
+    count = RESAMPLES if all(array.shape[1] == 1 for array in arrays) else NESTED_RESAMPLES
+    return interval(value, statistic([_flat(_means(array, count, random)) for array in arrays]), len(arrays[0]), unit)
 
 
 def interval(value: float, drawn: Sample, n: int, unit: str = "") -> Figure:
@@ -67,14 +68,14 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Comparison | None:
     )
 
 
-def _means(array: Sample, random: np.random.Generator) -> Sample:
+def _means(array: Sample, count: int, random: np.random.Generator) -> Sample:
     """Means of resampled posts, and of resampled seeds within each; shape (resamples, values)."""
     posts, seeds, _ = array.shape
     if seeds == 1:
-        drawn: Sample = array[random.integers(0, posts, (RESAMPLES, posts)), 0].mean(axis=1)
+        drawn: Sample = array[random.integers(0, posts, (count, posts)), 0].mean(axis=1)
         return drawn
-    post = random.integers(0, posts, (NESTED_RESAMPLES, posts, 1))
-    seed = random.integers(0, seeds, (NESTED_RESAMPLES, posts, seeds))
+    post = random.integers(0, posts, (count, posts, 1))
+    seed = random.integers(0, seeds, (count, posts, seeds))
     nested: Sample = array[post, seed].mean(axis=(1, 2))
     return nested
 

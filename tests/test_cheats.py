@@ -1,0 +1,134 @@
+"""Cheats, planted where an adapter's texts would be. A score that one of them passes is a defect."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from contracts.base_model import DEFAULT, BaseLanguageModel
+from contracts.records import Figure
+from tests.fakes import recipe
+from tests.invented import corpus
+from tests.voices import HABITS, article, salad
+from training_pipeline import judge
+from training_pipeline.evaluation import Written
+from training_pipeline.scoring import Outputs
+from training_pipeline.verify import Verifier
+
+FOUND = corpus()
+ASKED = FOUND.examples["test"]
+SHORT = 1_000  # characters, which are the tiny model's tokens: over 150 words
+
+
+class WordPairs:
+    """A small language model: which word follows which, over all invented authors."""
+
+    def __init__(self) -> None:
+        words = [" ".join(article(name, n) for n in range(300, 400)).split() for name in HABITS]
+        self._pairs = Counter(pair for written in words for pair in pairwise(written))
+        self._words = Counter(word for written in words for word in written)
+
+    def nats_per_byte(self, texts: Sequence[str]) -> list[float]:
+        return [self._nats(text.split()) / len(text) for text in texts]
+
+    def _nats(self, words: Sequence[str]) -> float:
+        size = len(self._words)
+        return sum(-math.log((self._pairs[a, b] + 0.1) / (self._words[a] + 0.1 * size)) for a, b in pairwise(words))
+
+
+MODEL = WordPairs()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> PreTrainedTokenizerBase:
+    made: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(tiny_model)
+    return made
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Verifier:
+    test = frozenset(example.post_id for example in ASKED)
+    found, verifier = judge.figures(judge.Sides.of(list(FOUND.posts.values()), "Ada", FOUND.train_ids, test))
+    assert found["verification_auc"].value == 1.0
+    assert found["verification_auc_masked"].value == 1.0
+    assert verifier is not None
+    return verifier
+
+
+def measured(texts: Sequence[str], verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> dict[str, Figure]:
+    """The figures of an adapter that wrote these."""
+    written = [
+        Written(condition="adapter", post_id=e.post_id, seed=0, instruction=e.instruction, text=text[:SHORT])
+        for e, text in zip(ASKED, texts, strict=True)
+    ]
+    chosen = recipe(conditions=["adapter"], generation_tokens=SHORT)
+    outputs = Outputs(FOUND, ASKED, written, chosen, MODEL.nats_per_byte, tokenizer)
+    return {**outputs.verified(verifier, ""), **outputs.copied(), **outputs.guarded(None)}
+
+
+def value(figures: dict[str, Figure], name: str) -> float:
+    found = figures[name].value
+    assert found is not None, (name, figures[name].note)
+    return found
+
+
+def test_what_the_author_could_have_written_is_taken_for_the_authors(
+    verifier: Verifier, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    honest = measured([article("Ada", 500 + n) for n in range(len(ASKED))], verifier, tokenizer)
+    assert value(honest, "taken_for_the_author/adapter") > 0.6
+    assert value(honest, "fluency_in_band") > 0.6
+    assert value(honest, "verification/adapter") == pytest.approx(value(honest, "verification/human"), rel=0.1)
+    assert value(honest, "verification/others") < 1
+    assert value(honest, "distinguishability") < 0.75
+    assert value(honest, "length_ratio") == pytest.approx(1, abs=0.1)
+
+
+def test_copied_training_posts_are_flagged(verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> None:
+    copies = [FOUND.target(example) for example in FOUND.examples["train"][: len(ASKED)]]
+    cheat = measured(copies, verifier, tokenizer)
+    assert (cheat["copy_excess"].low or 0) > 0.4
+    assert value(cheat, "longest_copy_words") > 100
+    assert value(cheat, "taken_for_the_author/adapter") == 0
+
+
+def test_word_salad_is_not_taken_for_the_authors(verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> None:
+    cheat = measured([salad("Ada", n, 200) for n in range(len(ASKED))], verifier, tokenizer)
+    assert value(cheat, "fluency_in_band") == 0
+    assert value(cheat, "taken_for_the_author/adapter") == 0
+    assert value(cheat, "distinguishability") > 0.95
+
+
+def test_another_authors_posts_are_not_taken_for_the_authors(
+    verifier: Verifier, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    for name in HABITS:
+        if name != "Ada":
+            cheat = measured([article(name, 500 + n) for n in range(len(ASKED))], verifier, tokenizer)
+            assert value(cheat, "verification/adapter") < value(cheat, "verification/human") / 2
+            assert value(cheat, "taken_for_the_author/adapter") == 0
+            assert value(cheat, "distinguishability") > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_a_real_authors_cheats_are_caught_with_the_default_model(real_data: Path, tmp_path: Path) -> None:
+    """The base model that is shown three posts is measured in benchmarks/style_verifier.py: it writes for minutes."""
+    from benchmarks import style_verifier as bench
+
+    names = ("skeeto", "matklad", "eevee", "jessfraz")
+    posts = {name: bench.cleaned(real_data / "blogs" / bench.BLOGS[name], name)[-150:] for name in names}
+    base = BaseLanguageModel(DEFAULT, tmp_path)
+    found = bench.cheats(bench.corpus(posts, "skeeto"), base, 16, 200, few_shot=False)
+    own, copied, salads, others = found.values()
+    assert (copied["copies"].low or 0) > 0.9
+    assert (salads["fluent"].high or 0) < 0.3
+    assert (others["V"].high or 0) < (own["V"].low or 0)
+    for cheat in (copied, salads, others):
+        assert (cheat["taken"].high or 0) < (own["taken"].low or 0)
