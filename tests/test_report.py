@@ -201,6 +201,13 @@ def test_a_version_without_an_evaluation_has_a_report_of_its_card(tmp_path: Path
     assert "No texts were kept for this version." in page.text
 
 
+def test_what_an_earlier_release_kept_otherwise_is_left_out(tmp_path: Path, store: FeatureStore) -> None:
+    version = registered(tmp_path, None)
+    write_json(version.folder / "evaluation.json", {"figures": {}, "texts": ["another form"]})
+    assert report.proof(version) is None
+    assert "No texts were kept" in Page(report.write(tmp_path, version, store, False).read_text("utf-8")).text
+
+
 def test_a_post_that_is_gone_is_said_to_be_gone(tmp_path: Path, store: FeatureStore, posts: list[Post]) -> None:
     version = registered(tmp_path, proven(posts))
     with store.writing("forgetting"):

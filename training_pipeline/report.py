@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
+
+from pydantic import BaseModel, ValidationError
 
 from contracts.feature_store import FeatureStore
 from contracts.files import read_json, write_atomic
@@ -21,6 +23,8 @@ from training_pipeline.evaluation import CONDITIONS, HUMAN, OTHERS, Evaluation, 
 from training_pipeline.glossary import CONDITIONS as NAMES
 from training_pipeline.glossary import headline, meaning, said
 from training_pipeline.plots import Curve, Row, curves, strips
+
+Kept = TypeVar("Kept", bound=BaseModel)
 
 SAMPLES = 10
 SHORTEST = 600  # characters of a held-out post that are shown at least, where it has them
@@ -46,9 +50,15 @@ def write(home: Path, version: ModelVersion, store: FeatureStore, champion: bool
 
 
 def proof(version: ModelVersion) -> Evaluation | None:
-    """What the version proved, or None where it is older than that is kept."""
-    stored = read_json(version.folder / "evaluation.json")
-    return Evaluation.model_validate(stored) if stored is not None else None
+    """What the version proved, or None where it is older than that is kept as it is today."""
+    return _valid(Evaluation, read_json(version.folder / "evaluation.json"))
+
+
+def _valid(kind: type[Kept], stored: Any) -> Kept | None:
+    try:
+        return kind.model_validate(stored)
+    except ValidationError:
+        return None
 
 
 def place(home: Path, author: str, number: int) -> Path:
@@ -187,10 +197,12 @@ def _learned(card: AdapterCard) -> str:
 
 def _learned_from(card: AdapterCard) -> list[tuple[str, str]]:
     """The rows of the data card that was kept with the version, but those of the machine and of the histogram's bars."""
-    if "data" not in card.training:
-        return []
-    kept = rows(DataCard.model_validate(card.training["data"]))
-    return [(what, told) for what, told in kept if what != "on this machine" and not what.endswith(" tokens")]
+    kept = _valid(DataCard, card.training.get("data"))
+    return [
+        (what, told)
+        for what, told in (rows(kept) if kept else ())
+        if what != "on this machine" and not what.endswith(" tokens")
+    ]
 
 
 def _samples(written: Sequence[Written], posts: Mapping[str, Post]) -> Iterator[dict[str, Any]]:
