@@ -7,6 +7,7 @@ from a GGUF file. Remote code and pickled weights are never loaded.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from functools import cached_property
 from pathlib import Path
@@ -111,7 +112,7 @@ class BaseLanguageModel:
             return target
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        staging = target.with_name(f".{target.name}")
+        staging = target.with_name(f".{target.name}-{os.getpid()}")
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         with self._explained():
@@ -127,8 +128,11 @@ class BaseLanguageModel:
         plain.generation_config = loaded.generation_config
         tokenizer.save_pretrained(staging)
         plain.save_pretrained(staging)
-        shutil.rmtree(target, ignore_errors=True)
-        staging.rename(target)
+        if (target / "config.json").is_file():  # another process was quicker
+            shutil.rmtree(staging, ignore_errors=True)
+        else:
+            shutil.rmtree(target, ignore_errors=True)
+            staging.rename(target)
         return target
 
     def _from_hub(self) -> Path:
