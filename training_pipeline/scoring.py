@@ -65,15 +65,20 @@ class Outputs:
         return {kind: values.ravel().tolist() for kind, values in self._scores(verifier).items()} if verifier else {}
 
     def copied(self) -> dict[str, Figure]:
-        """Of everything that the adapter wrote; retrieved passages are of training posts too."""
+        """The headline is the adapter's without passages: what it copies then, it has learned by heart.
+
+        With passages, a copy may as well be a quotation of what was put before it; that share stands beside it.
+        """
         training = [self._corpus.posts[post_id].text for post_id in sorted(self._corpus.train_ids)]
-        mine = [text for condition in self._adapted for text in self._texts(condition)]
         each, longest = self._recipe.seeds, self.longest_copy()
-        found = {"copy_excess": style.copy_excess(mine, self._human, training, each)}
-        for condition in self._adapted if len(self._adapted) > 1 else ():
-            found[f"copy_excess/{condition}"] = style.copy_excess(self._texts(condition), self._human, training, each)
+        found = {
+            "copy_excess" if condition == OWN else f"copy_excess/{condition}": style.copy_excess(
+                self._texts(condition), self._human, training, each
+            )
+            for condition in self._adapted
+        }
         words = longest.words if longest else 0
-        found["longest_copy_words"] = Figure(value=words, n=len(mine), unit="words")
+        found["longest_copy_words"] = Figure(value=words, n=len(self._written), unit="words")
         return found
 
     def longest_copy(self) -> Copied | None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-PIECE = 512  # tokens of a prompt at a time: what a step needs grows with its length times what was fed before
+PIECE = 4096  # tokens of a prompt at a time: a mask grows with its square; but each piece after the first is read slowly
 
 
 class Session(Protocol):
