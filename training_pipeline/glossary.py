@@ -51,7 +51,7 @@ MEANINGS = {
     ),
     "distinguishability_human": Meaning("the same, you against you", "your own posts in two halves, to compare with"),
     "copy_excess": Meaning(
-        "copy excess", "share of texts with 12 words in a row of a post it learned from, minus your own such share", percent=True
+        "copy excess", "share of texts with 12 words in a row of a known post, minus your own such share", percent=True
     ),
     "longest_copy_words": Meaning(
         "longest copy", "words in a row shared with a post that it learned from or was shown"
