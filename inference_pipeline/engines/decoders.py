@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 import torch
 
-PIECE = 4096  # tokens of a prompt at a time: a mask grows with its square; but each piece after the first is read slowly
+PIECE = (
+    4096  # tokens of a prompt at a time: a mask grows with its square; but each piece after the first is read slowly
+)
 
 
 class Session(Protocol):
