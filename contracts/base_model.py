@@ -7,14 +7,12 @@ from a GGUF file. Remote code and pickled weights are never loaded.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.errors import ModelError
-from contracts.files import read_json, sha256_of, write_json
+from contracts.files import read_json, sha256_of, staged, write_json
 from contracts.packages import packaged_file
 from contracts.records import digest
 
@@ -112,9 +110,6 @@ class BaseLanguageModel:
             return target
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        staging = target.with_name(f".{target.name}-{os.getpid()}")
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
         with self._explained():
             tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
             loaded = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
@@ -126,13 +121,9 @@ class BaseLanguageModel:
         plain = AutoModelForCausalLM.from_config(type(loaded.config).from_dict(settings), dtype=torch.bfloat16)
         plain.load_state_dict(loaded.state_dict())
         plain.generation_config = loaded.generation_config
-        tokenizer.save_pretrained(staging)
-        plain.save_pretrained(staging)
-        if (target / "config.json").is_file():  # another process was quicker
-            shutil.rmtree(staging, ignore_errors=True)
-        else:
-            shutil.rmtree(target, ignore_errors=True)
-            staging.rename(target)
+        with staged(target, "config.json") as folder:
+            tokenizer.save_pretrained(folder)
+            plain.save_pretrained(folder)
         return target
 
     def _from_hub(self) -> Path:

@@ -6,16 +6,13 @@ vectors once it is compiled, stays with torch.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contracts.files import read_json, sha256_of, write_json
+from contracts.files import read_json, sha256_of, staged, write_json
 from contracts.records import digest
 
 if TYPE_CHECKING:
@@ -93,21 +90,17 @@ def make(model: SentenceTransformer, folder: Path) -> CompiledEncoder | None:
     tokenizer = getattr(getattr(model, "tokenizer", None), "backend_tokenizer", None)
     if tokenizer is None or not model.max_seq_length:
         return None
-    made = folder.with_name(f".{folder.name}-{os.getpid()}-{threading.get_ident()}")
     try:
-        made.mkdir(parents=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tracing warns of every branch on a shape
-            _write(made, model, type(tokenizer).from_str(tokenizer.to_str()))
-        encoder = CompiledEncoder(made)
-        if not _faithful(encoder, model):
-            return None
-        shutil.rmtree(folder, ignore_errors=True)  # one that is not whole
-        made.replace(folder)
+        (folder / DONE).unlink(missing_ok=True)  # what is there could not be loaded
+        with staged(folder, DONE) as made:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tracing warns of every branch on a shape
+                _write(made, model, type(tokenizer).from_str(tokenizer.to_str()))
+            encoder = CompiledEncoder(made)
+            if not _faithful(encoder, model):
+                raise ValueError("the compiled model makes other vectors")
     except (RuntimeError, ValueError, TypeError, OSError):  # what tracing, converting and a full disk raise
         return load(folder)  # where another process was quicker
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return encoder
 
 

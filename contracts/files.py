@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,23 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+@contextmanager
+def staged(folder: Path, done: str) -> Iterator[Path]:
+    """A new folder that becomes `folder` when the block ends well, and is gone when it does not.
+
+    `done` is a JSON file in it that says that it is whole. Where another process was quicker, its folder stays.
+    """
+    made = folder.with_name(f".{folder.name}-{os.getpid()}-{threading.get_ident()}")
+    try:
+        made.mkdir(parents=True)
+        yield made
+        if read_json(folder / done) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            made.replace(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:

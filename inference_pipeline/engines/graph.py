@@ -7,9 +7,6 @@ file of its own: its merged weights are put into the graph as it is loaded. docs
 from __future__ import annotations
 
 import math
-import os
-import shutil
-import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -21,7 +18,7 @@ import torch
 
 from contracts.base_model import BaseLanguageModel
 from contracts.compiled import openvino, settings
-from contracts.files import read_json, write_json
+from contracts.files import read_json, staged, write_json
 from inference_pipeline.engines.decoders import PIECE
 
 PROBE, SINGLY = 48, 16  # tokens fed at once, and then one by one, to compare a graph with its model
@@ -41,7 +38,8 @@ class GraphDecoder:
     def __init__(self, folder: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
         core = openvino().Core()
         graph = core.read_model(str(folder / "graph.xml"))
-        if absent := set(weights or {}) - _quantise(graph, weights or {}):
+        weights = weights or {}
+        if absent := set(weights) - _quantise(graph, weights):
             raise ValueError(f"the graph has no {sorted(absent)[0]}")
         self._compiled = core.compile_model(graph, "CPU", settings(core))
 
@@ -77,22 +75,17 @@ def graph_of(base: BaseLanguageModel) -> Path | None:
     folder = base.compiled / f"openvino-{version('openvino')}"
     if read_json(folder / DONE) is not None:
         return folder
-    made = folder.with_name(f".{folder.name}-{os.getpid()}-{threading.get_ident()}")
     try:
-        made.mkdir(parents=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tracing warns of every branch on a shape
-            model = base.load(torch.float32).eval()
-            openvino().save_model(_traced(model), made / "graph.xml", compress_to_fp16=True)
-        if not faithful(GraphDecoder(made), model, base.tokenizer()(TEXT)["input_ids"]):
-            return None
-        write_json(made / DONE, {"base_model": base.name})
-        shutil.rmtree(folder, ignore_errors=True)
-        made.replace(folder)
+        with staged(folder, DONE) as made:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tracing warns of every branch on a shape
+                model = base.load(torch.float32).eval()
+                openvino().save_model(_traced(model), made / "graph.xml", compress_to_fp16=True)
+            if not faithful(GraphDecoder(made), model, base.tokenizer()(TEXT)["input_ids"]):
+                raise ValueError("the graph says something else than the model")
+            write_json(made / DONE, {"base_model": base.name})
     except (RuntimeError, ValueError, TypeError, AttributeError, OSError):  # tracing, converting, a full disk
         return folder if read_json(folder / DONE) is not None else None  # where another process was quicker
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return folder
 
 
