@@ -108,6 +108,11 @@ def parse(model: str) -> tuple[str, str]:
     return author, version
 
 
+def file_name(author: str) -> str:
+    """A name for the author's files and folders, which `unquote` turns back: no path, and none that is hidden."""
+    return quote(author, safe=" ").replace(".", "%2E")
+
+
 class ModelRegistry:
     def __init__(self, home: Path) -> None:
         self._home = home / "models"
@@ -122,8 +127,7 @@ class ModelRegistry:
         return [ModelVersion(author, number, path, card) for number, path, card in read if card]
 
     def get(self, model: str) -> ModelVersion:
-        author, wanted = parse(model)
-        number = int(wanted[1:]) if re.fullmatch(NUMBER, wanted) else self._alias(author, wanted)
+        author, number = self._named(model)
         versions = self.versions(author)
         for version in versions:
             if version.number == number:
@@ -224,8 +228,7 @@ class ModelRegistry:
 
     def delete(self, model: str, why: str = "asked for") -> str:
         """Remove a version's files for good, and return its name. Refused, with UsageError, while an alias stands for it."""
-        author, wanted = parse(model)
-        number = int(wanted[1:]) if re.fullmatch(NUMBER, wanted) else self._alias(author, wanted)
+        author, number = self._named(model)
         with self._writing(author) as folder:
             if number not in self._numbered(author) or number in self.deleted(author):
                 self.get(f"{author}@v{number}")  # says which there are
@@ -275,6 +278,11 @@ class ModelRegistry:
         flags = read_json(self._folder(version.author) / FORGOTTEN)
         return int(flags.get(str(version.number), 0)) if isinstance(flags, dict) else 0
 
+    def _named(self, model: str) -> tuple[str, int]:
+        """Author and number, whether or not there is such a version; an alias has to stand for one."""
+        author, wanted = parse(model)
+        return author, int(wanted[1:]) if re.fullmatch(NUMBER, wanted) else self._alias(author, wanted)
+
     def _alias(self, author: str, alias: str) -> int:
         held = {CHAMPION: self.champion, CHALLENGER: self.challenger}.get(alias, lambda _: None)(author)
         if held is None:
@@ -310,7 +318,7 @@ class ModelRegistry:
         return {int(path.name[1:]): path for path in paths if re.fullmatch(NUMBER, path.name)}
 
     def _folder(self, author: str) -> Path:
-        return self._home / quote(author, safe=" ").replace(".", "%2E")
+        return self._home / file_name(author)
 
     @contextmanager
     def _writing(self, author: str) -> Iterator[Path]:

@@ -10,13 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
 from contracts.feature_store import FeatureStore
 from contracts.files import read_json, write_atomic
-from contracts.model_registry import ModelVersion
+from contracts.model_registry import ModelVersion, file_name
 from contracts.records import AdapterCard, Figure, Post
 from training_pipeline.data_card import DataCard, rows
 from training_pipeline.evaluation import CONDITIONS, HUMAN, OTHERS, Evaluation, Written
@@ -62,22 +61,17 @@ def _valid(kind: type[Kept], stored: Any) -> Kept | None:
 
 
 def place(home: Path, author: str, number: int) -> Path:
-    return home / "reports" / f"{_stem(author)}@v{number}.html"
+    return home / "reports" / f"{file_name(author)}@v{number}.html"
 
 
 def delete(home: Path, author: str) -> list[Path]:
     """Remove every report of the author's versions, as they hold text of posts."""
-    pattern = re.compile(re.escape(_stem(author)) + r"@v\d+\.html")
+    pattern = re.compile(re.escape(file_name(author)) + r"@v\d+\.html")
     found = (home / "reports").iterdir() if (home / "reports").is_dir() else []
     gone = sorted(path for path in found if pattern.fullmatch(path.name))
     for path in gone:
         path.unlink(missing_ok=True)
     return gone
-
-
-def _stem(author: str) -> str:
-    """As the registry names the author's folder."""
-    return quote(author, safe=" ").replace(".", "%2E")
 
 
 def html(version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[str, Post], champion: bool) -> str:
