@@ -11,7 +11,7 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import ModelError
 from contracts.model_registry import ModelVersion
 from contracts.prompt import SYSTEM, messages
-from training_pipeline.model_card import RANKS, base_id
+from training_pipeline.model_card import base_id, plain, vllm
 from training_pipeline.probe import Check
 
 if TYPE_CHECKING:
@@ -71,10 +71,9 @@ def go_template(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def readme(version: ModelVersion, base: BaseLanguageModel, format_: str, checks: Sequence[Check]) -> str:
     """What it is, how to serve it, and what it proved when it was loaded back."""
-    title = " ".join(re.sub(r"([\\`*_\[\]<>#|&])", r"\\\1", version.name).split())
     serve = {"peft": _peft, "merged": _merged, "gguf": _gguf}[format_]
     parts = [
-        f"# {title}, {format_}",
+        f"# {plain(version.name)}, {format_}",
         _what(version, format_),
         "## Serving it",
         *serve(version, base),
@@ -101,9 +100,6 @@ def _what(version: ModelVersion, format_: str) -> str:
 
 
 def _peft(version: ModelVersion, base: BaseLanguageModel) -> Iterator[str]:
-    rank = int(version.card.recipe.get("rank", RANKS[0]))
-    most = next((limit for limit in RANKS if limit >= rank), RANKS[-1])
-    name = shlex.quote(f"{version.name}=.")
     if base.gguf:
         yield (
             f"Its base model was read from a GGUF file, `{base.gguf.name}`. For BASE, name the same weights as safetensors, "
@@ -111,7 +107,7 @@ def _peft(version: ModelVersion, base: BaseLanguageModel) -> Iterator[str]:
         )
     served = "BASE" if base.gguf else shlex.quote(base_id(version.card) or str(base.folder))
     yield "In this folder, with vLLM:"
-    yield f"```sh\nvllm serve {served} --enable-lora --max-lora-rank {most} --lora-modules {name}\n```"
+    yield vllm(served, version.name, version.card, ".")
 
 
 def _merged(version: ModelVersion, base: BaseLanguageModel) -> Iterator[str]:

@@ -36,7 +36,7 @@ def text(name: str, card: AdapterCard, licensed: str) -> str:
     """The README.md of the version `name`; `licensed` is what `licence` found."""
     parts = [
         _header(card, licensed),
-        f"# {_plain(name)}: a twin of {_plain(card.author)}",
+        f"# {plain(name)}: a twin of {plain(card.author)}",
         *_introduction(card),
         *_figures(card),
         *_use(name, card),
@@ -69,13 +69,13 @@ def _introduction(card: AdapterCard) -> Iterator[str]:
     posts = {part: len(ids) for part, ids in card.posts.items()}
     base = _code(base_id(card) or Path(card.base_model).name)
     yield (
-        f"A LoRA adapter for `{base}`, trained to write like {_plain(card.author)}: "
+        f"A LoRA adapter for `{base}`, trained to write like {plain(card.author)}: "
         f"on {card.examples} examples of {posts.get('train', 0)} of their posts. {posts.get('validation', 0)} later posts "
         f"chose its checkpoint, and the {posts.get('test', 0)} newest, which it never saw, measured it."
     )
     if card.gate:
         yield "**It did not pass its gate**, and was not promoted:"
-        yield "\n".join(f"- {_plain(reason)}" for reason in card.gate)
+        yield "\n".join(f"- {plain(reason)}" for reason in card.gate)
     else:
         yield "It passed every bound that its recipe sets."
     preference = card.training.get("preference")
@@ -107,7 +107,6 @@ def _figures(card: AdapterCard) -> Iterator[str]:
 
 def _use(name: str, card: AdapterCard) -> Iterator[str]:
     base = base_id(card) or "the base model’s folder"
-    rank = next(most for most in RANKS if most >= int(card.recipe.get("rank", 1)) or most == RANKS[-1])
     yield "## How to use it"
     yield "It answers to the chat template of its base model, with this system message:"
     yield f"```\n{SYSTEM.format(author=card.author)}\n```"
@@ -121,17 +120,24 @@ def _use(name: str, card: AdapterCard) -> Iterator[str]:
         "model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)\n"
         "```"
     )
-    served = shlex.quote(f"{name}=FOLDER")
     yield "With vLLM, which then serves it by its name:"
-    yield f"```sh\nvllm serve {shlex.quote(base)} --enable-lora --max-lora-rank {rank} --lora-modules {served}\n```"
+    yield vllm(shlex.quote(base), name, card, "FOLDER")
     yield "Ollama and llama.cpp read a GGUF file of the merged weights, which this makes:"
     yield f"```sh\ntwin models export {shlex.quote(name)} --format gguf --to FOLDER\n```"
+
+
+def vllm(base: str, name: str, card: AdapterCard, folder: str) -> str:
+    """The command that serves the adapter in `folder` as `name`; `base` is quoted for a shell already."""
+    rank = int(card.recipe.get("rank", 1))
+    most = next((limit for limit in RANKS if limit >= rank), RANKS[-1])
+    served = shlex.quote(f"{name}={folder}")
+    return f"```sh\nvllm serve {base} --enable-lora --max-lora-rank {most} --lora-modules {served}\n```"
 
 
 def _limits(card: AdapterCard, licensed: str) -> Iterator[str]:
     yield "## Limits"
     yield (
-        f"- It writes in {_plain(card.author)}’s style; what it states is not what they said, and may be wrong.\n"
+        f"- It writes in {plain(card.author)}’s style; what it states is not what they said, and may be wrong.\n"
         "- An adapter can repeat words that it learned from. Give it only to people who may read the posts.\n"
         "- Its figures are of this person’s posts, through this prompt. Another prompt or base model has others."
     )
@@ -149,7 +155,7 @@ def _limits(card: AdapterCard, licensed: str) -> Iterator[str]:
     )
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A name or a sentence in which Markdown and HTML find nothing to act on."""
     line = " ".join(name.split())
     return re.sub(r"([\\`*_\[\]<>#|&])", r"\\\1", line)
