@@ -52,13 +52,17 @@ def test_auc_is_one_for_the_author_half_for_chance() -> None:
     assert style.auc([1, 1, 1, 1, 1], [1, 1, 1, 1, 1]).value == 0.5
 
 
+def known(texts: list[str]) -> Posts:
+    return Posts({str(n): each for n, each in enumerate(texts)})
+
+
 def test_copied_training_posts_are_caught() -> None:
     training = [text(seed) for seed in range(20)]
     honest = [text(seed) for seed in range(100, 120)]
     held_out = [text(seed) for seed in range(200, 220)]
     copied = [f"Well. {training[n][30:200]} indeed" for n in range(5)] + honest[5:]
-    assert style.copy_excess(honest, held_out, training).value == 0.0
-    caught = style.copy_excess(copied, held_out, training)
+    assert style.copy_excess(honest, held_out, known(training)).value == 0.0
+    caught = style.copy_excess(copied, held_out, known(training))
     assert caught.value == 0.25
     assert caught.high is not None
     assert caught.high > 0.02
@@ -67,19 +71,19 @@ def test_copied_training_posts_are_caught() -> None:
 def test_copying_is_caught_whatever_the_case_and_punctuation() -> None:
     training = ["one, two three four five six seven eight nine ten eleven twelve thirteen"]
     copies = ["ONE two. Three four five — six seven eight nine ten eleven TWELVE"] * 5
-    assert style.copy_excess(copies, [text(n) for n in range(5)], training).value == 1.0
+    assert style.copy_excess(copies, [text(n) for n in range(5)], known(training)).value == 1.0
     shorter = ["one two three four five six seven eight nine ten eleven"] * 5
-    assert style.copy_excess(shorter, [text(n) for n in range(5)], training).value == 0.0
+    assert style.copy_excess(shorter, [text(n) for n in range(5)], known(training)).value == 0.0
 
 
 def test_an_authors_own_habit_of_repeating_is_no_excess() -> None:
     formula = "as ever this post was written on the bench with tea and rain outside"
     training, held_out = [formula] * 5, [f"news. {formula}"] * 5
-    assert style.copy_excess([f"more. {formula}"] * 5, held_out, training).value == 0.0
+    assert style.copy_excess([f"more. {formula}"] * 5, held_out, known(training)).value == 0.0
 
 
 def test_no_copies_among_few_outputs_says_how_little_that_proves() -> None:
-    figure = style.copy_excess([text(n) for n in range(24)], [text(n) for n in range(50, 60)], [text(99)])
+    figure = style.copy_excess([text(n) for n in range(24)], [text(n) for n in range(50, 60)], known([text(99)]))
     assert "none of 24 outputs copies" in figure.note
     assert "12%" in figure.note
 

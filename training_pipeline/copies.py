@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,13 @@ class Posts:
             [part for pair in zip(rows, gaps, strict=True) for part in pair] or [np.zeros(0, int)]
         )
 
-    def share(self, texts: Sequence[str], words: int = COPIED_WORDS) -> list[bool]:
-        """Whether each text has so many consecutive words of a post."""
-        known = np.unique(_runs(self._words, words))
-        return [bool(_among(known, _runs(self._row(text), words)).any()) for text in texts]
+    def share(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text has COPIED_WORDS consecutive words of a post."""
+        return [bool(_among(self._copied, _runs(self._row(text), COPIED_WORDS)).any()) for text in texts]
+
+    @cached_property
+    def _copied(self) -> Hashes:
+        return np.unique(_runs(self._words, COPIED_WORDS))
 
     def longest(self, texts: Sequence[str]) -> tuple[int, int, str, str] | None:
         """Words, which text, the span as that text has it, and the post's id; None where no word is shared.

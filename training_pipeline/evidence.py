@@ -23,8 +23,8 @@ def shown(
     `cut`: where a post is cut into passages.
     """
     if example.kind != "question":
-        return _spans(search(example.instruction, train - {post.id}, PASSAGES))
-    found = [*_spans(search(example.instruction, train | {post.id}, PASSAGES))]
+        return spans(search(example.instruction, train - {post.id}, PASSAGES))
+    found = [*spans(search(example.instruction, train | {post.id}, PASSAGES))]
     answer = _answer(example, cut(post.id))
     there = [place for place, span in enumerate(found) if _overlap(span, answer) == span.end - span.start]
     if there:
@@ -58,5 +58,5 @@ def _overlap(one: Span, other: Span) -> int:
     return max(0, min(one.end, other.end) - max(one.start, other.start)) if one.post_id == other.post_id else 0
 
 
-def _spans(passages: Collection[Passage]) -> tuple[Span, ...]:
+def spans(passages: Collection[Passage]) -> tuple[Span, ...]:
     return tuple(Span(post_id=p.post_id, start=p.start, end=p.end) for p in passages)

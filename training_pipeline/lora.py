@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
@@ -259,11 +259,42 @@ def _curve(state: TrainerState) -> dict[str, Any]:
     }
 
 
-class _Watch(TrainerCallback):
-    """Reports progress, stops at a loss that is no number, and stops early when validation no longer improves."""
+class Watch(TrainerCallback):
+    """Reports progress, and stops at a figure that is no number."""
+
+    stage = "train"
+    told: ClassVar = {"loss": "the loss", "eval_loss": "the validation loss", "grad_norm": "the gradient's norm"}
+    setting = "learning_rate in the recipe"
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self._progress(self.stage, state.global_step, state.max_steps)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name, words in self.told.items():
+            value = float((logs or {}).get(name, 0.0))
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"{words} became {value} at step {state.global_step} of {state.max_steps}", f"lower {self.setting}"
+                )
+
+
+class _Watch(Watch):
+    """Counts the steps and their time, and stops early when validation no longer improves."""
 
     def __init__(self, progress: Progress, patience: int) -> None:
-        self._progress, self._patience = progress, patience
+        super().__init__(progress)
+        self._patience = patience
         self.began_at, self.steps, self.seconds, self._began = 0, 0, 0.0, 0.0
 
     def on_train_begin(
@@ -279,25 +310,7 @@ class _Watch(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.seconds += time.perf_counter() - self._began
         self.steps += 1
-        if state.is_world_process_zero:
-            self._progress("train", state.global_step, state.max_steps)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        told = {"loss": "the loss", "eval_loss": "the validation loss", "grad_norm": "the gradient's norm"}
-        for name, words in told.items():
-            value = float((logs or {}).get(name, 0.0))
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"{words} became {value} at step {state.global_step} of {state.max_steps}",
-                    "lower learning_rate in the recipe",
-                )
+        super().on_step_end(args, state, control, **kwargs)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]

@@ -10,13 +10,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
 from datasets import Dataset
 from peft import PeftModel
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
@@ -27,8 +27,9 @@ from contracts.hardware import best_device
 from contracts.prompt import encode, encode_target, messages
 from training_pipeline.data import SHORTEST_TARGET, Corpus
 from training_pipeline.load import computed_in, load
-from training_pipeline.lora import quiet, save, shared
+from training_pipeline.lora import Watch, quiet, save, shared
 from training_pipeline.recipe import Preference, Recipe
+from training_pipeline.writing import sampled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -133,26 +134,14 @@ def drawn(
     return pairs
 
 
-@torch.inference_mode()
 def _written(
     model: PeftModel, prompts: Sequence[list[int]], tokenizer: PreTrainedTokenizerBase, tokens: int
 ) -> list[list[int]]:
     """What the base model writes for each prompt, up to and including its end-of-turn token."""
-    pad, end, longest = int(tokenizer.pad_token_id), int(tokenizer.eos_token_id), max(map(len, prompts))
     model.eval()
     with model.disable_adapter():
-        made = model.generate(
-            input_ids=torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=model.device),
-            attention_mask=torch.tensor(
-                [[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=model.device
-            ),
-            max_new_tokens=tokens,
-            do_sample=True,
-            temperature=0.7,
-            top_p=0.9,
-            pad_token_id=pad,
-        )
-    rows: list[list[int]] = made[:, longest:].tolist()
+        rows = sampled(model, tokenizer, prompts, tokens)
+    end = int(tokenizer.eos_token_id)
     return [row[: row.index(end) + 1] if end in row else row for row in rows]
 
 
@@ -198,16 +187,16 @@ class _Trainer(DPOTrainer):
         return dataset
 
 
-class _Watch(TrainerCallback):
-    """Reports progress, keeps the curve, and stops at a loss that is no number."""
+class _Watch(Watch):
+    """Keeps the curve, too."""
+
+    stage = "prefer"
+    told: ClassVar = {"loss": "the preference loss"}
+    setting = "learning_rate in the recipe's [preference]"
 
     def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+        super().__init__(progress)
         self.curve: list[dict[str, float]] = []
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if state.is_world_process_zero:
-            self._progress("prefer", state.global_step, state.max_steps)
 
     def on_log(
         self,
@@ -217,12 +206,7 @@ class _Watch(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not logs or "loss" not in logs:
-            return
-        loss = float(logs["loss"])
-        if not loss < float("inf"):
-            raise TrainingError(
-                f"the preference loss became {loss} at step {state.global_step} of {state.max_steps}",
-                "lower learning_rate in the recipe's [preference]",
-            )
-        self.curve.append({"step": state.global_step, "loss": loss, "margin": float(logs["rewards/margins"])})
+        super().on_log(args, state, control, logs, **kwargs)
+        if logs and "loss" in logs:
+            margin = float(logs["rewards/margins"])
+            self.curve.append({"step": state.global_step, "loss": float(logs["loss"]), "margin": margin})

@@ -69,11 +69,10 @@ class Outputs:
 
         With passages, a copy may as well be a quotation of what was put before it; that share stands beside it.
         """
-        training = [self._corpus.posts[post_id].text for post_id in sorted(self._corpus.train_ids)]
         each, longest = self._recipe.seeds, self.longest_copy()
         found = {
             "copy_excess" if condition == OWN else f"copy_excess/{condition}": style.copy_excess(
-                self._texts(condition), self._human, training, each
+                self._texts(condition), self._human, self._posts, each
             )
             for condition in self._adapted
         }

@@ -51,10 +51,9 @@ def auc(author: Sequence[float] | Sample, reference: Sequence[float] | Sample) -
     return interval(float(wins.mean()), np.array(drawn), len(author))
 
 
-def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Sequence[str], each: int = 1) -> Figure:
+def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Posts, each: int = 1) -> Figure:
     """`generated` holds `each` texts for every instruction, and those for the same one follow each other."""
-    posts = Posts({str(n): text for n, text in enumerate(training)})
-    mine, own = posts.share(generated), posts.share(held_out)
+    mine, own = training.share(generated), training.share(held_out)
     made = figure([np.reshape(mine, (-1, each)), own], lambda means: means[0] - means[1], "of outputs")
     if made.value is None or any(mine):
         return made

@@ -11,6 +11,7 @@ import torch
 
 from contracts.prompt import PASSAGES, encode
 from contracts.records import Example, Span
+from training_pipeline import evidence
 from training_pipeline.data import Corpus
 from training_pipeline.evaluation import Condition, Written
 from training_pipeline.recipe import Recipe
@@ -64,10 +65,7 @@ def _passages(corpus: Corpus, examples: Sequence[Example]) -> dict[str, tuple[Sp
     if corpus.search is None:
         return {example.post_id: () for example in examples}
     return {
-        example.post_id: tuple(
-            Span(post_id=passage.post_id, start=passage.start, end=passage.end)
-            for passage in corpus.search(example.instruction, corpus.train_ids, PASSAGES)
-        )
+        example.post_id: evidence.spans(corpus.search(example.instruction, corpus.train_ids, PASSAGES))
         for example in examples
     }
 
@@ -86,30 +84,38 @@ def _as(model: PeftModel, condition: Condition) -> Iterator[None]:
         model.unmerge_adapter()
 
 
-@torch.inference_mode()
 def _generate(
     model: PeftModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], recipe: Recipe
 ) -> list[str]:
-    """Sampled as in serving; prompts of like length together."""
+    """Prompts of like length together."""
     torch.manual_seed(recipe.seed)
-    pad = int(tokenizer.pad_token_id)
     order = sorted(range(len(prompts)), key=lambda n: len(prompts[n]))
     texts = [""] * len(prompts)
     for first in range(0, len(order), BATCH):
         places = order[first : first + BATCH]
-        longest = len(prompts[places[-1]])
-        padding = [longest - len(prompts[n]) for n in places]
-        written = model.generate(
-            input_ids=torch.tensor(
-                [[pad] * gap + prompts[n] for n, gap in zip(places, padding, strict=True)], device=model.device
-            ),
-            attention_mask=torch.tensor([[0] * gap + [1] * (longest - gap) for gap in padding], device=model.device),
-            max_new_tokens=recipe.generation_tokens,
-            do_sample=True,
-            temperature=0.7,
-            top_p=0.9,
-            pad_token_id=pad,
-        )
-        for n, text in zip(places, tokenizer.batch_decode(written[:, longest:], skip_special_tokens=True), strict=True):
+        written = sampled(model, tokenizer, [prompts[n] for n in places], recipe.generation_tokens)
+        for n, text in zip(places, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
             texts[n] = text
     return texts
+
+
+@torch.inference_mode()
+def sampled(
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], tokens: int
+) -> list[list[int]]:
+    """At most `tokens` ids for each prompt, side by side, drawn from the global random state; padded at their ends."""
+    pad, longest = int(tokenizer.pad_token_id), max(map(len, prompts))
+    gaps = [longest - len(prompt) for prompt in prompts]
+    ids = [[pad] * gap + prompt for gap, prompt in zip(gaps, prompts, strict=True)]
+    mask = [[0] * gap + [1] * (longest - gap) for gap in gaps]
+    made = model.generate(
+        input_ids=torch.tensor(ids, device=model.device),
+        attention_mask=torch.tensor(mask, device=model.device),
+        max_new_tokens=tokens,
+        do_sample=True,
+        temperature=0.7,
+        top_p=0.9,
+        pad_token_id=pad,
+    )
+    rows: list[list[int]] = made[:, longest:].tolist()
+    return rows
