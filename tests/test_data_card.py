@@ -17,7 +17,8 @@ from feature_pipeline.label import combined, label, marks
 from tests.fakes import WORDS, WordEmbedder, fill, one_thread, post, recipe, voice
 from training_pipeline import data
 from training_pipeline.data import MASKED, Corpus
-from training_pipeline.data_card import build, by_author, histogram, is_verbatim, rows, worth_it
+from training_pipeline.data_card import DataCard, build, by_author, histogram, is_verbatim, rows, worth_it
+from training_pipeline.recipe import Recipe
 
 SECRET = "Write to ann@example.org, or to me at home. "
 OWN = "I mended the clock in the kitchen and it took the whole of a rainy day, which is as long as it takes. "
@@ -47,10 +48,14 @@ def base(tiny_model: Path, tmp_path: Path) -> BaseLanguageModel:
     return BaseLanguageModel(f"{tiny_model}/", tmp_path)
 
 
+def described(corpus: Corpus, base: BaseLanguageModel, recipe: Recipe, measured: bool = False) -> DataCard:
+    return build(corpus, data.select(corpus, base.tokenizer(), recipe), recipe, base if measured else None)
+
+
 def test_a_card_counts_what_the_run_would_learn_from(corpus: Corpus, base: BaseLanguageModel) -> None:
     chosen = recipe(max_tokens=2048, train_tokens=10**7)
-    card = build(corpus, base.tokenizer(), chosen)
-    train = data.chosen(corpus, base.tokenizer(), chosen)
+    card = described(corpus, base, chosen)
+    train = data.select(corpus, base.tokenizer(), chosen).train
     assert (card.author, card.posts, card.words) == ("Ada", 32, sum(len(one.text.split()) for one in posts()))
     assert (str(card.first), str(card.last), card.formats) == ("2024-01-01", "2024-01-30", {"article": 32})
     assert sum(part.posts for part in card.splits.values()) == 30
@@ -66,14 +71,14 @@ def test_a_card_counts_what_the_run_would_learn_from(corpus: Corpus, base: BaseL
     assert (card.verbatim, card.estimate, card.private) == (1.0, None, {"e-mail address": 1})
     assert (card.purity, card.other_bylines) == (31 / 32, {"Bea Guest": 1})
     assert card.dropped == {"posts without own words": 1, "posts too short": 1}
-    assert card == build(corpus, base.tokenizer(), chosen)
+    assert card == described(corpus, base, chosen)
 
 
 def test_what_the_recipe_leaves_out_is_said(corpus: Corpus, base: BaseLanguageModel) -> None:
-    few = build(corpus, base.tokenizer(), recipe(max_tokens=2048, train_tokens=8000))
+    few = described(corpus, base, recipe(max_tokens=2048, train_tokens=8000))
     assert few.tokens <= 4000
     assert few.dropped["examples beyond the recipe's tokens"] + few.examples == len(corpus.examples["train"])
-    narrow = build(corpus, base.tokenizer(), recipe(max_tokens=400))
+    narrow = described(corpus, base, recipe(max_tokens=400))
     assert narrow.dropped["targets truncated"] > 0
     assert narrow.dropped["prompts too long"] > 0
 
@@ -87,7 +92,7 @@ def test_copies_are_counted(store: FeatureStore, base: BaseLanguageModel, tmp_pa
     pipeline.run([str(tmp_path / "one")], "Ada", store)
     assert data.read(store, "Ada").copies == 0
     pipeline.run([str(tmp_path / "one"), str(tmp_path / "two")], "Ada", store)
-    card = build(data.read(store, "Ada"), base.tokenizer(), recipe(max_tokens=2048))
+    card = described(data.read(store, "Ada"), base, recipe(max_tokens=2048))
     assert (card.posts, card.dropped["duplicates"]) == (12, 12)
 
 
@@ -101,7 +106,7 @@ def test_a_target_that_is_not_in_its_post_is_refused(corpus: Corpus, base: BaseL
     false = replace(corpus, examples={**corpus.examples, "train": [lied, *corpus.examples["train"]]})
     count = sum(map(len, false.examples.values()))
     with pytest.raises(TrainingError, match=f"1 of {count} targets are not found in their posts"):
-        build(false, base.tokenizer(), recipe(max_tokens=2048))
+        described(false, base, recipe(max_tokens=2048))
 
 
 def test_what_is_masked_is_verbatim_but_for_the_mask(corpus: Corpus) -> None:
@@ -115,8 +120,8 @@ def test_what_is_masked_is_verbatim_but_for_the_mask(corpus: Corpus) -> None:
 
 def test_time_and_memory_are_measured_by_a_step(corpus: Corpus, base: BaseLanguageModel) -> None:
     with one_thread():
-        small = build(corpus, base.tokenizer(), recipe(max_tokens=1024, epochs=1), base).estimate
-        large = build(corpus, base.tokenizer(), recipe(max_tokens=1024, epochs=50, train_tokens=10**7), base).estimate
+        small = described(corpus, base, recipe(max_tokens=1024, epochs=1), measured=True).estimate
+        large = described(corpus, base, recipe(max_tokens=1024, epochs=50, train_tokens=10**7), measured=True).estimate
     assert small is not None
     assert large is not None
     assert small.tokens_per_second > 0
@@ -127,7 +132,7 @@ def test_time_and_memory_are_measured_by_a_step(corpus: Corpus, base: BaseLangua
 
 def test_a_card_is_shown_in_rows(corpus: Corpus, base: BaseLanguageModel) -> None:
     with one_thread():
-        said = dict(rows(build(corpus, base.tokenizer(), recipe(max_tokens=1024), base)))
+        said = dict(rows(described(corpus, base, recipe(max_tokens=1024), measured=True)))
     assert said["posts"].startswith("32 of ")
     assert said["whose"] == "96.9% name the author or nobody; others: 1 Bea Guest"
     assert said["word for word"] == "100% of the targets stand in their posts"

@@ -132,13 +132,13 @@ def test_the_recipe_decides_what_is_trained_on(corpus: Corpus, tiny_model: Path,
     from contracts.base_model import BaseLanguageModel
 
     tokenizer = BaseLanguageModel(f"{tiny_model}/", tmp_path).tokenizer()
-    few = data.chosen(corpus, tokenizer, recipe(max_tokens=2048, train_tokens=20_000, epochs=2))
+    few = data.select(corpus, tokenizer, recipe(max_tokens=2048, train_tokens=20_000, epochs=2)).train
     assert sum(len(example.ids) for example in few) <= 10_000
     assert len({example.post_id for example in few}) == len(few)
-    checked = data.validation(corpus, tokenizer, recipe(max_tokens=2048, validation_examples=3))
+    checked = data.select(corpus, tokenizer, recipe(max_tokens=2048, validation_examples=3)).validation
     assert len({example.post_id for example in checked}) == 3
-    plain = data.chosen(corpus, tokenizer, recipe(max_tokens=4096, train_tokens=10**7))
-    shown = data.chosen(corpus, tokenizer, recipe(max_tokens=4096, train_tokens=10**7, evidence_share=1.0))
+    plain = data.select(corpus, tokenizer, recipe(max_tokens=4096, train_tokens=10**7)).train
+    shown = data.select(corpus, tokenizer, recipe(max_tokens=4096, train_tokens=10**7, evidence_share=1.0)).train
     assert {example.passages > 0 for example in shown} == {True}
     assert {example.kind for example in plain if example.passages} == {"question"}
 

@@ -190,26 +190,39 @@ def encode_all(
     return [encoded for encoded in made if encoded]
 
 
-def chosen(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Encoded]:
-    """What a run trains on."""
-    return [encoded for _, encoded in considered(corpus, tokenizer, recipe) if encoded]
+@dataclass(frozen=True)
+class Selection:
+    """What a run trains on and is stopped by, found and encoded once."""
+
+    considered: list[Encoded | None]
+    """In turn; None for an example that is of no use."""
+    validation: list[Encoded]
+
+    @cached_property
+    def train(self) -> list[Encoded]:
+        return [encoded for encoded in self.considered if encoded]
 
 
-def considered(
-    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe
-) -> Iterator[tuple[Example, Encoded | None]]:
-    """Examples in turn, until an epoch's share of the recipe's tokens is nearly full; None beside one of no use."""
+def select(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Selection:
+    """Raises TrainingError where nothing could be trained."""
+    made = Selection(list(_considered(corpus, tokenizer, recipe)), _validation(corpus, tokenizer, recipe))
+    check(made.train, made.validation, len(corpus.examples["train"]))
+    return made
+
+
+def _considered(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Iterator[Encoded | None]:
+    """Examples in turn, until an epoch's share of the recipe's tokens is nearly full."""
     room = recipe.train_tokens // recipe.epochs
     for example in in_turn(corpus.examples["train"], recipe.seed):
         encoded = _encoded(corpus, example, tokenizer, recipe)
         if encoded is None or len(encoded.ids) <= room:
             room -= len(encoded.ids) if encoded else 0
-            yield example, encoded
+            yield encoded
         if room < recipe.max_tokens // 4:
             break
 
 
-def validation(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Encoded]:
+def _validation(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Encoded]:
     """What a run is stopped by: as many examples as the recipe says, of as many posts as can be."""
     asked = (
         corpus.with_evidence(e, recipe.evidence_share) for e in in_turn(corpus.examples["validation"], recipe.seed)

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import TrainingError
 from contracts.records import Example, Post, Record, Split
-from training_pipeline import data
-from training_pipeline.data import MASKED, Corpus, Encoded
+from training_pipeline.data import MASKED, Corpus, Encoded, Selection
 from training_pipeline.estimate import Estimate, measure
 from training_pipeline.recipe import Recipe
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from contracts.base_model import BaseLanguageModel
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048)  # tokens of a target, the histogram's borders
@@ -69,9 +66,7 @@ class DataCard(Record):
     worth_it: str
 
 
-def build(
-    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, base: BaseLanguageModel | None = None
-) -> DataCard:
+def build(corpus: Corpus, selection: Selection, recipe: Recipe, base: BaseLanguageModel | None = None) -> DataCard:
     """The card of a run; with `base`, its time and memory are measured, which takes some seconds.
 
     Raises TrainingError where nothing could be trained, or where a target is not found in its post.
@@ -79,10 +74,7 @@ def build(
     posts = [post for post in corpus.posts.values() if post.author == corpus.author]
     made = [example for part in corpus.examples.values() for example in part]
     verbatim = _verbatim(made, corpus.posts)
-    considered = list(data.considered(corpus, tokenizer, recipe))
-    train = [encoded for _, encoded in considered if encoded]
-    validation = data.validation(corpus, tokenizer, recipe)
-    data.check(train, validation, len(corpus.examples["train"]))
+    train = selection.train
     others = Counter(post.byline for post in posts if not by_author(post))
     dates = [post.date for post in posts if post.date]
     targets = [sum(label != MASKED for label in encoded.labels) for encoded in train]
@@ -107,8 +99,8 @@ def build(
         lengths=histogram(targets),
         verbatim=verbatim,
         private=_counted(mark.instead.strip("[]") for post in posts for mark in post.marks if mark.kind == "private"),
-        dropped=_dropped(corpus, posts, made, [encoded for _, encoded in considered]),
-        estimate=measure(base, train, validation, recipe) if base else None,
+        dropped=_dropped(corpus, posts, made, selection.considered),
+        estimate=measure(base, train, selection.validation, recipe) if base else None,
         worth_it=worth_it(len({example.post_id for example in made})),
     )
 

@@ -84,7 +84,7 @@ def run(
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
     forgotten = _forgotten(registry, champion, author) if without_forgotten and not done else 0
     with held(home / "runs" / run_id, resume) as folder:
-        learned = {} if done else describe(corpus, base, recipe) | train(corpus, base, recipe, folder, progress)
+        learned = {} if done else train(corpus, base, recipe, folder, progress)
         preferred = prefer(corpus, base, recipe, folder, progress) if preference and not done else None
         if not is_first():
             return None
@@ -127,7 +127,8 @@ def plan(author: str, store: FeatureStore, base: BaseLanguageModel, recipe: Reci
     """What a run would learn from, how long it would take, and whether it is worth it. Trains and stores nothing."""
     from training_pipeline import data_card
 
-    return data_card.build(data.read(store, author, keep=False), base.tokenizer(), recipe, base)
+    corpus = data.read(store, author, keep=False)
+    return data_card.build(corpus, data.select(corpus, base.tokenizer(), recipe), recipe, base)
 
 
 def recipe_of_champion(author: str, registry: ModelRegistry) -> Recipe:
@@ -203,29 +204,27 @@ def _again(
     return measure(corpus, store, base, Recipe.model_validate(version.card.recipe), version.folder, progress)
 
 
-def describe(corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe) -> dict[str, Any]:
-    """The data card, which stays with the version. Raises TrainingError where nothing could be trained."""
-    from training_pipeline import data_card
-
-    return {"data": data_card.build(corpus, base.tokenizer(), recipe).model_dump(mode="json")}
-
-
 def train(
     corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, folder: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Fine-tune into `folder`/adapter; what was learned from, the loss curves and what it cost."""
+    """Fine-tune into `folder`/adapter; the data card of what was learned from, the loss curves and what it cost.
+
+    Raises TrainingError where nothing could be trained.
+    """
+    from training_pipeline import data_card
+
+    selection = data.select(corpus, base.tokenizer(), recipe)
+    card, train = data_card.build(corpus, selection, recipe), selection.train
     progress("load models", 0, None)
     from training_pipeline import lora
 
-    tokenizer = base.tokenizer()
-    train, validation = data.chosen(corpus, tokenizer, recipe), data.validation(corpus, tokenizer, recipe)
-    data.check(train, validation, len(corpus.examples["train"]))
     progress("train", 0, None)
     began = time.monotonic()
-    curve = lora.train(base, train, validation, recipe, folder, progress)
+    curve = lora.train(base, train, selection.validation, recipe, folder, progress)
     seconds = time.monotonic() - began
     posts = sorted({example.post_id for example in train})
     return {
+        "data": card.model_dump(mode="json"),
         "posts": posts,
         "examples": len(train),
         "tokens": sum(len(e.ids) for e in train),
