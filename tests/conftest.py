@@ -22,7 +22,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import pytest
 
 from contracts.feature_store import FeatureStore
-from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, tiny_embedder, tiny_llama
+from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, one_thread, tiny_embedder, tiny_llama
 from ui.cli import main
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -63,6 +63,19 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         missing("real_data", f"no real data at {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture
+def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses on this machine may be read, as a test's own server is."""
+    monkeypatch.setenv("TWIN_ALLOW_PRIVATE_ADDRESSES", "1")
+
+
+@pytest.fixture(scope="module")
+def single() -> Iterator[None]:
+    """torch's order of sums, and with it each figure, is the same whatever else runs."""
+    with one_thread():
+        yield
 
 
 @pytest.fixture
@@ -141,3 +154,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     run(str(binaries / "pg_ctl"), "-D", data, "-w", "-o", options, "-l", str(folder / "log"), "start")
     yield f"postgresql+psycopg://twin@127.0.0.1:{port}/postgres"
     run(str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
+
+
+@pytest.fixture
+def home(settled: Path, own_home: Path, embedder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the test file's own `settled`, with models that load in no time."""
+    shutil.copytree(settled, own_home)
+    monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
+    monkeypatch.setenv("TWIN_BASE_MODEL", str(tiny_model))
+    return own_home

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.base_model import BaseLanguageModel
 from contracts.feature_store import FeatureStore, FeatureVersion
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Figure, Post, Snapshot
@@ -289,4 +290,18 @@ def tiny_encoder(folder: Path, pooling: str = "mean", prompt: str = "") -> Path:
     modules = [Transformer(str(folder / "bert"), max_seq_length=64), Pooling(32, pooling)]
     prompts = {"prompts": {"text": prompt}, "default_prompt_name": "text"} if prompt else {}
     SentenceTransformer(modules=modules, device="cpu", **prompts).save_pretrained(str(folder))
+    return folder
+
+
+def drawn_adapter(base: BaseLanguageModel, folder: Path, std: float) -> Path:
+    """An adapter that changes every answer: its weights are drawn, not trained."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(3)
+    model = get_peft_model(base.load(torch.float32), LoraConfig(r=4, target_modules="all-linear"))
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=std)
+    model.save_pretrained(str(folder))
     return folder

@@ -15,9 +15,7 @@ LOGIN = "<html><title>Sign in</title><form><input type=password></form>Sign in t
 APP = "<html><title>App</title><div id=root></div><script src=a.js></script></html>"
 
 
-@pytest.fixture(autouse=True)
-def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TWIN_ALLOW_PRIVATE_ADDRESSES", "1")
+pytestmark = pytest.mark.usefixtures("loopback")
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,7 @@ from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from feature_pipeline import pipeline
 from tests.conftest import Said, Twin
-from tests.fakes import OTHER_WORDS, WORDS, adapter, card, hear_ctrl_c, one_thread, recipe, recipe_file, voice
+from tests.fakes import OTHER_WORDS, WORDS, adapter, card, hear_ctrl_c, recipe, recipe_file, voice
 
 KEYS = {"source", "id", "title", "date", "author", "text", "status", "reason"}
 PASSAGE = {"post_id", "source_id", "title", "url", "date", "text", "start", "end", "score"}
@@ -59,15 +57,6 @@ def settled(embedder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         registry.register(card(run_id=str(number)), adapter(folder / "adapter"))
     registry.promote("Ada@v1")
     return folder / "home"
-
-
-@pytest.fixture
-def home(settled: Path, own_home: Path, embedder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, with models that load in no time."""
-    shutil.copytree(settled, own_home)
-    monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
-    monkeypatch.setenv("TWIN_BASE_MODEL", str(tiny_model))
-    return own_home
 
 
 def shell(*arguments: str) -> Said:
@@ -265,12 +254,6 @@ def test_a_damaged_version_is_neither_shown_nor_promoted(home: Path, twin: Twin)
     assert twin("doctor").code == 1
     assert not checks["registry"]["ok"]
     assert [what for what, check in checks.items() if not check["ok"]] == ["registry"]
-
-
-@pytest.fixture
-def single() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def test_a_twins_life(

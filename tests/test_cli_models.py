@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.records import Figure
 from tests.conftest import Twin
-from tests.fakes import WORDS, adapter, card, fill, one_thread, post, recipe, recipe_file, stock, voice
+from tests.fakes import WORDS, adapter, card, fill, post, recipe, recipe_file, stock, voice
 
 FIRST = {"delta_nll": Figure(value=0.05, low=0.04, high=0.06, n=9, unit="nats/byte")}
 SECOND = {
@@ -51,14 +49,6 @@ def settled(embedder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         adapter(folder / "adapter"),
     )  # fmt: skip
     return folder / "home"
-
-
-@pytest.fixture
-def home(settled: Path, own_home: Path, embedder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(settled, own_home)
-    monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
-    monkeypatch.setenv("TWIN_BASE_MODEL", str(tiny_model))
-    return own_home
 
 
 def test_a_list_shows_champion_challenger_and_what_each_proved(home: Path, twin: Twin) -> None:
@@ -165,12 +155,6 @@ def test_a_report_is_made_anew_and_goes_when_a_post_is_forgotten(home: Path, twi
     said = twin("forget", "--author", "Ada", "--post", "https://ada.example/2", "--yes")
     assert said.out == "1 posts of Ada are forgotten, 1 reports deleted\n"
     assert not list((home / "reports").iterdir())
-
-
-@pytest.fixture
-def single() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from langchain_core.language_models import BaseChatModel
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import Mismatch, ModelError, UsageError
@@ -24,15 +24,12 @@ from inference_pipeline.engines.decoders import TorchDecoder
 from inference_pipeline.engines.local import LocalChatModel, LocalEngine
 from inference_pipeline.engines.remote import RemoteEngine
 from tests.browser import free_port
-from tests.fakes import card, one_thread, tiny_llama
+from tests.fakes import card, drawn_adapter, tiny_llama
 
 QUESTIONS = ["What of clocks?", "Tell me about brass.", "Why does the spring bend when rain falls?"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def single() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("single")
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +40,7 @@ def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> BaseLang
 @pytest.fixture(scope="module")
 def adapted(base: BaseLanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter that changes every answer: its weights are drawn, not trained."""
-    folder = tmp_path_factory.mktemp("adapter")
-    torch.manual_seed(3)
-    model = get_peft_model(base.load(torch.float32), LoraConfig(r=4, target_modules="all-linear"))
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=1.0)
-    model.save_pretrained(str(folder))
-    return folder
+    return drawn_adapter(base, tmp_path_factory.mktemp("adapter"), std=1.0)
 
 
 def register(home: Path, base: BaseLanguageModel, adapted: Path, **changes: Any) -> ModelVersion:

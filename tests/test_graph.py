@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.prompt import encode, messages
@@ -17,14 +15,10 @@ from inference_pipeline.engines import graph
 from inference_pipeline.engines.decoders import Decoder, TorchDecoder
 from inference_pipeline.engines.graph import DONE, GraphDecoder, faithful, graph_of
 from inference_pipeline.engines.local import LocalEngine
-from tests.fakes import one_thread, tiny_llama
+from tests.fakes import drawn_adapter, tiny_llama
 from tests.test_engine import register
 
-
-@pytest.fixture(scope="module", autouse=True)
-def single() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("single")
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +29,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> BaseLanguageModel:
 
 @pytest.fixture(scope="module")
 def adapted(base: BaseLanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("adapter")
-    torch.manual_seed(3)
-    model = get_peft_model(base.load(torch.float32), LoraConfig(r=4, target_modules="all-linear"))
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.5)
-    model.save_pretrained(str(folder))
-    return folder
+    return drawn_adapter(base, tmp_path_factory.mktemp("adapter"), std=0.5)
 
 
 def decoder(engine: LocalEngine, version: object = None) -> Decoder:

@@ -19,9 +19,7 @@ TEXTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TWIN_ALLOW_PRIVATE_ADDRESSES", "1")
+pytestmark = pytest.mark.usefixtures("loopback")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import random
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,7 @@ from training_pipeline.packing import pack, summed_loss
 from training_pipeline.recipe import Recipe
 from training_pipeline.recipe import load as shipped
 
-
-@pytest.fixture(scope="module", autouse=True)
-def single() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("single")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
 from contracts.feature_store import FeatureStore
 from contracts.files import read_json
-from tests.fakes import WordEmbedder, one_thread, recipe, stock
+from tests.fakes import WordEmbedder, recipe, stock
 from training_pipeline import data, lora, preference
 from training_pipeline.data import Corpus
 from training_pipeline.preference import Edit, Pair
@@ -22,10 +21,7 @@ from training_pipeline.recipe import Recipe
 PREFERENCE = {"pairs": 24, "beta": 0.1, "epochs": 4, "learning_rate": 2e-3, "batch": 4}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def single() -> Iterator[None]:
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("single")
 
 
 @pytest.fixture(scope="module")

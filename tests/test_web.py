@@ -177,8 +177,8 @@ def test_an_empty_feed_says_so(blog: Blog, body: Reply) -> None:
     assert reasons(visit(f"{blog.url}/feed")) == [(f"{blog.url}/feed", "empty")]
 
 
-def test_read_takes_addresses_too(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TWIN_ALLOW_PRIVATE_ADDRESSES", "1")
+@pytest.mark.usefixtures("loopback")
+def test_read_takes_addresses_too(blog: Blog) -> None:
     blog["/p"] = article("P")
     assert [post.title for post in posts(list(read(f"{blog.url}/p")))] == ["P"]
 
