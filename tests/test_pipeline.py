@@ -237,9 +237,7 @@ def test_a_run_that_was_killed_at_any_moment_is_gone_on_with(tmp_path: Path) -> 
         return found
 
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(
-        ["feature_pipeline.pipeline", "tests.fakes", "langchain_text_splitters", "qdrant_edge"]
-    )
+    server.set_forkserver_preload(["tests.ready"])
     took = []
     for number in range(3):
         shutil.copytree(before, tmp_path / f"undisturbed-{number}")
