@@ -119,13 +119,12 @@ def test_what_goes_wrong_has_its_exit_code(home: Path, twin: Twin, arguments: li
 def test_stopping_a_command_is_said_and_is_no_traceback(home: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "queries")
     command = [sys.executable, "-m", "ui.cli", "search", "--queries", str(tmp_path / "queries"), "--author", "Ada"]
-    with (
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
-        ) as process,
-        (tmp_path / "queries").open("w"),  # opens when the command has come to read it, and waits
-    ):
-        process.send_signal(signal.SIGINT)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
+    ) as process:
+        with (tmp_path / "queries").open("w"):  # opens when the command has come to read it, and waits
+            process.send_signal(signal.SIGINT)
+        # Closed only now: Python cannot notice a signal that comes just before it blocks in read(2) until that returns.
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert err.startswith("\ntwin: stopped; ")
