@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from contracts.errors import NotFound
 from contracts.model_registry import ModelRegistry, ModelVersion
@@ -24,6 +24,13 @@ BASE = "base"
 NOTHING_FOUND = "I have not written about that."
 
 
+class Exchange(NamedTuple):
+    """A question, and what was answered to it."""
+
+    question: str
+    answer: str
+
+
 class Engine(Protocol):
     """Where generation happens: gives the chat model of a version, or of the base model for None."""
 
@@ -31,12 +38,23 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
-    """The first event of an answer: what it will be written from, and by which model."""
+class Question:
+    """What is asked, of whom, and what was said before it, oldest first."""
 
+    text: str
+    author: str
+    history: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """The first event of an answer: what it will be written from. Several models may write from the same."""
+
+    question: Question
     passages: tuple[Passage, ...]
-    model: str
     snapshot: str
+    seconds: float
+    """What finding it took."""
 
 
 Event = Found | str | Answer
@@ -70,41 +88,51 @@ class Twin:
         self._store.search(author, author)
         self._engine.chat_model(self._registry.champion(author))
 
-    def ask(self, question: str, author: str, model: str | None = None) -> Answer:
-        *_, answer = self.stream(question, author, model)
+    def ask(self, question: Question, model: str | None = None) -> Answer:
+        *_, answer = self.stream(question, model)
         assert isinstance(answer, Answer)
         return answer
 
     def stream(
-        self, question: str, author: str, model: str | None = None, stop: threading.Event | None = None
+        self, question: Question, model: str | None = None, stop: threading.Event | None = None
     ) -> Iterator[Event]:
         """What was found, then the answer's text piece by piece, then the whole answer with its citations.
 
         When `stop` is set, or the iterator is closed, generation ends at the next token; the pieces so far are the answer.
         """
-        began = time.perf_counter()
-        version = self._version(author, model)
-        name = version.name if version else BASE
-        passages = tuple(retrieve(self._store, question, author, self._passages))
-        snapshot = self._store.snapshot().id
-        timings = {"retrieve": time.perf_counter() - began, "tokens": 0.0}
-        yield Found(passages, name, snapshot)
+        self._version(question.author, model)  # what is not there is told before anything is searched
+        found = self.find(question)
+        yield found
+        yield from self.write(found, model, stop)
 
+    def find(self, question: Question) -> Found:
+        """The passages that an answer will be written from; none where the author has written nothing that fits."""
+        began = time.perf_counter()
+        passages = tuple(retrieve(self._store, question.text, question.author, self._passages))
+        return Found(question, passages, self._store.snapshot().id, time.perf_counter() - began)
+
+    def write(
+        self, found: Found, model: str | None = None, stop: threading.Event | None = None
+    ) -> Iterator[str | Answer]:
+        """The answer's text piece by piece, then the whole answer. Every time counts from the question on."""
+        began = time.perf_counter() - found.seconds
+        version = self._version(found.question.author, model)
+        timings = {"retrieve": found.seconds, "tokens": 0.0}
         pieces: list[str] = []
-        if passages:
-            for piece in self._generate(question, author, version, passages, stop):
+        if found.passages:
+            for piece in self._generate(found, version, stop):
                 timings.setdefault("first_token", time.perf_counter() - began)
                 timings["tokens"] += 1
                 pieces.append(piece)
                 yield piece
-        grounded = ground("".join(pieces), passages, question) if passages else None
+        grounded = ground("".join(pieces), found.passages, found.question.text) if found.passages else None
         timings["total"] = time.perf_counter() - began
         yield Answer(
             answer=grounded.text if grounded else NOTHING_FOUND,
             citations=grounded.citations if grounded else (),
-            passages=passages,
-            model=name,
-            snapshot=snapshot,
+            passages=found.passages,
+            model=version.name if version else BASE,
+            snapshot=found.snapshot,
             timings={key: round(value, 3) for key, value in timings.items()},
         )
 
@@ -118,18 +146,10 @@ class Twin:
             raise NotFound(f"{model} is not a version of {author!r}", f"twin models list --author {author!r}")
         return version
 
-    def _generate(
-        self,
-        question: str,
-        author: str,
-        version: ModelVersion | None,
-        passages: Sequence[Passage],
-        stop: threading.Event | None,
-    ) -> Iterator[str]:
+    def _generate(self, found: Found, version: ModelVersion | None, stop: threading.Event | None) -> Iterator[str]:
         chat = self._engine.chat_model(version)
-        stream = chat.stream(
-            messages(author, question, passages), max_tokens=self._max_new_tokens, temperature=self._temperature
-        )
+        asked = messages(found.question.author, found.question.text, found.passages)
+        stream = chat.stream(asked, max_tokens=self._max_new_tokens, temperature=self._temperature)
         try:
             for piece in stream:
                 if stop and stop.is_set():

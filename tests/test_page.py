@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from contracts.errors import UsageError
-from inference_pipeline.twin import NOTHING_FOUND
+from inference_pipeline.twin import NOTHING_FOUND, Question
 from tests.browser import (
     ADA,
     FLAGS,
@@ -169,7 +169,7 @@ def tab(chromium: Browser) -> Iterator[Callable[[str], Page]]:
 @pytest.mark.browser
 def test_an_answer_streams_and_shows_what_it_rests_on(site: tuple[str, Small], tab: Callable[[str], Page]) -> None:
     url, twin = site
-    expected = twin.app.twin.ask(SEATPOST, WREN)
+    expected = twin.app.twin.ask(Question(SEATPOST, WREN))
     page = tab(url)
     choose(page, "author", WREN)
     ask(page, SEATPOST)

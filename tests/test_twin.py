@@ -17,7 +17,7 @@ from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.records import Answer
-from inference_pipeline.twin import BASE, NOTHING_FOUND, Found, Twin
+from inference_pipeline.twin import BASE, NOTHING_FOUND, Found, Question, Twin
 from tests.fakes import WordEmbedder, adapter, card, fill, post
 
 CLOCK = "Ledger of the week.\n\nThe church clock gains four minutes a week. I regulate the pendulum on Sundays."
@@ -86,12 +86,12 @@ def twin(store: FeatureStore, registry: ModelRegistry, engine: Engine) -> Twin:
 def test_an_answer_comes_as_what_was_found_then_pieces_then_the_whole(
     twin: Twin, store: FeatureStore, engine: Engine
 ) -> None:
-    events = list(twin.stream(QUESTION, "Ada"))
+    events = list(twin.stream(Question(QUESTION, "Ada")))
     found, pieces, answer = events[0], events[1:-1], events[-1]
     assert isinstance(found, Found)
     assert isinstance(answer, Answer)
     assert "".join(str(piece) for piece in pieces) == SAYS
-    assert (answer.model, answer.snapshot) == (found.model, found.snapshot) == (BASE, store.snapshot().id)
+    assert (answer.model, answer.snapshot, found.snapshot) == (BASE, found.snapshot, store.snapshot().id)
     assert answer.passages == found.passages
     assert len(found.passages) == 2
     assert answer.answer.startswith(SAYS[: SAYS.index(". I like")])
@@ -102,7 +102,7 @@ def test_an_answer_comes_as_what_was_found_then_pieces_then_the_whole(
 
 
 def test_every_citation_is_exactly_a_slice_of_its_post(twin: Twin, store: FeatureStore) -> None:
-    answer = twin.ask(QUESTION, "Ada")
+    answer = twin.ask(Question(QUESTION, "Ada"))
     assert answer.citations
     for citation in answer.citations:
         whole = store.post(citation.post_id, "Ada")
@@ -114,7 +114,7 @@ def test_every_citation_is_exactly_a_slice_of_its_post(twin: Twin, store: Featur
 
 
 def test_where_nothing_fits_no_model_is_asked(twin: Twin, engine: Engine) -> None:
-    found, answer = twin.stream("What of quantum chromodynamics?", "Ada")
+    found, answer = twin.stream(Question("What of quantum chromodynamics?", "Ada"))
     assert isinstance(found, Found)
     assert isinstance(answer, Answer)
     assert (answer.answer, answer.citations, answer.passages) == (NOTHING_FOUND, (), ())
@@ -123,7 +123,7 @@ def test_where_nothing_fits_no_model_is_asked(twin: Twin, engine: Engine) -> Non
 
 
 def test_what_the_author_wrote_is_data(twin: Twin, engine: Engine) -> None:
-    twin.ask("Church clock repair systems?", "Ada")
+    twin.ask(Question("Church clock repair systems?", "Ada"))
     ((system, user),) = engine.model.heard
     assert (system.type, user.type) == ("system", "human")
     assert "CANARY" not in str(system.content)
@@ -136,8 +136,8 @@ def test_what_the_author_wrote_is_data(twin: Twin, engine: Engine) -> None:
 
 
 def test_another_authors_posts_are_never_shown(twin: Twin, engine: Engine) -> None:
-    twin.ask("What of my own church clock?", "Ada")
-    twin.ask("What of my own church clock?", "Bea")
+    twin.ask(Question("What of my own church clock?", "Ada"))
+    twin.ask(Question("What of my own church clock?", "Bea"))
     ada, bea = (str(heard[-1].content) for heard in engine.model.heard)
     assert "my own.\n" not in ada
     assert "my own.\n" in bea
@@ -146,7 +146,7 @@ def test_another_authors_posts_are_never_shown(twin: Twin, engine: Engine) -> No
 
 def test_stopping_ends_the_answer_with_what_was_said(twin: Twin) -> None:
     stop, pieces = threading.Event(), []
-    for event in twin.stream(QUESTION, "Ada", stop=stop):
+    for event in twin.stream(Question(QUESTION, "Ada"), stop=stop):
         if isinstance(event, str):
             pieces.append(event)
             if len(pieces) == 5:
@@ -160,7 +160,7 @@ def test_stopping_ends_the_answer_with_what_was_said(twin: Twin) -> None:
 def test_one_who_stopped_before_the_first_word_has_a_quotation(twin: Twin) -> None:
     stop = threading.Event()
     stop.set()
-    _, answer = twin.stream(QUESTION, "Ada", stop=stop)
+    _, answer = twin.stream(Question(QUESTION, "Ada"), stop=stop)
     assert isinstance(answer, Answer)
     assert answer.citations[0].text in answer.answer
     assert "first_token" not in answer.timings
@@ -168,13 +168,13 @@ def test_one_who_stopped_before_the_first_word_has_a_quotation(twin: Twin) -> No
 
 def test_the_champion_answers_unless_another_is_asked_for(twin: Twin, registry: ModelRegistry, engine: Engine) -> None:
     assert twin.models("Ada") == [BASE, "Ada@v2", "Ada@v1"]
-    assert twin.ask(QUESTION, "Ada").model == BASE
+    assert twin.ask(Question(QUESTION, "Ada")).model == BASE
     registry.promote("Ada@v1")
     assert twin.models("Ada") == ["Ada@v1", "Ada@v2", BASE]
-    assert twin.ask(QUESTION, "Ada").model == "Ada@v1"
-    assert twin.ask(QUESTION, "Ada", "Ada@v2").model == "Ada@v2"
-    assert twin.ask(QUESTION, "Ada", "Ada@champion").model == "Ada@v1"
-    assert twin.ask(QUESTION, "Ada", BASE).model == BASE
+    assert twin.ask(Question(QUESTION, "Ada")).model == "Ada@v1"
+    assert twin.ask(Question(QUESTION, "Ada"), "Ada@v2").model == "Ada@v2"
+    assert twin.ask(Question(QUESTION, "Ada"), "Ada@champion").model == "Ada@v1"
+    assert twin.ask(Question(QUESTION, "Ada"), BASE).model == BASE
     assert engine.asked == [None, "Ada@v1", "Ada@v2", "Ada@v1", None]
 
 
@@ -193,5 +193,5 @@ def test_what_cannot_answer_is_told_before_anything_else(
     twin: Twin, engine: Engine, author: str, model: str | None, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        next(twin.stream(QUESTION, author, model))
+        next(twin.stream(Question(QUESTION, author), model))
     assert engine.asked == []

@@ -89,7 +89,9 @@ def ask(
     """Ask the twin; it answers from the author's posts and says which."""
     if not question.strip():
         raise UsageError("the question is empty", "twin ask 'What do you think about …?' --author NAME")
-    show.answer(app().twin.stream(question, author, model), as_json)
+    from inference_pipeline.twin import Question
+
+    show.answer(app().twin.stream(Question(question, author), model), as_json)
 
 
 @cli.command()

@@ -19,7 +19,7 @@ import gradio as gr
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import TwinError
 from contracts.records import Answer
-from inference_pipeline.twin import BASE, Found
+from inference_pipeline.twin import BASE, Found, Question
 from ui import passages as html
 from ui.wiring import App
 
@@ -211,7 +211,7 @@ class Page:
             return
         turn, drawn = turns[-1], 0.0
         try:
-            stream = self._app.twin.stream(turn.question, turn.author, model, stop)
+            stream = self._app.twin.stream(Question(turn.question, turn.author), model, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # the twin's iterator is a generator
                 for event in events:
                     turn = turn.after(event)
