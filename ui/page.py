@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hmac import compare_digest
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from contracts.errors import UsageError
 from ui.conversation import ANSWERS_AT_ONCE, Page
+from ui.guard import HOSTS, LOOPBACK, Guard
 from ui.wiring import App
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-HOSTS = {b"127.0.0.1", b"localhost", b"[::1]"}
 WAITING = 20  # questions in the queue; the next one is refused
-LARGEST_REQUEST = 64 * 1024  # bytes
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -44,11 +41,6 @@ FOLLOW_MARKERS = """() => document.addEventListener("click", (event) => {
   };
   show(10);
 })"""
-
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Scope]]
-Send = Callable[[Scope], Awaitable[None]]
 
 
 def build(app: App, author: str | None = None) -> gr.Blocks:
@@ -87,7 +79,7 @@ def running(
             blocked_paths=[str(app.home)],
             state_session_capacity=200,
             app_kwargs={
-                "middleware": [(Guard, (), {"hosts": HOSTS if host in LOOPBACK else None})]
+                "middleware": [(Guard, (), {"hosts": HOSTS if host in LOOPBACK else None, "headers": HEADERS})]
             },  # what Starlette makes of its own Middleware(Guard)
             theme=_theme(),
             css_paths=[CSS],
@@ -117,36 +109,6 @@ def serve(
             ready(url)
         while True:
             time.sleep(1)
-
-
-class Guard:
-    """Around the whole server: no large request gets in, and the browser is told to load from here alone.
-
-    With `hosts`, a request under another name is refused: a page elsewhere whose name was made to point to this machine
-    would else be of the same origin to the browser, and could ask the twin and read its answers.
-    """
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], hosts: set[bytes] | None = None) -> None:
-        self._app, self._hosts = app, hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded(message: Scope) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
-            await send(message)
-
-        sent = dict(scope.get("headers", ()))
-        length = sent.get(b"content-length", b"0")
-        host = sent.get(b"host", b"")
-        name = host if host.endswith(b"]") else host.rpartition(b":")[0] or host
-        if scope["type"] == "http" and self._hosts and name not in self._hosts:
-            await guarded({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
-            await guarded({"type": "http.response.body", "body": b""})
-        elif b"transfer-encoding" in sent or not length.isdigit() or int(length) > LARGEST_REQUEST:
-            await guarded({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
-            await guarded({"type": "http.response.body", "body": b""})
-        else:
-            await self._app(scope, receive, guarded)
 
 
 def _theme() -> gr.themes.Base:
