@@ -188,7 +188,10 @@ class Passage(Record):
 
 
 class Citation(Record):
-    """The exact slice of a stored post that a marker such as [1] stands for."""
+    """The exact slice of a stored post that a marker such as [1] stands for: the text of passage number `marker`.
+
+    Two sentences that rest on two sentences of one passage have two citations with the same marker.
+    """
 
     marker: int
     post_id: str
@@ -199,16 +202,64 @@ class Citation(Record):
     text: str
 
 
+Support = Literal["supported", "inferred", "unsupported"]
+"""supported: a passage says it; inferred: a passage is near it, and does not say it; unsupported: none is."""
+
+
+class Sentence(Record):
+    """A sentence of an answer, `answer[start:end]` without its marker, and what the author's posts say to it."""
+
+    start: int
+    end: int
+    support: Support
+    first_person: bool
+    """It speaks as the author. Without support, it puts words into their mouth."""
+    evidence: Citation | None
+    """What supports it, or what an inferred one is near to."""
+
+
+class Copied(Record):
+    """The longest run of words that an answer, `answer[start:end]`, shares with a post, `post.text[post_start:post_end]`."""
+
+    words: int
+    start: int
+    end: int
+    post_id: str
+    title: str
+    url: str | None
+    post_start: int
+    post_end: int
+
+
+class NearestPost(Record):
+    """A post that is offered where none answers; it is no evidence."""
+
+    post_id: str
+    title: str
+    date: dt.date | None
+    url: str | None
+
+
 class Answer(Record):
     """What the twin said, and everything needed to check it."""
 
     answer: str
     citations: tuple[Citation, ...]
+    """In the order of the posts' text, by marker; each once."""
     passages: tuple[Passage, ...]
     model: str
     snapshot: str
     timings: dict[str, float]
     """Seconds: `retrieve`, `first_token`, `total`; and `tokens`, a count."""
+    sentences: tuple[Sentence, ...] = ()
+    unsupported_claims: int = 0
+    """How many sentences speak as the author without support."""
+    cut: bool = False
+    """The model had more to say than it may: what it had begun of another sentence was left out."""
+    copied: Copied | None = None
+    """None where fewer words in a row than anybody would notice are shared."""
+    nearest: tuple[NearestPost, ...] = ()
+    """The posts nearest to a question that was not answered."""
 
 
 class Figure(Record):

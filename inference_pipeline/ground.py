@@ -1,120 +1,121 @@
-"""Trace an answer to its passages: a marker behind each sentence that a passage supports, and the exact span it stands for.
+"""Trace an answer to its passages: each sentence with what supports it, a marker, and the exact span it stands for.
 
-The model's own markers are not trusted: a small model writes [2] as readily as any other word. A sentence is supported
-where a passage's sentence holds at least half of its content words. Where no sentence is, the answer ends with a
-quotation, so that a reader always has the author's own words to check the rest against.
+The model's own markers are not trusted: a small model writes [2] as readily as any other word. Where no sentence is
+supported, the answer ends with a quotation, so that a reader always has the author's own words to check the rest against.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from contracts.records import Citation, Passage
+from contracts.records import Citation, Passage, Sentence
+from inference_pipeline.sentences import content_words, first_person, sentences
+from inference_pipeline.support import Judged, Source, judge, sources
+from inference_pipeline.tidy import tidy, whole
 
-SUPPORT = 0.5  # share of a sentence's content words
-FEWEST_SHARED = 3  # words; two in common are chance
+if TYPE_CHECKING:
+    from inference_pipeline.support import Embed
+
 QUOTE = 280  # characters of a closing quotation
-
-_MARKER = re.compile(r"\s+\[\d{1,2}\]|(?<=[.,;:!?)\"”])\[\d{1,2}\]|^\[\d{1,2}\]\s*", re.MULTILINE)
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”’')\]*_]*(?=\s)|\n+")
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_COMMON = set(
-    "about after again all also always and any are because been before being between both but can could did does "
-    "doing done down each even every few for from get gets getting give gives goes going good got had has have "
-    "having her here him his how into its it's just know let like little long made make makes many may might more "
-    "most much must never not now off one only other our out over own people put really right said same say see "
-    "should some something still such take than that that's the their them then there these they thing things "
-    "think this those though through time too two under until use used very was way well were what when where "
-    "which while who why will with without would you your you're i'm don't".split()
-)
 
 
 @dataclass(frozen=True)
 class Grounded:
     text: str
     citations: tuple[Citation, ...]
+    sentences: tuple[Sentence, ...]
+    cut: bool
+    said: int
+    """Where what the model said ends, and the quotation begins."""
 
 
-def ground(text: str, passages: Sequence[Passage], question: str = "") -> Grounded:
-    """The answer with a marker behind each supported sentence; marker n stands for a span of `passages[n - 1]`."""
-    sources = [[(start, end, _words(p.text[start:end])) for start, end in sentences(p.text)] for p in passages]
-    spans: dict[int, tuple[int, int]] = {}
-    pieces: list[str] = []
-    text = _MARKER.sub("", text).strip()
-    cursor = 0
-    for start, end in sentences(text):
+def ground(
+    text: str, passages: Sequence[Passage], question: str = "", embed: Embed | None = None, limited: bool = False
+) -> Grounded:
+    """The answer with a marker behind each supported sentence; marker n stands for spans of `passages[n - 1]`.
+
+    `limited`: the model ended because it may say no more. Without `embed`, only words are compared.
+    """
+    text, cut = whole(tidy(text, passages)) if limited else (tidy(text, passages), False)
+    known = sources(passages)
+    places = list(sentences(text))
+    judged = judge([text[start:end] for start, end in places], known, embed)
+    text, traced = _marked(text, places, judged, passages)
+    said = len(text)
+    if passages and not any(sentence.support == "supported" for sentence in traced):
+        text, quotation = _quoted(text, _quotation(content_words(question), known, passages), passages)
+        traced = [*traced, quotation]
+    cited = {_place(s.evidence): s.evidence for s in traced if s.evidence and s.support == "supported"}
+    return Grounded(text, tuple(cited[place] for place in sorted(cited)), tuple(traced), cut, said)
+
+
+def _marked(
+    text: str, places: Sequence[tuple[int, int]], judged: Sequence[Judged], passages: Sequence[Passage]
+) -> tuple[str, list[Sentence]]:
+    """The text with its markers, and its sentences where they then are."""
+    pieces, traced, cursor, moved = list[str](), list[Sentence](), 0, 0
+    for (start, end), found in zip(places, judged, strict=True):
+        evidence = _citation(found.source, passages) if found.source else None
+        traced.append(
+            Sentence(
+                start=start + moved,
+                end=end + moved,
+                support=found.support,
+                first_person=first_person(text[start:end]),
+                evidence=evidence,
+            )
+        )
         pieces.append(text[cursor:end])
         cursor = end
-        if found := _support(_words(text[start:end]), sources):
-            number, first, last = found
-            known = spans.get(number, (first, last))
-            spans[number] = (min(known[0], first), max(known[1], last))
-            pieces.append(f" [{number}]")
-    pieces.append(text[cursor:])
-    if not spans and passages:
-        number, first, last = _quotation(_words(question), sources, passages)
-        spans[number] = (first, last)
-        passage = passages[number - 1]
-        where = f" in “{passage.title}”" if passage.title else ""  # a note has no title
-        pieces.append(f"\n\nI wrote{where}: “{passage.text[first:last]}” [{number}]")
-    citations = tuple(_citation(number, passages[number - 1], *spans[number]) for number in sorted(spans))
-    return Grounded("".join(pieces).strip(), citations)
+        if evidence and found.support == "supported":
+            pieces.append(f" [{evidence.marker}]")
+            moved += len(pieces[-1])
+    return "".join([*pieces, text[cursor:]]), traced
 
 
-def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each sentence, without the space around it; a line break ends one, code fences hold none."""
-    start, fenced = 0, False
-    for end in [*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]:
-        piece = text[start:end]
-        stripped = piece.strip()
-        if stripped.startswith(("```", "~~~")):
-            fenced = not fenced
-        elif stripped and not fenced:
-            first = start + len(piece) - len(piece.lstrip())
-            yield first, first + len(stripped)
-        start = end
+def _quoted(text: str, source: Source, passages: Sequence[Passage]) -> tuple[str, Sentence]:
+    """The text with a quotation at its end, and that quotation."""
+    title = passages[source.passage - 1].title
+    where = f" in “{title}”" if title else ""  # a note has no title
+    text = f"{text}\n\n" if text else ""
+    quotation = f"I wrote{where}: “{source.text}”"
+    sentence = Sentence(
+        start=len(text),
+        end=len(text) + len(quotation),
+        support="supported",
+        first_person=True,
+        evidence=_citation(source, passages),
+    )
+    return f"{text}{quotation} [{source.passage}]", sentence
 
 
-def _support(words: set[str], sources: list[list[tuple[int, int, set[str]]]]) -> tuple[int, int, int] | None:
-    """Number of the passage and span of its sentence that holds most of `words`, if it holds enough."""
-    best, place = 0, None
-    for number, passage in enumerate(sources, start=1):
-        for start, end, known in passage:
-            shared = len(words & known)
-            if shared > best:
-                best, place = shared, (number, start, end)
-    return place if best >= FEWEST_SHARED and best >= SUPPORT * len(words) else None
-
-
-def _quotation(
-    question: set[str], sources: list[list[tuple[int, int, set[str]]]], passages: Sequence[Passage]
-) -> tuple[int, int, int]:
+def _quotation(question: set[str], known: Sequence[Source], passages: Sequence[Passage]) -> Source:
     """The passage sentence nearest to the question, the first passage's where none shares a word with it."""
-    options = [(number, start, end, words) for number, p in enumerate(sources, 1) for start, end, words in p if words]
-    if not options:
-        return 1, 0, min(len(passages[0].text), QUOTE)
-    number, start, end, _ = max(options, key=lambda option: (len(option[3] & question), -option[0], len(option[3]) > 4))
+    if not known:
+        text = passages[0].text[:QUOTE]
+        return Source(1, 0, len(text), text, frozenset())
+    first = max(known, key=lambda source: (len(source.words & question), -source.passage, len(source.words) > 4))
     # … and what follows it, as far as a quotation goes.
-    ends = [last for passage, _, last, _ in options if passage == number and end < last <= start + QUOTE]
-    end = max(ends, default=end)
-    return number, start, min(end, start + QUOTE)
+    ends = [s.end for s in known if s.passage == first.passage and first.end < s.end <= first.start + QUOTE]
+    end = min(max(ends, default=first.end), first.start + QUOTE)
+    text = passages[first.passage - 1].text[first.start : end]
+    return Source(first.passage, first.start, end, text, first.words)
 
 
-def _words(text: str) -> set[str]:
-    """Content words, without their plural and tense endings."""
-    found = (word.lower().replace("’", "'") for word in _WORD.findall(text))
-    return {re.sub(r"(?:'s|ing|ed|es|s)$", "", word) for word in found if len(word) > 2 and word not in _COMMON}
-
-
-def _citation(number: int, passage: Passage, start: int, end: int) -> Citation:
+def _citation(source: Source, passages: Sequence[Passage]) -> Citation:
+    passage = passages[source.passage - 1]
     return Citation(
-        marker=number,
+        marker=source.passage,
         post_id=passage.post_id,
         title=passage.title,
         url=passage.url,
-        start=passage.start + start,
-        end=passage.start + end,
-        text=passage.text[start:end],
+        start=passage.start + source.start,
+        end=passage.start + source.end,
+        text=passage.text[source.start : source.end],
     )
+
+
+def _place(citation: Citation) -> tuple[int, int, int]:
+    return citation.marker, citation.start, citation.end

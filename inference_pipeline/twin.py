@@ -12,7 +12,8 @@ from contracts.errors import NotFound
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PASSAGES, messages
 from contracts.records import Answer, Passage
-from inference_pipeline.ground import ground
+from inference_pipeline.check import LIMIT, check
+from inference_pipeline.check import NOTHING_FOUND as NOTHING_FOUND
 from inference_pipeline.retrieve import retrieve
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from contracts.feature_store import FeatureStore
 
 BASE = "base"
-NOTHING_FOUND = "I have not written about that."
 
 
 class Exchange(NamedTuple):
@@ -125,11 +125,11 @@ class Twin:
                 timings["tokens"] += 1
                 pieces.append(piece)
                 yield piece
-        grounded = ground("".join(pieces), found.passages, found.question.text) if found.passages else None
+        limited = not (stop and stop.is_set()) and timings["tokens"] >= LIMIT * self._max_new_tokens
+        checked = check(self._store, found, "".join(pieces), limited)
         timings["total"] = time.perf_counter() - began
         yield Answer(
-            answer=grounded.text if grounded else NOTHING_FOUND,
-            citations=grounded.citations if grounded else (),
+            **checked,
             passages=found.passages,
             model=version.name if version else BASE,
             snapshot=found.snapshot,

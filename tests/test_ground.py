@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
 from contracts.records import Passage
-from inference_pipeline.ground import ground, sentences
+from inference_pipeline.ground import ground
+from inference_pipeline.sentences import sentences
 
 POST = "Preamble.\n\nA seized seatpost wants penetrating oil and three days of patience. Then twist, never pull. Tea helps."
 
@@ -48,13 +55,69 @@ def test_an_empty_answer_is_a_quotation() -> None:
     assert ground("", [passage(1, POST)], "tea").citations[0].text == "Tea helps."
 
 
-def test_two_sentences_of_one_passage_are_one_citation_that_spans_both() -> None:
-    made = ground(
-        "A seized seatpost wants penetrating oil, three days. Tea helps, patience and oil help a seized seatpost.",
-        [passage(1, POST)],
-    )
+def test_each_supported_sentence_has_its_own_span() -> None:
+    post = "A seized seatpost wants penetrating oil and patience. Nobody listens. Tea helps against an impatient mind."
+    made = ground("A seized seatpost wants oil and patience. An impatient mind is helped by tea.", [passage(1, post)])
+    assert made.text == "A seized seatpost wants oil and patience. [1] An impatient mind is helped by tea. [1]"
+    assert [citation.marker for citation in made.citations] == [1, 1]
+    assert [citation.text for citation in made.citations] == [post[:53], post[70:]]
+    assert [sentence.evidence for sentence in made.sentences] == list(made.citations)
+    assert [made.text[s.start : s.end] for s in made.sentences] == [
+        "A seized seatpost wants oil and patience.",
+        "An impatient mind is helped by tea.",
+    ]
+
+
+def test_two_sentences_on_one_span_are_one_citation() -> None:
+    said = "A seized seatpost wants penetrating oil. Penetrating oil is what a seized seatpost wants."
+    made = ground(said, [passage(1, POST)])
+    assert made.text.count("[1]") == 2
     assert len(made.citations) == 1
-    assert POST[made.citations[0].start : made.citations[0].end] == made.citations[0].text
+
+
+@pytest.mark.parametrize(
+    ("said", "support"),
+    [
+        ("A seized seatpost wants penetrating oil and patience.", "supported"),
+        ("A seized seatpost never wants penetrating oil and patience.", "inferred"),
+        ("A seized seatpost wants penetrating oil and nine days of patience.", "inferred"),
+        ("A seized seatpost wants penetrating oil and 3 days of patience.", "supported"),
+        ("My seatpost was always seized.", "inferred"),
+        ("I sold my bakery in Lisbon.", "unsupported"),
+    ],
+)
+def test_a_lost_not_and_another_number_are_no_support(said: str, support: str) -> None:
+    (sentence, *_) = ground(said, [passage(1, POST)]).sentences
+    assert sentence.support == support
+    assert (sentence.evidence is None) == (support == "unsupported")
+
+
+def test_meaning_supports_where_the_words_differ() -> None:
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        """Two directions: on oil, and on anything else."""
+        rows = [[1.0, 0.0] if {"oil", "lubricant"} & set(text.split()) else [0.0, 1.0] for text in texts]
+        return np.array(rows, dtype=np.float32)
+
+    said = "Give the stuck tube some lubricant first. Cheese melts."
+    first, second, *_ = ground(said, [passage(1, POST[: POST.index(" Then")])], "", embed).sentences
+    assert (first.support, second.support) == ("supported", "supported")  # "Preamble." is as near to cheese
+    assert first.evidence
+    assert first.evidence.text.startswith("A seized seatpost")
+    assert ground(said, [passage(1, POST)], "").sentences[0].support == "unsupported"
+
+
+def test_first_person_claims_are_told_apart() -> None:
+    made = ground('I was born in Madrid. Rust is red. He said "I am late".', [passage(1, POST)], "oil")
+    assert [s.first_person for s in made.sentences] == [True, False, False, True]
+    assert made.sentences[-1].support == "supported"  # the closing quotation
+
+
+def test_offsets_always_slice_the_post() -> None:
+    cut = POST.index("Then")
+    made = ground("Twist, then never pull at it. Tea helps. Cheese.", [passage(1, POST[cut:], cut)], "tea")
+    evidence = [sentence.evidence for sentence in made.sentences if sentence.evidence]
+    assert evidence
+    assert all(POST[found.start : found.end] == found.text for found in evidence)
 
 
 def test_code_is_left_alone() -> None:

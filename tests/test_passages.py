@@ -30,6 +30,11 @@ def test_the_mark_is_the_cited_span_whatever_it_holds() -> None:
     assert "Also read" not in shown
 
 
+def test_every_cited_span_of_a_passage_is_marked() -> None:
+    shown = html.sources([passage("One. Two. Three.")], [citation(10, 16, ""), citation(0, 4, "")], 1, WREN)
+    assert "<mark>One.</mark> Two. <mark>Three.</mark>" in shown
+
+
 def test_uncited_passages_are_folded_away_under_their_own_heading() -> None:
     shown = html.sources([passage("One two."), passage("Three four.")], [citation(0, 8, "One two.")], 7, WREN)
     assert re.findall(r'<(\w+) class="passage[^"]*" id="([^"]+)"', shown) == [

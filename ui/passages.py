@@ -61,8 +61,10 @@ def sources(passages: Sequence[Passage], citations: Sequence[Citation] | None, t
     if not passages:
         words = f"Nothing was found in the posts by {author} that fits this question."
         return f'<div class="sources"><p class="aside">{escape(words)}</p></div>'
-    cited = {citation.marker: citation for citation in citations or ()}
-    cards = [_passage(passage, number, turn, cited.get(number)) for number, passage in enumerate(passages, start=1)]
+    cited: dict[int, list[Citation]] = {}
+    for citation in citations or ():
+        cited.setdefault(citation.marker, []).append(citation)
+    cards = [_passage(passage, number, turn, cited.get(number, ())) for number, passage in enumerate(passages, start=1)]
     if citations is None:
         count = f"{len(passages)} passages" if len(passages) > 1 else "one passage"
         return _section(f"Reading {count}", cards)
@@ -116,14 +118,14 @@ def _section(title: str, cards: Sequence[str]) -> str:
     return f'<section class="sources"><h3>{title}</h3>{"".join(cards)}</section>' if cards else ""
 
 
-def _passage(passage: Passage, number: int, turn: int, citation: Citation | None) -> str:
+def _passage(passage: Passage, number: int, turn: int, citations: Sequence[Citation]) -> str:
     where = escape(passage.date.isoformat() if passage.date else passage.source_id)
     title = f'<span class="title" dir="auto">{escape(passage.title or "Untitled")}</span>'
     head = f'<span class="number">{number}</span>{title}<time>{where}</time>'
-    body = _marked(passage, citation) if citation else escape(passage.text)
+    body = _marked(passage, citations)
     body = f'<blockquote dir="auto">{body}</blockquote>{_link(passage.url)}'
     anchor = _anchor(turn, number)
-    if citation:
+    if citations:
         return f'<article class="passage cited" id="{anchor}"><header>{head}</header>{body}</article>'
     return f'<details class="passage" id="{anchor}"><summary>{head}</summary>{body}</details>'
 
@@ -134,12 +136,15 @@ def _link(url: str | None) -> str:
     return f'<a class="whole" href="{escape(url)}" target="_blank" rel="noopener noreferrer">Read the post ↗</a>'
 
 
-def _marked(passage: Passage, citation: Citation) -> str:
-    """The passage's text with the cited span marked; offsets of both are into the post."""
-    text = passage.text
-    start = min(max(citation.start - passage.start, 0), len(text))
-    end = min(max(citation.end - passage.start, start), len(text))
-    return f"{escape(text[:start])}<mark>{escape(text[start:end])}</mark>{escape(text[end:])}"
+def _marked(passage: Passage, citations: Sequence[Citation]) -> str:
+    """The passage's text with the cited spans marked; offsets of both are into the post."""
+    text, parts, at = passage.text, list[str](), 0
+    for citation in sorted(citations, key=lambda citation: citation.start):
+        start = min(max(citation.start - passage.start, at), len(text))
+        end = min(max(citation.end - passage.start, start), len(text))
+        parts.append(f"{escape(text[at:start])}<mark>{escape(text[start:end])}</mark>")
+        at = end
+    return "".join([*parts, escape(text[at:])])
 
 
 def _anchor(turn: int, number: int) -> str:

@@ -1,0 +1,45 @@
+"""Everything that is found out about a text once the model has said it, before a reader sees it whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from contracts.records import Citation, Sentence
+from inference_pipeline.ground import ground
+
+if TYPE_CHECKING:
+    from contracts.feature_store import FeatureStore
+    from inference_pipeline.twin import Found
+
+NOTHING_FOUND = "I have not written about that."
+LIMIT = 0.9  # of the tokens that a model may say: a piece of a stream may hold more than one
+
+
+class Checked(TypedDict):
+    """The fields of an Answer that come from its text."""
+
+    answer: str
+    citations: tuple[Citation, ...]
+    sentences: tuple[Sentence, ...]
+    unsupported_claims: int
+    cut: bool
+
+
+def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checked:
+    """What the model said, traced to the passages that it was shown; the refusal where there were none.
+
+    `limited`: the model ended because it may say no more.
+    """
+    if not found.passages:
+        return Checked(answer=NOTHING_FOUND, citations=(), sentences=(), unsupported_claims=0, cut=False)
+    version = store.active()
+    embed = store.embedder_of(version).embed if version else None
+    grounded = ground(text, found.passages, found.question.text, embed, limited)
+    claims = sum(s.first_person and s.support == "unsupported" for s in grounded.sentences)
+    return Checked(
+        answer=grounded.text,
+        citations=grounded.citations,
+        sentences=grounded.sentences,
+        unsupported_claims=claims,
+        cut=grounded.cut,
+    )
