@@ -8,7 +8,8 @@ TwinError                 message: what was found; hint: what to do about it
 │   └── StoreBusy         another process is writing to it
 ├── ModelError            a model or an adapter cannot be used
 │   └── Mismatch          two hashes that must agree do not
-└── TrainingError         training cannot start, or was stopped
+├── TrainingError         training cannot start, or was stopped
+└── Busy                  more requests wait than may wait
 """
 
 from __future__ import annotations
@@ -60,3 +61,7 @@ class Mismatch(ModelError):
 
 class TrainingError(TwinError):
     """Training cannot start, or was stopped."""
+
+
+class Busy(TwinError):
+    """More requests wait than may wait; the same request may be answered a little later."""

@@ -14,6 +14,7 @@ from contracts.prompt import PASSAGES, messages
 from contracts.records import Answer, Passage
 from inference_pipeline.check import LIMIT, check
 from inference_pipeline.check import NOTHING_FOUND as NOTHING_FOUND
+from inference_pipeline.queue import Queue
 from inference_pipeline.retrieve import retrieve
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Question:
     text: str
     author: str
     history: tuple[Exchange, ...] = ()
+    user: str = ""
+    """Who asks: where many wait, users take turns."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,10 @@ class Twin:
         passages: int = PASSAGES,
         max_new_tokens: int = 128,
         temperature: float = 0.3,
+        queue: Queue | None = None,
     ) -> None:
         self._store, self._registry, self._engine = store, registry, engine
+        self.queue = queue or Queue()
         self._passages, self._max_new_tokens, self._temperature = passages, max_new_tokens, temperature
 
     def models(self, author: str) -> list[str]:
@@ -147,14 +152,18 @@ class Twin:
         return version
 
     def _generate(self, found: Found, version: ModelVersion | None, stop: threading.Event | None) -> Iterator[str]:
-        chat = self._engine.chat_model(version)
+        """The model's pieces, from its turn in the queue on. Raises Busy where too many wait."""
         asked = messages(found.question.author, found.question.text, found.passages)
-        stream = chat.stream(asked, max_tokens=self._max_new_tokens, temperature=self._temperature)
-        try:
-            for piece in stream:
-                if stop and stop.is_set():
-                    return
-                if text := str(piece.content):
-                    yield text
-        finally:
-            stream.close()  # type: ignore[attr-defined]  # LangChain types its generator as an iterator
+        with self.queue.place(found.question.user, stop) as placed:
+            if not placed:
+                return
+            chat = self._engine.chat_model(version)
+            stream = chat.stream(asked, max_tokens=self._max_new_tokens, temperature=self._temperature)
+            try:
+                for piece in stream:
+                    if stop and stop.is_set():
+                        return
+                    if text := str(piece.content):
+                        yield text
+            finally:
+                stream.close()  # type: ignore[attr-defined]  # LangChain types its generator as an iterator

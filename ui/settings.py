@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     max_new_tokens: int = Field(default=128, ge=1)
     temperature: float = Field(default=0.3, ge=0)
     """Low, for answers that stay with their passages; 0 is greedy."""
+    generations: int = Field(default=2, ge=1)
+    """Answers that are written at the same time; more than there are cores makes each one slower."""
+    waiting: int = Field(default=32, ge=0)
+    """Requests that wait for their turn; one more is refused at once."""
 
     @classmethod
     def settings_customise_sources(

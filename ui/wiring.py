@@ -62,6 +62,7 @@ class App:
 
     @cached_property
     def twin(self) -> Twin:
+        from inference_pipeline.queue import Queue
         from inference_pipeline.twin import Engine, Twin
 
         engine: Engine
@@ -80,6 +81,7 @@ class App:
             passages=self.settings.passages,
             max_new_tokens=self.settings.max_new_tokens,
             temperature=self.settings.temperature,
+            queue=Queue(self.settings.generations, self.settings.waiting),
         )
 
     def _qdrant(self) -> QdrantClient:
