@@ -16,6 +16,7 @@ from inference_pipeline.check import LIMIT, check
 from inference_pipeline.check import NOTHING_FOUND as NOTHING_FOUND
 from inference_pipeline.queue import Queue
 from inference_pipeline.retrieve import retrieve
+from inference_pipeline.split import drawn
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -45,6 +46,13 @@ class Question:
     text: str
     author: str
     history: tuple[Exchange, ...] = ()
+    key: str = ""
+    """Of the conversation or the person: while a challenger is tried, each stays with one version."""
+
+    @property
+    def drawn_by(self) -> str:
+        """The key, else what the conversation began with."""
+        return self.key or (self.history[0].question if self.history else self.text)
     user: str = ""
     """Who asks: where many wait, users take turns."""
 
@@ -73,8 +81,10 @@ class Twin:
         passages: int = PASSAGES,
         max_new_tokens: int = 128,
         temperature: float = 0.3,
+        challenger_share: float = 0.0,
         queue: Queue | None = None,
     ) -> None:
+        self._challenger_share = challenger_share
         self._store, self._registry, self._engine = store, registry, engine
         self.queue = queue or Queue()
         self._passages, self._max_new_tokens, self._temperature = passages, max_new_tokens, temperature
@@ -92,6 +102,8 @@ class Twin:
         """Load what the first answer needs, so that nobody waits for it."""
         self._store.search(author, author)
         self._engine.chat_model(self._registry.champion(author))
+        if self._challenger_share and (challenger := self._registry.challenger(author)):
+            self._engine.chat_model(challenger)
 
     def ask(self, question: Question, model: str | None = None) -> Answer:
         *_, answer = self.stream(question, model)
@@ -105,7 +117,7 @@ class Twin:
 
         When `stop` is set, or the iterator is closed, generation ends at the next token; the pieces so far are the answer.
         """
-        self._version(question.author, model)  # what is not there is told before anything is searched
+        self._version(question, model)  # what is not there is told before anything is searched
         found = self.find(question)
         yield found
         yield from self.write(found, model, stop)
@@ -121,7 +133,7 @@ class Twin:
     ) -> Iterator[str | Answer]:
         """The answer's text piece by piece, then the whole answer. Every time counts from the question on."""
         began = time.perf_counter() - found.seconds
-        version = self._version(found.question.author, model)
+        version = self._version(found.question, model)
         timings = {"retrieve": found.seconds, "tokens": 0.0}
         pieces: list[str] = []
         if found.passages:
@@ -141,14 +153,21 @@ class Twin:
             timings={key: round(value, 3) for key, value in timings.items()},
         )
 
-    def _version(self, author: str, model: str | None) -> ModelVersion | None:
+    def resolve(self, question: Question, model: str | None = None) -> str:
+        """The name of the version that will answer. Raises NotFound where there is no such version of the author's."""
+        version = self._version(question, model)
+        return version.name if version else BASE
+
+    def _version(self, question: Question, model: str | None) -> ModelVersion | None:
         if model == BASE:
             return None
         if model is None:
-            return self._registry.champion(author)
+            return drawn(self._registry, question.author, question.drawn_by, self._challenger_share)
         version = self._registry.get(model)
-        if version.author != author:
-            raise NotFound(f"{model} is not a version of {author!r}", f"twin models list --author {author!r}")
+        if version.author != question.author:
+            raise NotFound(
+                f"{model} is not a version of {question.author!r}", f"twin models list --author {question.author!r}"
+            )
         return version
 
     def _generate(self, found: Found, version: ModelVersion | None, stop: threading.Event | None) -> Iterator[str]:

@@ -282,7 +282,7 @@ def test_a_twins_life(
 
     question = "How slow does the brass clock run when rain falls?"
     answer = twin("ask", question, "--author", "Ada", "--model", "Ada@v1", "--json").json
-    assert set(answer) == {"answer", "citations", "model", "snapshot", "timings"}
+    assert set(answer) >= {"answer", "citations", "model", "snapshot", "timings"}
     assert answer["model"] == "Ada@v1"
     assert answer["snapshot"] == twin("status", "--json").json["snapshot"]
     store = FeatureStore(own_home, SentenceEmbedder(str(embedder)))

@@ -82,16 +82,24 @@ def ask(
     question: Annotated[str, typer.Argument()],
     author: Author,
     model: Annotated[
-        str | None, typer.Option(help="author@v3, author@champion or base; default: the champion.")
+        list[str] | None,
+        typer.Option(
+            help="author@v3, author@champion or base; default: the champion. Several answer from the same passages."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask the twin; it answers from the author's posts and says which."""
     if not question.strip():
         raise UsageError("the question is empty", "twin ask 'What do you think about …?' --author NAME")
+    from inference_pipeline.side_by_side import side_by_side
     from inference_pipeline.twin import Question
 
-    show.answer(app().twin.stream(Question(question, author), model), as_json)
+    twin, asked = app().twin, Question(question, author)
+    if model and len(model) > 1:
+        show.answers(side_by_side(twin, asked, model), as_json)
+    else:
+        show.answers(twin.stream(asked, model[0] if model else None), as_json)
 
 
 @cli.command()

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from contracts.records import Passage
-    from inference_pipeline.twin import Event
+    from contracts.records import Answer, Passage
+    from inference_pipeline.twin import Question
     from ui.doctor import Check
 
 Progress = Callable[[str, int, int | None], None]
@@ -81,23 +81,48 @@ def passages(found: Sequence[Passage]) -> None:
         print("nothing found")
 
 
-def answer(events: Iterable[Event], as_json: bool) -> None:
-    """For a person the text as it comes, then its citations; for a program the whole answer at the end."""
+def answers(events: Iterable[object], as_json: bool) -> None:
+    """For a person each answer with its citations, under its version's name where there are several; for a program one
+    object, or a list of several. It is what `twin feedback --answer` reads."""
     from contracts.records import Answer
+    from inference_pipeline.twin import Found
 
-    whole: Answer | None = None
+    found, whole = None, list[Answer]()
     for event in events:
-        if isinstance(event, Answer):
-            whole = event
-    assert whole is not None
+        if isinstance(event, Found):
+            found = event
+        elif isinstance(event, Answer):
+            whole.append(event)
+    assert found is not None
     if as_json:
-        out(whole.model_dump(mode="json", exclude={"passages"}))
+        said = [_answer_json(found.question, one) for one in whole]
+        out(said if len(said) > 1 else said[0])
         return
-    print(whole.answer)
-    for citation in whole.citations:
+    for one in whole:
+        if len(whole) > 1:
+            print(f"{'' if one is whole[0] else chr(10)}{one.model}\n{'─' * len(one.model)}")
+        _answer(one)
+
+
+def _answer_json(asked: Question, answer: Answer) -> dict[str, Any]:
+    from contracts.prompt import PROMPT_HASH
+
+    shown = [{"post_id": one.post_id, "start": one.start, "end": one.end} for one in answer.passages]
+    return {
+        "author": asked.author,
+        "question": asked.text,
+        **answer.model_dump(mode="json"),
+        "passages": shown,
+        "prompt_hash": PROMPT_HASH,
+    }
+
+
+def _answer(answer: Answer) -> None:
+    print(answer.answer)
+    for citation in answer.citations:
         print(f"\n[{citation.marker}] {citation.title or 'Untitled'}  {citation.url or citation.post_id}")
         print(f"    “{' '.join(citation.text.split())}”")
-    print(f"\n{whole.model}, snapshot {whole.snapshot}, {whole.timings['total']:.1f} s", file=sys.stderr)
+    print(f"\n{answer.model}, snapshot {answer.snapshot}, {answer.timings['total']:.1f} s", file=sys.stderr, flush=True)
 
 
 def status(state: dict[str, Any], as_json: bool) -> None:
