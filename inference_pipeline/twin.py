@@ -46,6 +46,8 @@ class Question:
     text: str
     author: str
     history: tuple[Exchange, ...] = ()
+    user: str = ""
+    """Who asks: where many wait, users take turns."""
     key: str = ""
     """Of the conversation or the person: while a challenger is tried, each stays with one version."""
 
@@ -53,8 +55,6 @@ class Question:
     def drawn_by(self) -> str:
         """The key, else what the conversation began with."""
         return self.key or (self.history[0].question if self.history else self.text)
-    user: str = ""
-    """Who asks: where many wait, users take turns."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Twin:
         passages: int = PASSAGES,
         max_new_tokens: int = 128,
         temperature: float = 0.3,
-        challenger_share: float = 0.0,
         queue: Queue | None = None,
+        challenger_share: float = 0.0,
     ) -> None:
         self._challenger_share = challenger_share
         self._store, self._registry, self._engine = store, registry, engine

@@ -81,8 +81,8 @@ class App:
             passages=self.settings.passages,
             max_new_tokens=self.settings.max_new_tokens,
             temperature=self.settings.temperature,
-            challenger_share=self.settings.challenger_share,
             queue=Queue(self.settings.generations, self.settings.waiting),
+            challenger_share=self.settings.challenger_share,
         )
 
     def _qdrant(self) -> QdrantClient:
