@@ -25,9 +25,10 @@ from contracts.prompt import PROMPT_HASH, encode, encode_target
 from contracts.records import Figure
 from feature_pipeline.pipeline import label
 from tests.fakes import WORDS, WordEmbedder, fill, one_thread, post, recipe, stock, tiny_llama, voice
-from training_pipeline import data, pipeline
+from training_pipeline import data, pipeline, report
 from training_pipeline.data import MASKED, Corpus, Encoded
 from training_pipeline.evaluate import gate
+from training_pipeline.evaluation import Evaluation
 from training_pipeline.pipeline import Outcome
 from training_pipeline.recipe import Recipe
 
@@ -121,6 +122,18 @@ def test_a_run_registers_a_version_whose_card_is_complete(trained: Trained) -> N
     assert {stage for stage, _, _ in trained.steps} >= {"train", "measure", "write"}
     assert ("train", steps, steps) in trained.steps
     assert not (trained.home / "runs" / card.run_id).exists()
+
+
+def test_no_text_is_kept_in_the_version_and_all_of_it_goes_with_the_reports(trained: Trained, tmp_path: Path) -> None:
+    kept = report.proof(trained.outcome.version)
+    shown = Evaluation.model_validate_json((trained.home / "reports" / "Ada@v1.json").read_text("utf-8"))
+    assert kept
+    assert kept == shown.without_texts()
+    assert all(text.instruction for text in shown.written)
+    assert {(text.text, text.instruction) for text in kept.written} == {("", "")}
+    shutil.copytree(trained.home / "reports", tmp_path / "reports")
+    assert [path.name for path in report.delete(tmp_path, "Ada", 1)] == ["Ada@v1.html"]
+    assert list((tmp_path / "reports").iterdir()) == []
 
 
 def test_the_adapter_names_its_base_model_and_no_folder_of_this_machine(trained: Trained) -> None:

@@ -36,7 +36,10 @@ class Copied(Record):
 
 
 class Evaluation(Record):
-    """What a version proved; stored as evaluation.json beside its card."""
+    """What a version proved; stored as evaluation.json beside its card, without the texts.
+
+    A version never changes. A text may hold words of a post that is to be forgotten one day, so texts are kept apart.
+    """
 
     figures: dict[str, Figure]
     deltas: dict[str, float]
@@ -46,6 +49,11 @@ class Evaluation(Record):
     verification: dict[str, list[float]]
     """Condition, `human` or `others` → verification score of each pooled text."""
     longest_copy: Copied | None
+
+    def without_texts(self) -> Evaluation:
+        written = tuple(text.model_copy(update={"instruction": "", "text": ""}) for text in self.written)
+        copied = self.longest_copy and self.longest_copy.model_copy(update={"text": ""})
+        return self.model_copy(update={"written": written, "longest_copy": copied})
 
 
 class Comparison(Record):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from training_pipeline.data_card import DataCard
     from training_pipeline.evaluation import Comparison, Evaluation
 
+PROOF = "proof.json"  # in a run's folder: what it proved, with the texts
 LIBRARIES = ("torch", "transformers", "peft", "trl", "tokenizers")
 Progress = Callable[[str, int, int | None], None]
 
@@ -93,7 +94,8 @@ def run(
             adapter, proof, kept = prove(corpus, store, base, recipe, folder, preferred, champion, progress)
             learned |= kept | ({"without_forgotten": forgotten} if forgotten else {})
             card = _card(corpus, base, recipe, run_id, learned, proof, champion)
-            version = _register(registry, card, proof, adapter, base)
+            version = _register(registry, card, proof, adapter, base, folder)
+        report.keep(home, version, folder / PROOF)
         promoted = _decide(version, store, registry)
         replaced = _replace(version, registry, home) if promoted else ""
         page = report.write(home, version, store, promoted)
@@ -109,9 +111,10 @@ def _with_preference(recipe: Recipe) -> Recipe:
 
 
 def _register(
-    registry: ModelRegistry, card: AdapterCard, proof: Evaluation, adapter: Path, base: BaseLanguageModel
+    registry: ModelRegistry, card: AdapterCard, proof: Evaluation, adapter: Path, base: BaseLanguageModel, folder: Path
 ) -> ModelVersion:
-    write_atomic(adapter / "evaluation.json", proof.model_dump_json(indent=2) + "\n")
+    write_atomic(folder / PROOF, proof.model_dump_json(indent=2) + "\n")
+    write_atomic(adapter / "evaluation.json", proof.without_texts().model_dump_json(indent=2) + "\n")
     licensed = model_card.licence(base)
     return registry.register(card, adapter, readme=lambda name: model_card.text(name, card, licensed))
 
@@ -153,7 +156,7 @@ def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
     if not parents or "without_forgotten" not in version.card.training:
         return ""
     registry.delete(parents[0].name, why=f"{version.name} replaces it, trained without posts that are forgotten")
-    report.place(home, version.author, parents[0].number).unlink(missing_ok=True)
+    report.delete(home, version.author, parents[0].number)
     return parents[0].name
 
 

@@ -38,7 +38,7 @@ SPOKEN = {
 
 def write(home: Path, version: ModelVersion, store: FeatureStore, champion: bool) -> Path:
     """Make the version's report, in place of an earlier one."""
-    evaluation = proof(version)
+    evaluation = _valid(Evaluation, read_json(_texts(home, version))) or proof(version)
     ids = [written.post_id for written in evaluation.written] if evaluation else []
     if evaluation and evaluation.longest_copy:
         ids.append(evaluation.longest_copy.post_id)
@@ -48,8 +48,16 @@ def write(home: Path, version: ModelVersion, store: FeatureStore, champion: bool
     return path
 
 
+def keep(home: Path, version: ModelVersion, evaluation: Path) -> None:
+    """Keep what was written when the version was measured, in the file `evaluation`, for its reports."""
+    if evaluation.is_file():  # not where a run that was stopped had kept it before
+        target = _texts(home, version)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        evaluation.replace(target)
+
+
 def proof(version: ModelVersion) -> Evaluation | None:
-    """What the version proved, or None where it is older than that is kept as it is today."""
+    """What the version proved, without texts, or None where it is older than that is kept as it is today."""
     return _valid(Evaluation, read_json(version.folder / "evaluation.json"))
 
 
@@ -64,14 +72,18 @@ def place(home: Path, author: str, number: int) -> Path:
     return home / "reports" / f"{file_name(author)}@v{number}.html"
 
 
-def delete(home: Path, author: str) -> list[Path]:
-    """Remove every report of the author's versions, as they hold text of posts."""
-    pattern = re.compile(re.escape(file_name(author)) + r"@v\d+\.html")
+def _texts(home: Path, version: ModelVersion) -> Path:
+    return place(home, version.author, version.number).with_suffix(".json")
+
+
+def delete(home: Path, author: str, number: int | None = None) -> list[Path]:
+    """Remove every report of the author's versions, or of one, with what they are made from: they hold text of posts."""
+    pattern = re.compile(re.escape(file_name(author)) + rf"@v{number or '[0-9]+'}\.(html|json)")
     found = (home / "reports").iterdir() if (home / "reports").is_dir() else []
     gone = sorted(path for path in found if pattern.fullmatch(path.name))
     for path in gone:
         path.unlink(missing_ok=True)
-    return gone
+    return [path for path in gone if path.suffix == ".html"]
 
 
 def html(version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[str, Post], champion: bool) -> str:
@@ -206,7 +218,7 @@ def _samples(written: Sequence[Written], posts: Mapping[str, Post]) -> Iterator[
     first: dict[str, dict[str, Written]] = {}
     for text in written:
         first.setdefault(text.post_id, {}).setdefault(text.condition, text)
-    ids = [post_id for post_id, texts in first.items() if how in texts]
+    ids = [post_id for post_id, texts in first.items() if how in texts and texts[how].instruction]
     for post_id in ids[:: max(1, len(ids) // SAMPLES)][:SAMPLES]:
         twin, base, post = first[post_id][how], first[post_id].get("base"), posts.get(post_id)
         yield {

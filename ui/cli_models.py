@@ -32,7 +32,7 @@ class Format(StrEnum):
 @commands.command()
 def train(
     author: Author,
-    recipe: Annotated[str | None, typer.Option(help="quick (the default), standard, or a .toml file.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="quick (the default), standard, gpu, or a .toml file.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Show what would be learned from, and train nothing.")] = False,
     preference: Annotated[
         bool, typer.Option(help="Then train by preference, and keep that if it passes the gate too.")
@@ -201,7 +201,7 @@ def delete(
     from training_pipeline import report as reports
 
     author, number = parse(name)
-    reports.place(parts.home, author, int(number[1:])).unlink(missing_ok=True)
+    reports.delete(parts.home, author, int(number[1:]))
     show_models.done(f"{name} is deleted", {"model": name, "deleted": True}, as_json)
 
 
