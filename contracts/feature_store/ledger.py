@@ -17,6 +17,7 @@ from contracts.embedder import Embedder
 from contracts.errors import NotFound
 from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, now, slices
+from contracts.feature_store.feedback import FeedbackLog
 from contracts.feature_store.sightings import Sightings
 from contracts.feature_store.versions import FeatureVersion, FeatureVersions
 from contracts.records import AuthorStatus, Example, Passage, Post, Snapshot, Span, Split, digest
@@ -49,6 +50,7 @@ class Ledger:
         self._begin = self._database.begin
         self._identity = self._database.remember("ledger", uuid.uuid4().hex)
         self.versions, self.sightings = FeatureVersions(self._database), Sightings(self._database)
+        self.feedback = FeedbackLog(self._database)
 
     def active(self) -> FeatureVersion | None:
         return self.versions.active()

@@ -216,6 +216,29 @@ snapshots = Table(
     Column("manifest", JSON, nullable=False),
 )
 
+# What people made of answers. It holds words of posts, and goes with them.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("author", String, nullable=False, index=True),
+    Column("at", DateTime, nullable=False),
+    Column("by", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("edited", Text, nullable=False),
+    Column("model", String, nullable=False),
+    Column("other", String, nullable=False),
+    Column("other_answer", Text, nullable=False),
+    Column("blind", Boolean, nullable=False),
+    Column("snapshot", String, nullable=False),
+    Column("prompt_hash", String, nullable=False),
+    Column("passages", JSON, nullable=False),
+    Column("rules", String, nullable=False),  # that the lesson was made by
+    Column("lesson", JSON(none_as_null=True)),  # what may be learned from an edit
+)
+
 runs = Table(
     "runs",
     metadata,
