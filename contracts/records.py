@@ -109,10 +109,10 @@ class Span(Record):
     end: int
 
 
-ExampleKind = Literal["title", "reply", "topic", "outline", "section", "continue", "question"]
+ExampleKind = Literal["title", "reply", "topic", "outline", "section", "continue", "question", "request"]
 """title: the post that a title asks for; reply: the answer to somebody; topic: a short post on a few words; outline: a post
 from bullet points; section: what stands under a heading; continue: what follows an opening; question: the passage that
-answers it. Every post has one `title` or `reply` at most."""
+answers it; request: what a model says could have been asked. Every post has one `title` or `reply` at most."""
 
 
 class Example(Record):
@@ -250,7 +250,7 @@ class Answer(Record):
     model: str
     snapshot: str
     timings: dict[str, float]
-    """Seconds: `retrieve`, `first_token`, `total`; and `tokens`, a count."""
+    """Seconds: `retrieve`, `first_token`, `total`; and counts: `tokens`, and `prompt_tokens` where the engine says it."""
     sentences: tuple[Sentence, ...] = ()
     unsupported_claims: int = 0
     """How many sentences speak as the author without support."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from contracts.errors import NotFound
 from contracts.model_registry import ModelRegistry, ModelVersion
@@ -16,6 +16,7 @@ from inference_pipeline.check import LIMIT, check
 from inference_pipeline.check import NOTHING_FOUND as NOTHING_FOUND
 from inference_pipeline.queue import Queue
 from inference_pipeline.retrieve import retrieve
+from inference_pipeline.sampling import Sampling, until
 from inference_pipeline.split import drawn
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Question:
     """Who asks: where many wait, users take turns."""
     key: str = ""
     """Of the conversation or the person: while a challenger is tried, each stays with one version."""
+    sampling: Sampling = field(default_factory=Sampling)
 
     @property
     def drawn_by(self) -> str:
@@ -137,12 +139,13 @@ class Twin:
         timings = {"retrieve": found.seconds, "tokens": 0.0}
         pieces: list[str] = []
         if found.passages:
-            for piece in self._generate(found, version, stop):
+            for piece in until(self._generate(found, version, stop, timings), found.question.sampling.stop):
                 timings.setdefault("first_token", time.perf_counter() - began)
                 timings["tokens"] += 1
                 pieces.append(piece)
                 yield piece
-        limited = not (stop and stop.is_set()) and timings["tokens"] >= LIMIT * self._max_new_tokens
+        longest = found.question.sampling.max_tokens or self._max_new_tokens
+        limited = not (stop and stop.is_set()) and timings["tokens"] >= LIMIT * longest
         checked = check(self._store, found, "".join(pieces), limited)
         timings["total"] = time.perf_counter() - began
         yield Answer(
@@ -170,19 +173,34 @@ class Twin:
             )
         return version
 
-    def _generate(self, found: Found, version: ModelVersion | None, stop: threading.Event | None) -> Iterator[str]:
-        """The model's pieces, from its turn in the queue on. Raises Busy where too many wait."""
+    def _generate(
+        self, found: Found, version: ModelVersion | None, stop: threading.Event | None, counts: dict[str, float]
+    ) -> Iterator[str]:
+        """The model's pieces, from its turn in the queue on. Raises Busy where too many wait.
+
+        `counts` gets what an engine says of the tokens of the prompt, and of the answer with its last piece.
+        """
         asked = messages(found.question.author, found.question.text, found.passages)
         with self.queue.place(found.question.user, stop) as placed:
             if not placed:
                 return
             chat = self._engine.chat_model(version)
-            stream = chat.stream(asked, max_tokens=self._max_new_tokens, temperature=self._temperature)
+            stream = chat.stream(asked, **self._options(found.question.sampling))
             try:
                 for piece in stream:
+                    if used := getattr(piece, "usage_metadata", None):
+                        counts["prompt_tokens"] = counts.get("prompt_tokens", 0) + used["input_tokens"]
+                        counts["tokens"] = used["output_tokens"] or counts["tokens"]
                     if stop and stop.is_set():
                         return
                     if text := str(piece.content):
                         yield text
             finally:
                 stream.close()  # type: ignore[attr-defined]  # LangChain types its generator as an iterator
+
+    def _options(self, sampling: Sampling) -> dict[str, Any]:
+        """As an engine takes them; a seed only where there is one."""
+        seed = {} if sampling.seed is None else {"seed": sampling.seed}
+        longest = sampling.max_tokens or self._max_new_tokens
+        warmth = self._temperature if sampling.temperature is None else sampling.temperature
+        return {"max_tokens": longest, "temperature": warmth, **seed}

@@ -17,6 +17,7 @@ from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from contracts.base_model import BaseLanguageModel
@@ -128,6 +129,7 @@ class LocalChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         conversation = [{"role": ROLES[message.type], "content": str(message.content)} for message in messages]
         prompt = encode(self.tokenizer, conversation)
+        yield _counted(len(prompt), 0)
         text = ""
         ids: list[int] = []
         for token in self._tokens(prompt, max_tokens, temperature, seed):
@@ -140,8 +142,7 @@ class LocalChatModel(BaseChatModel):
             if run_manager:
                 run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk
-        # A model may have nothing to say; to LangChain, a stream without a chunk is an error.
-        yield ChatGenerationChunk(message=AIMessageChunk(content=""))
+        yield _counted(0, len(ids))
 
     def _tokens(self, prompt: list[int], max_tokens: int, temperature: float, seed: int | None) -> Iterator[int]:
         random = torch.Generator()
@@ -168,6 +169,12 @@ class LocalChatModel(BaseChatModel):
         chances, order = torch.softmax(logits / temperature, dim=-1).sort(descending=True)
         chances[chances.cumsum(0) - chances > self.top_p] = 0  # the nucleus: always the first token, then up to top_p
         return int(order[torch.multinomial(chances, 1, generator=random)])
+
+
+def _counted(prompt: int, answer: int) -> ChatGenerationChunk:
+    """A piece without text that says how many tokens there are; LangChain adds up what the pieces say."""
+    usage = UsageMetadata(input_tokens=prompt, output_tokens=answer, total_tokens=prompt + answer)
+    return ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage))
 
 
 def _stop_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
