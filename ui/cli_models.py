@@ -142,6 +142,19 @@ def diff(model: Model, other: Model, as_json: Json = False) -> None:
 
 
 @versions.command()
+def compare(model: Model, other: Model, as_json: Json = False) -> None:
+    """Which of two versions people prefer, by their votes and ratings: `twin feedback`."""
+    from training_pipeline.votes import preferred
+    from ui import show_feedback
+
+    parts = app()
+    first, second = parts.registry.get(model), parts.registry.get(other)
+    if first.author != second.author or first.number == second.number:
+        raise UsageError(f"{model} and {other} are not two versions of one author", "twin models list")
+    show_feedback.preferred(preferred(parts.store.feedback.all(first.author), first.name, second.name), as_json)
+
+
+@versions.command()
 def promote(model: Model, as_json: Json = False) -> None:
     """Make a version the champion, whatever its gate says."""
     _champion(app().registry.promote(model), as_json)

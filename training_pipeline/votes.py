@@ -1,0 +1,92 @@
+"""Which of two versions people prefer, from what they said of its answers: blind votes, open votes and ratings, each apart.
+
+A blind vote is evidence. Of an open one nobody knows whether it was for the text or for the name above it; a rating is of
+an answer seen alone, so two versions' ratings are of different questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from contracts.feature_store.feedback import Feedback
+from contracts.records import Figure, Record
+
+FEWEST = 6  # votes: were all of five for one version, a fair coin would still do that once in 16 times (p = .0625)
+
+
+class Votes(Record):
+    """Comparisons of the two. `share` is of those that one of them won, with Wilson's interval (Wilson 1927)."""
+
+    wins: int
+    losses: int
+    ties: int
+    people: int
+    share: Figure
+    p: float | None
+    """Of the two-sided sign test: how often a fair coin would be as uneven. Ties say nothing to it."""
+
+
+class Ratings(Record):
+    """Answers of one version that were seen alone. `share` is of those rated better than hoped."""
+
+    model: str
+    better: int
+    worse: int
+    edited: int
+    share: Figure
+
+
+class Preferred(Record):
+    """What people made of `model` and `other`; every figure is from the side of `model`."""
+
+    model: str
+    other: str
+    blind: Votes
+    open: Votes
+    ratings: tuple[Ratings, Ratings]
+
+
+def preferred(given: Iterable[Feedback], model: str, other: str) -> Preferred:
+    """`given` in the order of time: who judges the same two texts again has changed their mind."""
+    last = {_judged(one): one for one in given}.values()
+    compared = [one for one in last if {one.model, one.other} == {model, other} and one.verdict != "edited"]
+    return Preferred(
+        model=model,
+        other=other,
+        blind=_votes([one for one in compared if one.blind], model),
+        open=_votes([one for one in compared if not one.blind], model),
+        ratings=(_ratings(last, model), _ratings(last, other)),
+    )
+
+
+def _judged(one: Feedback) -> tuple[object, ...]:
+    """What was judged, by whom: texts, in whichever order they stood, and whether names stood above them."""
+    texts = frozenset({(one.model, one.answer), (one.other, one.other_answer)})
+    return one.by, one.question, texts, one.blind, one.verdict == "edited"
+
+
+def _votes(compared: Sequence[Feedback], model: str) -> Votes:
+    ties = sum(one.verdict == "same" for one in compared)
+    wins = sum((one.verdict == "better") == (one.model == model) for one in compared if one.verdict != "same")
+    decided = len(compared) - ties
+    people = len({one.by for one in compared})
+    share, p = _share(wins, decided, "comparisons that one of them won")
+    return Votes(wins=wins, losses=decided - wins, ties=ties, people=people, share=share, p=p)
+
+
+def _ratings(last: Iterable[Feedback], model: str) -> Ratings:
+    mine = [one for one in last if one.model == model and not (one.other and one.verdict != "edited")]
+    better, worse, edited = (sum(one.verdict == verdict for one in mine) for verdict in ("better", "worse", "edited"))
+    share, _ = _share(better, better + worse, "ratings")
+    return Ratings(model=model, better=better, worse=worse, edited=edited, share=share)
+
+
+def _share(some: int, of: int, what: str) -> tuple[Figure, float | None]:
+    """Where too few were counted for any outcome to differ from chance, none is given."""
+    if of < FEWEST:
+        return Figure(value=None, n=of, note=f"{of} {what}, needs {FEWEST}"), None
+    from scipy.stats import binomtest
+
+    test = binomtest(some, of, 0.5)
+    low, high = test.proportion_ci(0.95, method="wilson")
+    return Figure(value=some / of, low=float(low), high=float(high), n=of), float(test.pvalue)
