@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from contracts.errors import NotFound, TwinError, UsageError
-from ui import cli_features, cli_models, cli_write, show
+from ui import cli_features, cli_models, cli_serve, cli_write, show
 from ui.options import Author, Json, app
 
 # A twin never reports to anyone, be it a library's usage statistics or a framework's traces; and what libraries draw and
@@ -41,6 +41,7 @@ cli.add_typer(cli_features.commands)  # without a name: its commands stand besid
 cli.add_typer(cli_features.versions, name="features")
 cli.add_typer(cli_models.commands)
 cli.add_typer(cli_models.versions, name="models")
+cli.add_typer(cli_serve.commands)
 cli.add_typer(cli_write.opinions, name="feedback")
 
 

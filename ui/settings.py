@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     remote_model: str | None = None
     """The server's name for the base model; adapters are asked for as author@v3."""
     remote_api_key: str | None = None
+    api_keys: str | None = None
+    """Who may use `twin serve`: keys with commas between them; written author:key, a key opens that author's twin alone."""
     passages: int = Field(default=PASSAGES, ge=1)
     """How many passages an answer may draw on."""
     max_new_tokens: int = Field(default=128, ge=1)

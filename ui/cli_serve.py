@@ -1,0 +1,27 @@
+"""The commands by which other programs use the twin."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ui import show
+from ui.options import app
+
+commands = typer.Typer()
+
+
+@commands.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but this machine needs TWIN_API_KEYS.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """Serve the twins to other programs, in the shape of OpenAI's API."""
+    parts = app()
+    show.note("starting the API…")
+    from ui.serve.server import serve as run
+
+    run(parts, host, port, ready=lambda url: show.note(f"The API is at {url}/v1  (Ctrl-C stops it)"))

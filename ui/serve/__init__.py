@@ -1,0 +1,1 @@
+"""The twin for other programs: an HTTP API in OpenAI's shape. Read app.py first."""

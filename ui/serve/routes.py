@@ -1,0 +1,148 @@
+"""The routes: what each takes from the request, which part of the application it asks, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.security import HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from contracts.records import Answer
+from inference_pipeline.twin import Event
+from ui.serve.answering import unless_gone
+from ui.serve.catalogue import Served
+from ui.serve.completions import Shape, covered, question
+from ui.serve.keys import Caller
+from ui.serve.logs import where
+from ui.serve.parts import Parts
+from ui.serve.schema import (
+    ChatRequest,
+    Completion,
+    Model,
+    ModelList,
+    ProblemBody,
+    SearchRequest,
+    SearchResult,
+)
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemBody} for status in (400, 401, 404, 413, 429, 500, 503)
+}
+GONE = 499  # nobody reads it; the log has it
+STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+# The check itself is Keyed's, before a request is read; here it is described.
+v1 = APIRouter(prefix="/v1", responses=PROBLEMS, dependencies=[Depends(HTTPBearer(auto_error=False))])
+
+
+def parts_of(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def caller_of(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+InUse = Annotated[Parts, Depends(parts_of)]
+Who = Annotated[Caller, Depends(caller_of)]
+
+
+@v1.get("/models")
+def models(parts: InUse, who: Who) -> ModelList:
+    """The models that the key opens: each author's default, aliases, versions and base model."""
+    return ModelList(data=[_model(served) for served in parts.catalogue.models(who)])
+
+
+@v1.get("/models/{model:path}")
+def model(model: str, parts: InUse, who: Who) -> Model:
+    return _model(parts.catalogue.get(model, who))
+
+
+@v1.post("/search")
+def search(body: SearchRequest, parts: InUse, who: Who) -> SearchResult:
+    """The passages of one author's that are nearest to the query, best first, whether or not they fit it."""
+    from contracts.feature_store.retrieve import search as find
+
+    author = parts.catalogue.author(body.author, who)
+    return SearchResult(author=author, passages=find(parts.app.store, body.query, author, body.limit))
+
+
+@v1.post(
+    "/chat/completions",
+    response_model=Completion,
+    responses={200: {"description": "Whole, or with `stream` as events", "content": {"text/event-stream": {}}}},
+)
+async def chat(body: ChatRequest, request: Request, parts: InUse, who: Who) -> Response:
+    """Ask a twin. The last message is the question, those before it the conversation; a client that leaves ends it."""
+    served = await run_in_threadpool(parts.catalogue.get, body.model, who)
+    request.state.model = served.id
+    asked, shape = question(body, served, who), Shape(body, served)
+    events = parts.answering.events(lambda stop: parts.app.twin.stream(asked, served.model, stop))
+    heard = _heard(events, request, parts)
+    if body.stream:
+        first = await unless_gone(request, _first(heard))
+        if first is None:
+            return Response(status_code=GONE)
+        return StreamingResponse(shape.stream(first, heard), media_type="text/event-stream", headers=STREAM_HEADERS)
+    answer = await unless_gone(request, _last(heard))
+    return JSONResponse(shape.whole(answer).model_dump(mode="json")) if answer else Response(status_code=GONE)
+
+
+async def _heard(events: AsyncGenerator[Event], request: Request, parts: Parts) -> AsyncGenerator[Event]:
+    """The same events; the answer is measured, and what the log may know of how it went is kept."""
+    state = request.state
+    try:
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Answer):
+                    parts.metrics.answered(event, covered(event))
+                    state.tokens, state.covered = int(event.timings["tokens"]), covered(event)
+                    state.passages, state.citations = len(event.passages), len(event.citations)
+                yield event
+    except Exception as error:
+        state.error, state.where = type(error).__name__, where(error)
+        raise
+
+
+async def _first(events: AsyncGenerator[Event]) -> list[Event]:
+    """What was found, and the event after it: until then a failure still has a status of its own."""
+    return [await anext(events), await anext(events)]
+
+
+async def _last(events: AsyncGenerator[Event]) -> Answer:
+    async with aclosing(events):
+        *_, answer = [event async for event in events]
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def _model(served: Served) -> Model:
+    return Model(id=served.id, created=served.created, owned_by=served.author)
+
+
+open_routes = APIRouter()
+
+
+@open_routes.get("/health")
+def health() -> dict[str, str]:
+    """The server runs."""
+    return {"status": "ok"}
+
+
+@open_routes.get("/ready", responses={503: {"description": "Not yet"}})
+def ready(parts: InUse) -> JSONResponse:
+    """Posts are stored and the models are loaded: the next question is answered without waiting for them."""
+    status = parts.readiness.status
+    return JSONResponse({"status": status}, 200 if status == "ready" else 503)
+
+
+@open_routes.get("/metrics", include_in_schema=False)
+def metrics(parts: InUse) -> Response:
+    return Response(parts.metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})

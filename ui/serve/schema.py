@@ -1,0 +1,175 @@
+"""What the API takes and gives: OpenAI's shapes, and `twin` beside them for what OpenAI has no place for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from contracts.records import Answer, Passage
+
+MOST_MESSAGES = 200
+LONGEST_QUESTION = 4_000  # characters, as on the page
+LONGEST_ANSWER = 1_024  # tokens; what is asked beyond it is not written, and `finish_reason` says "length"
+LONGEST_NAME = 300  # characters of a model's id
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+ModelId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+
+
+class Given(BaseModel):
+    """What a client sends. Text without NUL: no store keeps one."""
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _no_nul(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("a text may not hold the character U+0000")
+        return value
+
+
+class TextPart(Given):
+    type: Literal["text"]
+    text: str
+
+
+class Message(Given):
+    """Of a system message only its presence is heard: the twin's instructions are part of each version."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart] | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, list):
+            return "\n".join(part.text for part in self.content)
+        return self.content or ""
+
+
+class StreamOptions(Given):
+    include_usage: bool = False
+
+
+class ChatRequest(Given):
+    """Parameters that are not named here are left aside, and `twin.ignored` of the answer names them."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+    model: ModelId
+    messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    stop: Line | Annotated[list[Line], Field(max_length=4)] | None = None
+    user: Annotated[str, StringConstraints(max_length=300)] | None = None
+    n: Literal[1] | None = None
+    tools: Annotated[list[Any], Field(max_length=0)] | None = None
+    functions: Annotated[list[Any], Field(max_length=0)] | None = None
+    logprobs: Literal[False] | None = None
+
+    @model_validator(mode="after")
+    def _a_question_at_the_end(self) -> ChatRequest:
+        last = self.messages[-1]
+        if last.role != "user" or not last.text.strip():
+            raise ValueError("the last message must be the user's question")
+        if len(last.text) > LONGEST_QUESTION:
+            raise ValueError(f"a question may have {LONGEST_QUESTION:,} characters; this one has {len(last.text):,}")
+        return self
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens of the answer; None: as the twin is set."""
+        asked = self.max_completion_tokens or self.max_tokens
+        return min(asked, LONGEST_ANSWER) if asked else None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+
+    @property
+    def ignored(self) -> list[str]:
+        """What was asked and has no effect. Only names that can be one: a client chooses them."""
+        extra = [name for name in self.model_extra or {} if name.isascii() and name.isidentifier() and len(name) < 40]
+        system = ["system message"] if any(message.role in ("system", "developer") for message in self.messages) else []
+        return [*system, *sorted(extra)[:20]]
+
+
+class Usage(BaseModel):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class Extension(Answer):
+    """The whole answer with its evidence. `answer` is the text with its markers, also at the end of a stream."""
+
+    author: str
+    ignored: tuple[str, ...] = ()
+    """Of the request."""
+
+
+class Reply(BaseModel):
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+
+
+class Choice(BaseModel):
+    index: Literal[0] = 0
+    message: Reply
+    finish_reason: Literal["stop", "length"]
+    logprobs: None = None
+
+
+class Completion(BaseModel):
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage | None
+    """None where the engine counts no tokens."""
+    system_fingerprint: str
+    """The snapshot of the posts that the answer was written from."""
+    twin: Extension
+
+
+class Model(BaseModel):
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    """Unix seconds; 0 for what was not trained."""
+    owned_by: str
+    """The author."""
+
+
+class ModelList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class SearchRequest(Given):
+    model_config = ConfigDict(extra="forbid")
+
+    query: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_QUESTION)]
+    author: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+    limit: int = Field(default=5, ge=1, le=50)
+
+
+class SearchResult(BaseModel):
+    author: str
+    passages: list[Passage]
+
+
+class Problem(BaseModel):
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ProblemBody(BaseModel):
+    error: Problem
