@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -34,8 +35,11 @@ class Guard:
         hosts: set[bytes] | None = None,
         headers: Sequence[Header] = (),
         refusal: Callable[[int], tuple[bytes, bytes]] = nothing,
+        uploads: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
+        """`uploads`: path → the most bytes that may be posted there; anywhere else it is LARGEST_REQUEST."""
         self._app, self._hosts, self._headers, self._refusal = app, hosts, headers, refusal
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Scope) -> None:
@@ -59,4 +63,5 @@ class Guard:
         name = host if host.endswith(b"]") else host.rpartition(b":")[0] or host
         if scope["type"] == "http" and self._hosts and name not in self._hosts:
             return 403
-        return 413 if b"transfer-encoding" in sent or not length.isdigit() or int(length) > LARGEST_REQUEST else 0
+        most = self._uploads.get(scope.get("path", ""), LARGEST_REQUEST)
+        return 413 if b"transfer-encoding" in sent or not length.isdigit() or int(length) > most else 0

@@ -12,11 +12,15 @@ from pathlib import Path
 import gradio as gr
 
 from contracts.errors import UsageError
-from ui.conversation import ANSWERS_AT_ONCE, Page
 from ui.guard import HOSTS, LOOPBACK, Guard
+from ui.shell import Shell
+from ui.tabs.chat import ANSWERS_AT_ONCE
+from ui.temporary import temporary
 from ui.wiring import App
 
 WAITING = 20  # questions in the queue; the next one is refused
+LARGEST_UPLOAD = 200 * 1024 * 1024  # bytes of one request, and of one file
+UPLOADS = {"/gradio_api/upload": LARGEST_UPLOAD}
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -45,7 +49,7 @@ FOLLOW_MARKERS = """() => document.addEventListener("click", (event) => {
 
 def build(app: App, author: str | None = None) -> gr.Blocks:
     """The page as Gradio's Blocks, not yet served."""
-    return Page(app, author).blocks
+    return Shell(app, author).blocks
 
 
 @contextmanager
@@ -57,8 +61,15 @@ def running(
         raise UsageError(
             f"the page would be open to everyone who reaches {host}", "set TWIN_PASSWORD, or leave --host away"
         )
-    page = Page(app, author)
+    with temporary(app.home) as files, _served(app, host, port, author, password, files) as url:
+        yield url
+
+
+@contextmanager
+def _served(app: App, host: str, port: int, author: str | None, password: str | None, files: Path) -> Iterator[str]:
+    page = Shell(app, author)
     page.blocks.queue(max_size=WAITING, default_concurrency_limit=ANSWERS_AT_ONCE, api_open=False)
+    guard = {"hosts": HOSTS if host in LOOPBACK else None, "headers": HEADERS, "uploads": UPLOADS}
     try:
         _, url, _ = page.blocks.launch(
             server_name=host,
@@ -76,11 +87,10 @@ def running(
             enable_monitoring=False,
             footer_links=[],
             allowed_paths=[],
-            blocked_paths=[str(app.home)],
+            blocked_paths=[str(path) for path in app.home.iterdir() if path not in files.parents],
+            max_file_size=LARGEST_UPLOAD,
             state_session_capacity=200,
-            app_kwargs={
-                "middleware": [(Guard, (), {"hosts": HOSTS if host in LOOPBACK else None, "headers": HEADERS})]
-            },  # what Starlette makes of its own Middleware(Guard)
+            app_kwargs={"middleware": [(Guard, (), guard)]},  # what Starlette makes of its own Middleware(Guard)
             theme=_theme(),
             css_paths=[CSS],
             js=FOLLOW_MARKERS,
@@ -122,4 +132,11 @@ def _theme() -> gr.themes.Base:
         input_background_fill="*background_fill_primary",
         input_background_fill_dark="*neutral_800",
         input_border_width="1px",
+        # White on it is 5 : 1 and more, in either scheme; so is it on white.
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_600",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
     )

@@ -10,9 +10,13 @@ from html import escape
 from contracts.records import Answer, Citation, Passage
 
 STEPS = (
-    ("Read your posts", 'twin ingest ~/my-posts --author "Me"', "A folder, an export, a feed or a website."),
-    ("Train your twin", 'twin train --author "Me"', "A small adapter on top of the base model."),
-    ("Talk to it", "twin chat", "This page, with your posts behind it."),
+    ("Read your posts", 'twin ingest ~/my-posts --author "Me"', "Under Posts: an export, a feed or a website."),
+    (
+        "Train your twin",
+        'twin train --author "Me"',
+        "Under Train: a small adapter on top of the base model, in minutes.",
+    ),
+    ("Talk to it", "twin chat", "Here, with your posts behind every answer."),
 )
 
 HEADING = "<h1>LLM twin</h1><p>Answers in one person’s voice, each traced to their own posts.</p>"
@@ -93,7 +97,7 @@ def steps() -> str:
         for title, command, why in STEPS
     )
     return (
-        '<div class="steps"><h2>No posts yet</h2><p>Three commands in a terminal, then reload this page.</p>'
+        '<div class="steps"><h2>No posts yet</h2><p>Three steps, each a tab of this page; or, in a terminal, a command.</p>'
         f"<ol>{items}</ol></div>"
     )
 
@@ -123,14 +127,14 @@ def _passage(passage: Passage, number: int, turn: int, citations: Sequence[Citat
     title = f'<span class="title" dir="auto">{escape(passage.title or "Untitled")}</span>'
     head = f'<span class="number">{number}</span>{title}<time>{where}</time>'
     body = _marked(passage, citations)
-    body = f'<blockquote dir="auto">{body}</blockquote>{_link(passage.url)}'
+    body = f'<blockquote dir="auto">{body}</blockquote>{web_link(passage.url)}'
     anchor = _anchor(turn, number)
     if citations:
         return f'<article class="passage cited" id="{anchor}"><header>{head}</header>{body}</article>'
     return f'<details class="passage" id="{anchor}"><summary>{head}</summary>{body}</details>'
 
 
-def _link(url: str | None) -> str:
+def web_link(url: str | None) -> str:
     if not url or not _WEB.fullmatch(url):
         return ""
     return f'<a class="whole" href="{escape(url)}" target="_blank" rel="noopener noreferrer">Read the post ↗</a>'

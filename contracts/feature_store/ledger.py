@@ -16,6 +16,7 @@ import sqlalchemy as sql
 from contracts.embedder import Embedder
 from contracts.errors import NotFound
 from contracts.feature_store import tables as t
+from contracts.feature_store.catalogue import Catalogue
 from contracts.feature_store.database import Database, now, slices
 from contracts.feature_store.feedback import FeedbackLog
 from contracts.feature_store.sightings import Sightings
@@ -51,6 +52,7 @@ class Ledger:
         self._identity = self._database.remember("ledger", uuid.uuid4().hex)
         self.versions, self.sightings = FeatureVersions(self._database), Sightings(self._database)
         self.feedback = FeedbackLog(self._database)
+        self.catalogue = Catalogue(self._database)
 
     def active(self) -> FeatureVersion | None:
         return self.versions.active()

@@ -1,0 +1,83 @@
+"""Stored posts as a person looks through them: a page of a list, found by words, and how many there are of each year.
+
+Reads no whole text of a post that is not shown, so that a list of ten thousand costs no more than one of ten.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sql
+
+from contracts.feature_store import tables as t
+from contracts.feature_store.database import Database
+
+BEGINNING = 160  # characters of a post without a title that stand for one
+
+
+class Listed(NamedTuple):
+    """A post in a list."""
+
+    id: str
+    title: str
+    date: dt.date | None
+    source: str
+    format: str
+    words: int
+    beginning: str
+
+
+class Catalogue:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self, author: str, words: str = "", format: str = "", first: int = 0, limit: int = 20
+    ) -> tuple[int, Sequence[Listed]]:
+        """How many of the author's posts hold all of `words`, and `limit` of them from `first` on, newest first."""
+        mine = [t.posts.c.author == author]
+        for word in words.split():
+            mine.append(
+                sql.or_(*(column.icontains(word, autoescape=True) for column in (t.posts.c.title, t.posts.c.text)))
+            )
+        if format:
+            mine.append(t.posts.c.format == format)
+        columns = (t.posts.c[name] for name in ("id", "title", "date", "source", "format", "words"))
+        query = (
+            sql.select(*columns, sql.func.substr(t.posts.c.text, 1, BEGINNING))
+            .where(*mine)
+            .order_by(t.posts.c.date.is_(None), t.posts.c.date.desc(), t.posts.c.source_id)
+            .offset(first)
+            .limit(limit)
+        )
+        with self._database.begin() as db:
+            total = db.scalar(sql.select(sql.func.count()).select_from(t.posts).where(*mine)) or 0
+            return total, [Listed._make(row) for row in db.execute(query)]
+
+    def years(self, author: str) -> dict[int, dict[str, int]]:
+        """Year → format → posts; those without a date are left out."""
+        year = sql.extract("year", t.posts.c.date)
+        query = (
+            sql.select(year, t.posts.c.format, sql.func.count())
+            .where(t.posts.c.author == author, t.posts.c.date.is_not(None))
+            .group_by(year, t.posts.c.format)
+            .order_by(year, t.posts.c.format)
+        )
+        found: dict[int, dict[str, int]] = {}
+        with self._database.begin() as db:
+            for when, format, posts in db.execute(query):
+                found.setdefault(int(when), {})[format] = posts
+        return found
+
+    def sources(self, author: str) -> dict[str, int]:
+        """Place → posts, the largest first."""
+        query = (
+            sql.select(t.posts.c.source, sql.func.count().label("posts"))
+            .where(t.posts.c.author == author)
+            .group_by(t.posts.c.source)
+            .order_by(sql.func.count().desc(), t.posts.c.source)
+        )
+        with self._database.begin() as db:
+            return {row.source: row.posts for row in db.execute(query)}

@@ -1,0 +1,50 @@
+"""What the commands and the page both do, where it is more than one call of one pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from contracts.model_registry import parse
+from ui.wiring import App
+
+
+class Forgotten(NamedTuple):
+    """Ids of posts that are gone, names of versions that learned from them, and reports that are deleted."""
+
+    posts: list[str]
+    adapters: list[str]
+    reports: list[Path]
+
+
+def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = None) -> Forgotten:
+    """Remove these posts, or those of a source, or without either all of the author's, from everywhere, for good."""
+    from training_pipeline import report
+
+    what = f"{len(ids)} posts" if ids else source or "everything"
+    with app.store.writing(f"forgetting {what} of {author}"):
+        reports = report.delete(app.home, author)  # first: what is forgotten must not be left in one
+        gone = _forget(app, author, ids, source)
+    return Forgotten(gone, [version.name for version in app.registry.flag_forgotten(gone)], reports)
+
+
+def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> list[str]:
+    if ids:
+        app.store.forget(author, ids)
+        return list(ids)
+    if source is not None:
+        from feature_pipeline.pipeline import address
+
+        return app.store.forget_source(author, address(source))
+    return app.store.forget_author(author)
+
+
+def delete_version(app: App, model: str) -> str:
+    """Delete a version with its report, and return its name. Refused, with UsageError, while an alias stands for it."""
+    from training_pipeline import report
+
+    name = app.registry.delete(model)
+    author, number = parse(name)
+    report.delete(app.home, author, int(number[1:]))
+    return name

@@ -1,0 +1,65 @@
+"""A conversation: questions, and as much of their answers as there is. All of it belongs to one browser tab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from contracts.records import Answer
+from inference_pipeline.twin import Exchange, Found, Question
+from ui import passages as html
+
+REMEMBERED = 6  # turns before a question that it may refer to
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question, and as much of its answer as there is."""
+
+    number: int
+    author: str
+    question: str
+    found: Found | None = None
+    text: str = ""
+    answer: Answer | None = None
+    stopped: bool = False
+    problem: tuple[str, str] | None = None
+
+    def after(self, event: Found | str | Answer) -> Turn:
+        if isinstance(event, Found):
+            return replace(self, found=event)
+        return replace(self, answer=event) if isinstance(event, Answer) else replace(self, text=self.text + event)
+
+    def reply(self) -> str:
+        if self.problem:
+            return html.prose(self.text) + html.problem(*self.problem)
+        if self.answer:
+            markers = {citation.marker for citation in self.answer.citations}
+            return html.prose(self.answer.answer, self.number, markers) + html.fine_print(self.answer, self.stopped)
+        return html.prose(self.text) or html.waiting(bool(self.found))
+
+    def sources(self) -> str:
+        if self.found is None:
+            return html.idle_sources()
+        citations = self.answer.citations if self.answer else () if self.problem else None
+        return html.sources(self.found.passages, citations, self.number, self.author)
+
+    def exchange(self) -> Exchange:
+        return Exchange(self.question, self.answer.answer if self.answer else self.text)
+
+
+def question(turns: Sequence[Turn]) -> Question:
+    """What the last turn asks, with what was said before it."""
+    *before, last = turns
+    said = [turn.exchange() for turn in before[-REMEMBERED:] if turn.answer and turn.found and turn.found.passages]
+    return Question(last.question, last.author, tuple(said))
+
+
+def messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """As Gradio's chatbot takes them; escaped, for it shows HTML."""
+    return [
+        {"role": role, "content": {"type": "text", "text": text}}
+        for turn in turns
+        for role, text in (("user", html.prose(turn.question)), ("assistant", turn.reply()))
+    ]

@@ -1,0 +1,89 @@
+"""HTML that several tabs share: tables, jobs and their stages. Everything from outside is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from ui.jobs import Job
+from ui.passages import problem
+
+STAGES = {
+    "read": "Reading",
+    "clean": "Cleaning",
+    "embed": "Making them searchable",
+    "label": "Making examples",
+    "look at the data": "Looking at the data",
+    "load models": "Loading the model",
+    "train": "Training",
+    "prefer": "Training by preference",
+    "measure": "Loading the judges",
+    "write": "Writing samples",
+    "pack": "Packing",
+}
+
+
+def table(rows: Iterable[Sequence[str]], head: Sequence[str] = (), caption: str = "") -> str:
+    """The first cell of a row is its heading."""
+    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
+        for first, *rest in rows
+    )
+    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    top = f"<thead><tr>{top}</tr></thead>" if top else ""
+    return f'<div class="wide"><table class="facts">{said}{top}<tbody>{body}</tbody></table></div>'
+
+
+def paragraphs(*lines: str) -> str:
+    return "".join(f"<p>{escape(line)}</p>" for line in lines if line)
+
+
+def items(lines: Iterable[str]) -> str:
+    made = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="plain">{made}</ul>' if made else ""
+
+
+def section(title: str, inside: str) -> str:
+    return f'<section class="card"><h2>{escape(title)}</h2>{inside}</section>' if inside else ""
+
+
+def aside(words: str) -> str:
+    return f'<p class="aside">{escape(words)}</p>'
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 6000:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def job(running: Job | None) -> str:
+    """How far a job is, or how it ended where it did not end well. A job that is done speaks through what it made."""
+    if running is None or running.state == "done":
+        return ""
+    if running.state == "failed":
+        return problem(*running.problem)
+    last = next(reversed(running.stages), "")
+    stages = "".join(_stage(name, done, of, name != last) for name, (done, of) in running.stages.items())
+    if running.state == "stopped":
+        words = f"{running.what}: stopped after {duration(running.seconds)}. What was done by then is kept."
+        return f'<div class="job" role="status"><p>{escape(words)}</p></div>'
+    words = f"{running.what} · {duration(running.seconds)}"
+    stages = stages or '<div class="stage"><span>Starting</span><progress aria-label="Starting"></progress></div>'
+    return f'<div class="job" role="status"><p>{escape(words)}</p>{stages}</div>'
+
+
+def _stage(name: str, done: int, of: int | None, over: bool) -> str:
+    label = escape(STAGES.get(name, name[:1].upper() + name[1:]))
+    if of is None and over:
+        bar = f'<progress aria-label="{label}" max="1" value="1"></progress><span>{f"{done:,}" if done else "✓"}</span>'
+    elif of:
+        bar = f'<progress aria-label="{label}" max="{of}" value="{done}"></progress><span>{done:,} of {of:,}</span>'
+    else:
+        bar = f'<progress aria-label="{label}"></progress><span>{f"{done:,}" if done else "…"}</span>'
+    return f'<div class="stage"><span>{label}</span>{bar}</div>'

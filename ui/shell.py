@@ -1,0 +1,127 @@
+"""The page: whose twin it is on top, and a tab for everything that can be done with it.
+
+A background job belongs to no browser. Whichever tab is looked at while one runs asks about once a second how far it is,
+and draws itself anew at its end.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+import gradio as gr
+
+from contracts.errors import TwinError
+from ui import passages as html
+from ui.jobs import Jobs
+from ui.tabs.chat import Chat
+from ui.tabs.posts import Posts
+from ui.tabs.shared import NOW, PLAIN, Tab, Updates
+from ui.wiring import App
+
+TICK = 1.0  # seconds
+
+
+class Shell:
+    def __init__(self, app: App, author: str | None = None) -> None:
+        self._app, self._first, self._jobs = app, author, Jobs(app)
+        self.chat = Chat(app, self._jobs)
+        self.tabs: dict[str, Tab] = {tab.id: tab for tab in (self.chat, Posts(app, self._jobs))}
+        self.blocks: gr.Blocks = gr.Blocks(title="LLM twin", analytics_enabled=False, fill_width=True)
+        with self.blocks:
+            self._lay_out()
+            self._wire()
+
+    def warm(self) -> None:
+        """Load the models before the first question; what is wrong with them is said at that question."""
+        with suppress(TwinError):
+            names = [author.name for author in self._app.store.authors() if author.posts and not author.reference]
+            if names:
+                self._app.twin.warm(self._first if self._first in names else names[0])
+
+    def close(self) -> None:
+        """End every answer that is being written and every job, then the server."""
+        self.chat.close()
+        self._jobs.close()
+        # An open tab holds a connection; uvicorn would wait for it, and print it as an error where it may not.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self.blocks.server.force_exit = True
+        self.blocks.close(verbose=False)
+
+    def _lay_out(self) -> None:
+        self.where: gr.State = gr.State(self.chat.id)
+        self.timer = gr.Timer(TICK, active=False)
+        with gr.Row(elem_id="top"):
+            gr.HTML(html.HEADING, elem_id="heading", **PLAIN)
+            self.author: gr.Dropdown = gr.Dropdown([], label="Author", elem_id="author", min_width=120)
+        self.strip: gr.Tabs
+        self._panes: dict[str, gr.Tab] = {}
+        with gr.Tabs(elem_id="tabs", selected=self.chat.id) as self.strip:
+            for tab in self.tabs.values():
+                with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as self._panes[tab.id]:
+                    tab.lay_out()
+
+    def _wire(self) -> None:
+        for tab in self.tabs.values():
+            tab.wire(self)
+        everything = [component for tab in self.tabs.values() for component in tab.outputs()]
+        mine = [self.author, self.timer, self.where]
+        self.blocks.load(self._loaded, None, [*mine, *self.chat.outputs()], **NOW)
+        self.author.input(self._chosen, [self.author, self.where], [*mine, *everything], **NOW)
+        self.timer.tick(self._ticked, [self.author, self.where], [*mine, *everything], **NOW)
+        self._panes["chat"].select(
+            self._chat_opened, [self.author, self.chat.turns], [*mine, *self.chat.outputs()], **NOW
+        )
+        for tab in self.tabs.values():
+            if tab is not self.chat:
+                self._panes[tab.id].select(self._opener(tab), self.author, [*mine, *tab.outputs()], **NOW)
+
+    # ---- handlers ---------------------------------------------------------------------------------------------------
+
+    def _loaded(self) -> Updates:
+        try:
+            names, author = self._authors(self._first)
+        except TwinError as error:
+            return self.chat._closed(error)
+        return {**self.chat.opened(author), **self._named(names, author), **self._watch()}
+
+    def _chosen(self, author: str | None, where: str) -> Updates:
+        """Another author: a fresh conversation, and the tab that is looked at anew."""
+        drawn = self.chat.opened(author)
+        return drawn if where == "chat" else {**drawn, **self.tabs[where].opened(author)}
+
+    def _chat_opened(self, author: str | None, turns: list[Any]) -> Updates:
+        return {self.where: "chat", **self.chat.seen(author, turns), **self._watch()}
+
+    def _opener(self, tab: Tab) -> Any:
+        def opened(author: str | None) -> Updates:
+            return {self.where: tab.id, **tab.opened(author), **self._watch()}
+
+        return opened
+
+    def _ticked(self, author: str | None, where: str) -> Updates:
+        """While a job runs what it changes; at its end the whole tab, and whoever is new."""
+        if self._jobs.running():
+            return self.tabs[where].ticked(author)
+        names, chosen = self._authors(author)
+        drawn: Updates = {self.timer: gr.Timer(active=False)}
+        if chosen != author:
+            drawn |= self.chat.opened(chosen)
+        if where != "chat":
+            drawn |= self.tabs[where].opened(chosen)
+        return drawn | self._named(names, chosen)
+
+    # ---- helpers ----------------------------------------------------------------------------------------------------
+
+    def _authors(self, wanted: str | None) -> tuple[list[str], str | None]:
+        """Those who have posts, and which of them is chosen."""
+        known = [author for author in self._app.store.authors() if author.posts]
+        names = [author.name for author in known if not author.reference] or [author.name for author in known]
+        return names, wanted if wanted in names else next(iter(names), None)
+
+    def _named(self, names: list[str], author: str | None) -> Updates:
+        return {self.author: gr.update(choices=names, value=author, interactive=bool(names))}
+
+    def _watch(self) -> Updates:
+        return {self.timer: gr.Timer(active=bool(self._jobs.running()))}

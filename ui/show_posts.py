@@ -1,0 +1,163 @@
+"""How posts and what became of them look on the page: reports, lists and single posts, as HTML. All text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from contracts.feature_store.catalogue import Listed
+from contracts.records import Post
+from ui import markup
+from ui.passages import problem, web_link
+from ui.show_report import PLURALS, failure
+
+REASONS_SHOWN = 3
+SOURCES_SHOWN = 8
+
+
+def outcome(result: Mapping[str, Any]) -> str:
+    """What a reading, or a look before it, has found."""
+    if "posts" in result:
+        return _preview(result)
+    return "".join(report(found) for found in result.get("reports", ()))
+
+
+def report(found: Mapping[str, Any]) -> str:
+    """`found` is a report as it is stored: `feature_pipeline.report.Report.as_json`."""
+    refused = sum(found["refused"].values())
+    rows = [
+        ("Found", f"{found['found']:,} in {markup.duration(found['seconds'])}"),
+        ("Kept", f"{found['added']:,} new, {found['changed']:,} changed, {found['unchanged']:,} unchanged"),
+        ("Duplicates", f"{found['duplicate']:,}, kept once"),
+        ("Refused", f"{refused:,}"),
+        ("Deleted", f"{found['deleted']:,} that the source shows no more"),
+    ]
+    rows = [row for row in rows if row[0] in {"Found", "Kept"} or not row[1].startswith("0")]
+    left = ""
+    if found["withheld"]:
+        left = markup.paragraphs(
+            f"{found['withheld']:,} more are missing, over half of what is known; they were kept. If they are meant to go: "
+            "twin sync --allow-delete"
+        )
+    failed = "".join(
+        problem(failure(source, error).split("\n")[0], _hint(error)) for source, error in found["failed"].items()
+    )
+    return markup.section(f"Posts of {found['author']}", markup.table(rows) + _refusals(found) + left + failed)
+
+
+def _hint(error: str) -> str:
+    return error.partition("→ ")[2].strip()
+
+
+def _refusals(found: Mapping[str, Any]) -> str:
+    """Each reason, how often, and some of the posts that it met."""
+    lines = []
+    for reason, count in sorted(found["refused"].items(), key=lambda pair: (-pair[1], pair[0])):
+        shown = found["examples_of_refusals"].get(reason, ())[:REASONS_SHOWN]
+        examples = "".join(f"<small>{escape(one[:200])}</small>" for one in shown)
+        lines.append(f"<tr><th scope='row'>{escape(reason.replace('_', ' '))} × {count:,}</th><td>{examples}</td></tr>")
+    if not lines:
+        return ""
+    return f'<h3>Why some were refused</h3><table class="facts"><tbody>{"".join(lines)}</tbody></table>'
+
+
+def _preview(result: Mapping[str, Any]) -> str:
+    found = result["report"]
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(post['title'] or post['text'] or 'Untitled')}</th>"
+        f"<td>{escape(post['date'] or 'no date')}</td><td>{post['words']:,} words</td></tr>"
+        for post in result["posts"]
+    )
+    more = result["kept"] - len(result["posts"])
+    failed = "".join(problem(str(error).split("\n")[0], _hint(error)) for error in found["failed"].values())
+    return markup.section(
+        f"{result['kept']:,} posts would be taken in",
+        '<p class="aside">Nothing is stored yet: “Take in” does that.</p>'
+        f'<div class="wide"><table class="facts"><tbody>{rows}</tbody></table></div>'
+        + (markup.paragraphs(f"And {more:,} more.") if more > 0 else "")
+        + _refusals(found)
+        + failed,
+    )
+
+
+def summary(
+    author: str, corpus: Mapping[str, Any], years: Mapping[int, Mapping[str, int]], sources: Mapping[str, int]
+) -> str:
+    """What is stored of the author: how much, when it was written, and where it came from."""
+    if not corpus.get("posts"):
+        return markup.aside(f"Nothing of {author} is stored.")
+    dates = f", {corpus['first']} to {corpus['last']}" if corpus["first"] else ""
+    formats = ", ".join(f"{n:,} {name if n == 1 else PLURALS[name]}" for name, n in corpus["formats"].items())
+    languages = ", ".join(f"{name} {n:,}" for name, n in corpus["languages"].items())
+    shown = list(sources.items())[:SOURCES_SHOWN]
+    more = f" and {len(sources) - len(shown)} more places" if len(sources) > len(shown) else ""
+    rows = [
+        ("Kinds", formats),
+        ("Languages", languages),
+        ("From", "; ".join(f"{place(source)} ({n:,})" for source, n in shown) + more),
+    ]
+    told = markup.paragraphs(f"{corpus['posts']:,} posts of {corpus['words']:,} words{dates}.")
+    return markup.section(f"Stored of {author}", told + _years(years) + markup.table(rows))
+
+
+def place(source: str) -> str:
+    """A site as it is; of a folder or file on this machine the name alone, for the way to it is nobody's business."""
+    return source if "://" in source else source.rstrip("/").rpartition("/")[2] or source
+
+
+def _years(years: Mapping[int, Mapping[str, int]]) -> str:
+    """A bar a year, from the first to the last, with its number below; where there are many, every other one."""
+    if len(years) < 2:
+        return ""
+    span = range(min(years), max(years) + 1)
+    counts = {year: sum(years.get(year, {}).values()) for year in span}
+    most, every = max(counts.values()), -(-len(span) // 12)
+    bars = "".join(
+        f'<li title="{year}: {count:,} posts"><i style="height:{round(85 * count / most)}%"></i>'
+        f"{f'{year}' if (year - span[0]) % every == 0 else '&nbsp;'}</li>"
+        for year, count in counts.items()
+    )
+    said = ", ".join(f"{year}: {count}" for year, count in counts.items())
+    return f'<ul class="years" role="img" aria-label="Posts a year. {said}">{bars}</ul>'
+
+
+def listing(rows: Sequence[Listed], total: int, first: int, narrowed: bool) -> str:
+    """A page of the list; each post is a button that opens it."""
+    if not rows:
+        return markup.aside("No post fits." if narrowed else "")
+    lines = "".join(
+        f'<li><button type="button" data-id="{escape(row.id)}">{_name(row)}'
+        f"<small>{row.date.isoformat() if row.date else 'no date'} · {row.words:,} words</small></button></li>"
+        for row in rows
+    )
+    count = f"{first + 1:,} to {first + len(rows):,} of {total:,}" if total > len(rows) else f"{total:,}"
+    return f'<p class="aside">{count} {"post" if total == 1 else "posts"}</p><ul class="list">{lines}</ul>'
+
+
+def _name(row: Listed) -> str:
+    if row.title:
+        return f'<span class="name" dir="auto">{escape(row.title)}</span>'
+    return f'<span class="name untitled" dir="auto">{escape(row.beginning[:120])}</span>'
+
+
+def post(found: Post) -> str:
+    """The whole post. What is not to be learned from stays visible, and is said to be so."""
+    facts = [found.date.isoformat() if found.date else "no date", found.format, place(found.source)]
+    if found.byline:
+        facts.append(f"by {found.byline}")
+    parts, at = [], 0
+    for mark in found.marks:
+        kind = escape(f"not learned from: {mark.kind}")
+        parts.append(escape(found.text[at : mark.start]))
+        parts.append(
+            f'<span class="not-own" title="{kind}">{escape(found.text[max(at, mark.start) : mark.end])}</span>'
+        )
+        at = max(at, mark.end)
+    text = "".join([*parts, escape(found.text[at:])])
+    note = '<p class="aside">Dotted: stays out of what is learned.</p>' if found.marks else ""
+    return (
+        f'<article class="card post"><h2 dir="auto">{escape(found.title or "Untitled")}</h2>'
+        f'<p class="aside">{escape(" · ".join(facts))}</p>{note}{web_link(found.url)}'
+        f'<div class="text" dir="auto">{text}</div></article>'
+    )

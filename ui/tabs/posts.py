@@ -1,0 +1,259 @@
+"""The Posts tab: take posts in, see what became of them, look through what is stored, and forget some of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from contracts.errors import NotFound, StoreBusy, UsageError
+from contracts.model_registry import file_name
+from ui import acts, show_posts
+from ui import markup as html
+from ui.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, say, told
+from ui.temporary import NAME as TEMPORARY
+from ui.temporary import uploads
+
+if TYPE_CHECKING:
+    from ui.shell import Shell
+
+A_PAGE = 20  # posts
+FORMATS = [
+    ("Any kind", ""),
+    ("Articles", "article"),
+    ("Notes", "note"),
+    ("Replies", "reply"),
+    ("Documents", "document"),
+]
+INTO_VIEW = "() => { document.getElementById('post')?.scrollIntoView({behavior: 'smooth', block: 'start'}); }"
+ADDRESS = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
+ASIDE = (
+    "Exports of LinkedIn, X, Medium, Substack, WordPress, Ghost, Mastodon and others, as you got them; Markdown, HTML, Word "
+    "and PDF files. Files are read once and not kept. A folder on this machine is read by a command: "
+)
+
+
+class Posts(Tab):
+    id, label = "posts", "Posts"
+
+    def lay_out(self) -> None:
+        self.first: gr.State = gr.State(0)
+        self.read: gr.State = gr.State("")
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=2, min_width=320):
+                self._lay_out_intake()
+            with gr.Column(scale=3, min_width=320):
+                self._lay_out_store()
+
+    def _lay_out_intake(self) -> None:
+        gr.HTML('<h2 class="title2">Take posts in</h2>', **PLAIN)
+        self.whose: gr.Textbox = gr.Textbox(
+            label="Whose posts", placeholder="Your name", max_length=80, elem_id="whose"
+        )
+        self.files = gr.File(label="Files or archives", file_count="multiple", elem_id="files", height=150)
+        self.address: gr.Textbox = gr.Textbox(
+            label="Or an address: a blog, a feed, an account",
+            placeholder="https://",
+            max_length=2000,
+            elem_id="address",
+        )
+        self.reference = gr.Checkbox(label="Another person, only to compare with", elem_id="reference")
+        with gr.Row():
+            self.take = gr.Button("Take in", variant="primary", elem_id="take", min_width=90)
+            self.look = gr.Button("Look first", elem_id="look", min_width=90)
+            self.stop = gr.Button("Stop", variant="stop", elem_id="stop-posts", visible=False, min_width=90)
+        self.progress: gr.HTML = gr.HTML(elem_id="posts-progress", **PLAIN)
+        self.report: gr.HTML = gr.HTML(elem_id="report", **PLAIN)
+        gr.HTML(f'<p class="aside">{ASIDE}<code>twin ingest ~/my-posts --author "Me"</code></p>', **PLAIN)
+
+    def _lay_out_store(self) -> None:
+        self.summary: gr.HTML = gr.HTML(elem_id="summary", **PLAIN)
+        with gr.Row():
+            self.words: gr.Textbox = gr.Textbox(
+                label="Words in them", max_length=200, elem_id="words", scale=3, min_width=140
+            )
+            self.format: gr.Dropdown = gr.Dropdown(
+                FORMATS, value="", label="Kind", elem_id="format", scale=2, min_width=120
+            )
+        self.list: gr.HTML = gr.HTML(elem_id="list", **CLICKS)
+        with gr.Row():
+            self.newer = gr.Button("Newer", elem_id="newer", min_width=90)
+            self.older = gr.Button("Older", elem_id="older", min_width=90)
+        self.post: gr.HTML = gr.HTML(elem_id="post", **PLAIN)
+        self.forget = gr.Button("Forget this post", variant="stop", elem_id="forget", visible=False)
+        self.sure = Sure("forget", "Forget it for good")
+
+    def wire(self, shell: Shell) -> None:
+        self.timer = shell.timer
+        given = [self.whose, self.files, self.address, self.reference]
+        running = [self.progress, self.report, self.take, self.look, self.stop, self.files, self.address, shell.timer]
+        self.take.click(self.taken, given, running, **SLOWLY)
+        self.look.click(self.looked, given, running, **SLOWLY)
+        self.stop.click(self.stopped, None, running, **NOW)
+
+        looked_for = [shell.author, self.words, self.format]
+        found = [self.list, self.first, self.newer, self.older]
+        gr.on([self.words.change, self.format.change], self.found, looked_for, found, trigger_mode="always_last", **NOW)
+        self.newer.click(self.turned_back, [*looked_for, self.first], found, **NOW)
+        self.older.click(self.turned, [*looked_for, self.first], found, **NOW)
+        shown = [self.post, self.read, self.forget, *self.sure.outputs()]
+        opened = self.list.click(self.shown, shell.author, shown, **NOW)
+        opened.success(None, js=INTO_VIEW, **NOW)
+        self.forget.click(self.asked, self.read, self.sure.outputs(), **NOW)
+        gone = [*self.outputs(), shell.author]
+        self.sure.yes.click(self.forgotten, [shell.author, self.read, self.words, self.format], gone, **SLOWLY)
+
+    def outputs(self) -> list[Any]:
+        intake = [self.whose, self.progress, self.report, self.take, self.look, self.stop]
+        store = [self.summary, self.list, self.first, self.newer, self.older, self.post, self.read, self.forget]
+        return [*intake, *store, *self.sure.outputs()]
+
+    # ---- what stands on it ------------------------------------------------------------------------------------------
+
+    def opened(self, author: str | None) -> Updates:
+        drawn = self._intake()
+        if author:
+            drawn[self.whose] = author
+        return {**drawn, **self._store(author), **self._closed_post()}
+
+    def ticked(self, author: str | None) -> Updates:
+        return self._intake()
+
+    def _intake(self) -> Updates:
+        job = self._jobs.get("posts")
+        busy = job is not None and job.state == "running"
+        return {
+            self.progress: html.job(job),
+            self.report: show_posts.outcome(job.result) if job and job.state == "done" else "",
+            self.take: gr.update(visible=not busy),
+            self.look: gr.update(visible=not busy),
+            self.stop: gr.update(visible=busy),
+        }
+
+    def _store(self, author: str | None) -> Updates:
+        if not author:
+            return {self.summary: html.aside("Nothing is stored yet."), **self.found(None, "", "")}
+        store = self._app.store
+        summary = show_posts.summary(
+            author, store.corpus(author), store.catalogue.years(author), store.catalogue.sources(author)
+        )
+        return {self.summary: summary, **self.found(author, "", "")}
+
+    def _closed_post(self) -> Updates:
+        return {self.post: "", self.read: "", self.forget: gr.update(visible=False), **self.sure.closed()}
+
+    # ---- taking in --------------------------------------------------------------------------------------------------
+
+    @told
+    def taken(self, whose: str, files: list[str] | None, address: str, reference: bool) -> Updates:
+        return self._begin("ingest", whose, files, address, reference)
+
+    @told
+    def looked(self, whose: str, files: list[str] | None, address: str, reference: bool) -> Updates:
+        return self._begin("preview", whose, files, address, reference)
+
+    def _begin(self, do: str, whose: str, files: list[str] | None, address: str, reference: bool) -> Updates:
+        from feature_pipeline.pipeline import check_author
+
+        author = check_author(whose)
+        now = self._jobs.get("posts")
+        if now and now.state == "running":
+            raise StoreBusy(f"{now.what} is not finished", "wait for its end, or stop it")
+        kept, folder = self._kept(author, files or [])
+        sources = [*kept, *_addresses(address)]
+        if not sources:
+            raise UsageError("there is nothing to read", "drop a file, or paste an address that begins with https://")
+        what = f"{'Reading' if do == 'ingest' else 'Looking at'} the posts of {author}"
+        part = {"sources": sources, "author": author, "reference": reference}
+        self._jobs.start(
+            "posts", what, author, {"do": do, "parts": [part]}, lambda: shutil.rmtree(folder, ignore_errors=True)
+        )
+        drawn = {**self._intake(), self.timer: gr.Timer(active=True)}
+        if do == "preview":  # the files stay, to be taken in after it
+            return drawn
+        for file in files or []:
+            Path(file).unlink(missing_ok=True)
+        return {**drawn, self.files: None, self.address: ""}
+
+    def _kept(self, author: str, files: Sequence[str]) -> tuple[list[str], Path]:
+        """The uploads, under the name and at the place that they have each time; and the folder that goes with the job."""
+        folder = uploads(self._app.home) / file_name(author)
+        shutil.rmtree(folder, ignore_errors=True)
+        kept = []
+        for file in map(Path, files):
+            target = folder / file.name
+            if not file.is_file() or not file.resolve().is_relative_to(self._app.home.resolve() / TEMPORARY):
+                raise NotFound(f"{file.name} is not here any more", "drop it again")
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copyfile(file, target)
+            kept.append(str(target))
+        return kept, folder
+
+    def stopped(self) -> Updates:
+        self._jobs.stop("posts")
+        return self._intake()
+
+    # ---- looking through --------------------------------------------------------------------------------------------
+
+    def found(self, author: str | None, words: str, format: str, first: int = 0) -> Updates:
+        if not author:
+            return {
+                self.list: "",
+                self.first: 0,
+                self.newer: gr.update(visible=False),
+                self.older: gr.update(visible=False),
+            }
+        total, rows = self._app.store.catalogue.page(author, words, format, first, A_PAGE)
+        return {
+            self.list: show_posts.listing(rows, total, first, bool(words or format)),
+            self.first: first,
+            self.newer: gr.update(visible=first > 0),
+            self.older: gr.update(visible=first + A_PAGE < total),
+        }
+
+    def turned(self, author: str | None, words: str, format: str, first: int) -> Updates:
+        return self.found(author, words, format, first + A_PAGE)
+
+    def turned_back(self, author: str | None, words: str, format: str, first: int) -> Updates:
+        return self.found(author, words, format, max(0, first - A_PAGE))
+
+    @told
+    def shown(self, author: str | None, event: gr.EventData) -> Updates:
+        post = self._app.store.post(str(event.id), author_or_sorry(author))
+        return {
+            self.post: show_posts.post(post),
+            self.read: post.id,
+            self.forget: gr.update(visible=True),
+            **self.sure.closed(),
+        }
+
+    # ---- forgetting -------------------------------------------------------------------------------------------------
+
+    def asked(self, post_id: str) -> Updates:
+        return self.sure.ask(
+            "Forget this post? It goes from the store, the index and the reports, no later reading brings it back, and "
+            "versions that learned from it are flagged. This cannot be undone."
+        )
+
+    @told
+    def forgotten(self, author: str | None, post_id: str, words: str, format: str) -> Updates:
+        author = author_or_sorry(author)
+        self._app.store.post(post_id, author)  # of this author, and still there
+        done = acts.forget(self._app, author, [post_id])
+        flagged = f" Trained on it: {', '.join(done.adapters)}; train again without it." if done.adapters else ""
+        say(f"The post is forgotten.{flagged}")
+        left = [known.name for known in self._app.store.authors() if known.name == author and known.posts]
+        return {**self._store(next(iter(left), None)), **self.found(author, words, format), **self._closed_post()}
+
+
+def _addresses(given: str) -> list[str]:
+    """Web addresses alone: whoever reaches the page must not read this machine's files through it. Raises UsageError."""
+    wanted = given.split()
+    for address in wanted:
+        if not ADDRESS.fullmatch(address):
+            raise UsageError(f"{address} is no web address", "paste one that begins with https://, or drop the file")
+    return wanted

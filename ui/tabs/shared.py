@@ -1,0 +1,114 @@
+"""What the tabs have in common: what a tab is, how it is wired, how an error is told, and how to ask first."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gradio as gr
+
+from contracts.errors import TwinError
+from ui.jobs import Jobs
+from ui.wiring import App
+
+if TYPE_CHECKING:
+    from ui.shell import Shell
+
+PLAIN: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
+CLICKS: dict[str, Any] = {
+    "apply_default_css": False,
+    "js_on_load": "element.addEventListener('click', event => {"
+    " const button = event.target.closest('button[data-id]'); if (button) trigger('click', {id: button.dataset.id}); })",
+}
+"""HTML whose buttons tell their `data-id`."""
+# Private: no second way in for a program that is not this page. Without the queue, in which only answers wait.
+NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+SLOWLY: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
+
+Updates = dict[Any, Any]
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class Tab:
+    """A tab: `lay_out` makes its components, `wire` its events; `opened` and `ticked` say what stands on it."""
+
+    id = ""
+    label = ""
+
+    def __init__(self, app: App, jobs: Jobs) -> None:
+        self._app, self._jobs = app, jobs
+
+    def lay_out(self) -> None: ...
+
+    def wire(self, shell: Shell) -> None: ...
+
+    def outputs(self) -> list[Any]:
+        """Every component that `opened` and `ticked` may change."""
+        return []
+
+    def opened(self, author: str | None) -> Updates:
+        """Everything that stands on it, for this author; also at the end of a job."""
+        return {}
+
+    def ticked(self, author: str | None) -> Updates:
+        """What a running job changes, about once a second."""
+        return {}
+
+
+class Sure:
+    """Asks before something that cannot be undone; `ask` shows the question, and `yes` is the button that does it."""
+
+    def __init__(self, name: str, yes: str) -> None:
+        with gr.Column(visible=False, elem_id=f"{name}-sure", elem_classes="sure") as self.box:
+            self.words: gr.HTML = gr.HTML(**PLAIN)
+            with gr.Row():
+                self.yes = gr.Button(yes, variant="stop", elem_id=f"{name}-yes", min_width=90)
+                self.no = gr.Button("Keep it", elem_id=f"{name}-no", min_width=90)
+        self.no.click(self.closed, None, self.outputs(), **NOW)
+
+    def outputs(self) -> list[Any]:
+        return [self.box, self.words]
+
+    def ask(self, question: str) -> Updates:
+        return {self.box: gr.update(visible=True), self.words: f'<p role="alert">{escape(question)}</p>'}
+
+    def closed(self) -> Updates:
+        return {self.box: gr.update(visible=False), self.words: ""}
+
+
+def told(handler: Handler) -> Handler:
+    """An error of ours becomes a message on the page, with its way out; what stood there stays."""
+
+    @functools.wraps(handler)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        try:
+            return handler(*arguments, **named)
+        except TwinError as error:
+            raise sorry(error.message, error.hint) from error
+
+    return wrapped  # type: ignore[return-value]
+
+
+def sorry(message: str, hint: str = "", title: str = "Not done") -> gr.Error:
+    words = message[:1].upper() + message[1:]
+    return gr.Error(
+        escape(f"{words}. {hint[:1].upper()}{hint[1:]}" if hint else words), title=title, print_exception=False
+    )
+
+
+def say(message: str) -> None:
+    gr.Info(escape(message), title="Done")
+
+
+def author_or_sorry(author: str | None) -> str:
+    if not author:
+        raise sorry("There is no author yet", "take posts in first, under Posts")
+    return author
+
+
+def options(names: Sequence[str], first: str | None = None) -> Any:
+    """A picker's update: these names, the first of them or `first` chosen."""
+    value = first if first in names else next(iter(names), None)
+    return gr.update(choices=list(names), value=value, interactive=bool(names))

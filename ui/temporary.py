@@ -1,0 +1,47 @@
+"""Where the page keeps what is uploaded to it and downloaded from it: in TWIN_HOME, for as long as the page runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+NAME = "page"
+
+
+@contextmanager
+def temporary(home: Path) -> Iterator[Path]:
+    """This process's own folder, gone when the block ends; what a page that was killed has left goes, too."""
+    folder = home / NAME / str(os.getpid())
+    for left in folder.parent.glob("*"):
+        if not _runs(left.name):
+            shutil.rmtree(left, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read by Gradio where a page is made
+    try:
+        yield folder
+    finally:
+        os.environ.pop("GRADIO_TEMP_DIR")
+        if before is not None:
+            os.environ["GRADIO_TEMP_DIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another page's folder may be there
+            folder.parent.rmdir()
+
+
+def uploads(home: Path) -> Path:
+    """Where posts wait to be read. A file has the same place each time, so that a second upload is known as the same."""
+    return home / "uploads"
+
+
+def _runs(name: str) -> bool:
+    try:
+        os.kill(int(name), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,153 @@
+"""The process of a background job: one request as a JSON line on stdin, progress and the outcome as JSON lines on stdout.
+
+Started by ui/jobs.py alone. When whoever started it is gone, stdin ends, and so does this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import TwinError
+from ui.wiring import App
+
+REDRAW_S = 0.1
+LOOKED_AT = 200  # posts of a preview that are shown; all are counted
+
+Request = Mapping[str, Any]
+Progress = Callable[[str, int, int | None], None]
+
+
+def ingest(app: App, request: Request, progress: Progress) -> dict[str, Any]:
+    """Each part in turn; a part whose sources cannot be read says so in its report, and stops none of the others."""
+    from feature_pipeline import pipeline
+
+    reports = []
+    for part in request["parts"]:
+        report = pipeline.run(
+            part["sources"],
+            part["author"],
+            app.store,
+            reference=part["reference"],
+            chunker=app.chunker,
+            progress=progress,
+        )
+        reports.append(report.as_json())
+    return {"reports": reports}
+
+
+def preview(app: App, request: Request, progress: Progress) -> dict[str, Any]:
+    """What an ingest would store; nothing is stored."""
+    from feature_pipeline import pipeline
+    from feature_pipeline.report import Report
+    from feature_pipeline.sources import Refusal
+
+    (part,) = request["parts"]
+    report, kept = Report(part["author"]), 0
+    posts: list[dict[str, Any]] = []
+    for number, item in enumerate(pipeline.collect(part["sources"], part["author"], report), start=1):
+        progress("read", number, None)
+        if isinstance(item, Refusal):
+            report.refuse(item)
+            continue
+        kept += 1
+        if len(posts) < LOOKED_AT:
+            date = item.date.isoformat() if item.date else ""
+            posts.append({"title": item.title, "date": date, "words": len(item.text.split()), "text": item.text[:160]})
+    return {"posts": posts, "kept": kept, "report": {**report.as_json(), "found": kept + sum(report.refused.values())}}
+
+
+def plan(app: App, request: Request, progress: Progress) -> dict[str, Any]:
+    from training_pipeline import pipeline
+    from training_pipeline.data_card import rows
+    from training_pipeline.recipe import load
+
+    progress("look at the data", 0, None)
+    card = pipeline.plan(request["author"], app.store, app.base_model, load(request["recipe"]))
+    return {"rows": rows(card), "recipe": card.recipe}
+
+
+def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
+    """Goes on where the same run was stopped."""
+    from training_pipeline import pipeline
+    from training_pipeline.recipe import load
+
+    made = pipeline.run(
+        request["author"],
+        app.store,
+        app.registry,
+        app.base_model,
+        load(request["recipe"]),
+        app.home,
+        resume=True,
+        progress=progress,
+    )
+    assert made  # None in all but the first of several processes
+    return {"model": made.version.name, "promoted": made.promoted, "new": made.new, "replaced": made.replaced}
+
+
+def export(app: App, request: Request, progress: Progress) -> dict[str, Any]:
+    """The version as one zip file, checked before it is packed."""
+    import shutil
+
+    from training_pipeline.export import export as write
+
+    folder = Path(request["folder"])
+    version = app.registry.get(request["model"])
+    made = write(version, app.base_model, request["format"], folder, progress)
+    progress("pack", 0, None)
+    file = shutil.make_archive(str(folder), "zip", folder)
+    shutil.rmtree(folder)
+    return {"file": file, "model": version.name, "checks": [str(check) for check in made.checks]}
+
+
+TASKS = {task.__name__: task for task in (ingest, preview, plan, train, export)}
+
+
+def main() -> None:
+    out, sys.stdout = sys.stdout, sys.stderr  # what a library prints must not stand among the answers
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(5)  # an answer that somebody waits for comes first
+
+    def say(**said: Any) -> None:
+        print(json.dumps(said, default=str), file=out, flush=True)
+
+    try:
+        say(result=TASKS[request["do"]](App(), request, _progress(say)))
+    except TwinError as error:
+        say(problem=(error.message, error.hint))
+    except Exception:  # the page shows no insides; they are for the terminal that runs it
+        traceback.print_exc()
+        say(problem=("Something failed inside the twin", "the terminal that runs this page says what"))
+
+
+def _progress(say: Callable[..., None]) -> Progress:
+    """A line for a stage that begins or ends, and else ten a second at most."""
+    told: dict[str, float] = {}
+
+    def progress(stage: str, done: int, of: int | None) -> None:
+        now = time.monotonic()
+        if stage not in told or done == of or now - told[stage] > REDRAW_S:
+            told[stage] = now
+            say(stage=stage, done=done, of=of)
+
+    return progress
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
