@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import NotFound, UsageError
-from ui import show, show_report
+from ui import acts, show, show_report
 from ui.options import Author, Json, OneAuthor, app
+from ui.temporary import uploads
 
 if TYPE_CHECKING:
     from feature_pipeline.batches import Engine
@@ -124,7 +127,8 @@ def sync(
     from feature_pipeline import pipeline
 
     parts = app()
-    named = parts.store.sightings.sources(author)
+    uploaded = uploads(parts.home)  # they are read once, and not kept
+    named = [source for source in parts.store.sightings.sources(author) if uploaded not in Path(source.address).parents]
     if not named:
         raise NotFound("there is no source to read again", "twin ingest SOURCE --author NAME")
     reference = {known.name: known.reference for known in parts.store.authors()}
@@ -185,29 +189,13 @@ def forget(
     what = f"everything of {author}" if everything else f"{source or ', '.join(post or [])} of {author}"
     if not yes and not typer.confirm(f"Forget {what}? This cannot be undone.", err=True):
         raise typer.Exit(1)
-    from training_pipeline import report
-
-    with parts.store.writing(f"forgetting {what}"):
-        reports = report.delete(parts.home, author)  # first: what is forgotten must not be left in one
-        gone = _forget(parts, author, ids, source)
-    flagged = [version.name for version in parts.registry.flag_forgotten(gone)]
+    gone, flagged, reports = acts.forget(parts, author, ids, source)
     if as_json:
         show.out({"author": author, "posts": gone, "adapters": flagged})
         return
     print(f"{len(gone)} posts of {author} are forgotten" + (f", {len(reports)} reports deleted" if reports else ""))
     for name in flagged:
         print(f"  {name} was trained on some of them: twin train --author {author!r} --without-forgotten")
-
-
-def _forget(parts: App, author: str, ids: list[str], source: str | None) -> list[str]:
-    if ids:
-        parts.store.forget(author, ids)
-        return ids
-    if source is not None:
-        from feature_pipeline.pipeline import address
-
-        return parts.store.forget_source(author, address(source))
-    return parts.store.forget_author(author)
 
 
 @versions.command("list")
@@ -249,6 +237,32 @@ def rollback(as_json: Json = False) -> None:
     with show.progress(as_json) as progress:
         pipeline.use_version(parts.store, previous, progress)
     _built(parts, previous.id, as_json, "it is served")
+
+
+@versions.command()
+def instruct(author: Author, as_json: Json = False) -> None:
+    """Have a capable model say what your posts could have been asked by: more examples to train on."""
+    from feature_pipeline import back_translation
+
+    parts = app()
+    if not parts.settings.remote_url and parts.settings.base_model == DEFAULT_BASE_MODEL:
+        raise UsageError(
+            "no capable model is configured, and the default one asks poor questions",
+            "set TWIN_REMOTE_URL and TWIN_REMOTE_MODEL, or TWIN_BASE_MODEL",
+        )
+    parts.store.require_author(author)
+    chat = parts.engine.chat_model(None)
+
+    def model(prompt: str) -> str:
+        return str(chat.invoke(prompt, max_tokens=100, temperature=0).content)
+
+    with parts.store.writing("making examples"), show.progress(as_json) as progress:
+        counts = back_translation.instruct(author, parts.store, model, progress)
+    if as_json:
+        show.out({"author": author, **counts})
+        return
+    refused = "; ".join(f"{count} {reason}" for reason, count in counts.items() if reason != "made")
+    print(f"{counts['made']} examples were made" + (f", and not used: {refused}" if refused else ""))
 
 
 def _built(parts: App, version_id: str, as_json: bool, then: str) -> None:

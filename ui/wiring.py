@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contracts.feature_store import FeatureStore
     from contracts.model_registry import ModelRegistry
     from feature_pipeline.chunk import Chunker
-    from inference_pipeline.twin import Twin
+    from inference_pipeline.twin import Engine, Twin
 
 
 class App:
@@ -61,23 +61,25 @@ class App:
         return BaseLanguageModel(self.settings.base_model, self.home)
 
     @cached_property
-    def twin(self) -> Twin:
-        from inference_pipeline.queue import Queue
-        from inference_pipeline.twin import Engine, Twin
-
-        engine: Engine
+    def engine(self) -> Engine:
+        """Where text is generated: on a server, where one is named, else in this process."""
         if self.settings.remote_url:
             from inference_pipeline.engines.remote import RemoteEngine
 
-            engine = RemoteEngine(self.settings.remote_url, self.settings.remote_model, self.settings.remote_api_key)
-        else:
-            from inference_pipeline.engines.local import LocalEngine
+            return RemoteEngine(self.settings.remote_url, self.settings.remote_model, self.settings.remote_api_key)
+        from inference_pipeline.engines.local import LocalEngine
 
-            engine = LocalEngine(self.base_model, graphs=self.settings.engine == "fast")
+        return LocalEngine(self.base_model, graphs=self.settings.engine == "fast")
+
+    @cached_property
+    def twin(self) -> Twin:
+        from inference_pipeline.queue import Queue
+        from inference_pipeline.twin import Twin
+
         return Twin(
             self.store,
             self.registry,
-            engine,
+            self.engine,
             passages=self.settings.passages,
             max_new_tokens=self.settings.max_new_tokens,
             temperature=self.settings.temperature,

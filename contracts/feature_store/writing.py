@@ -223,6 +223,12 @@ class WritableLedger(Ledger):
                 db.execute(sql.update(t.posts).where(t.posts.c.id == post.id).values(**values))
                 self._write_examples(db, [post.id], examples)
 
+    def add_examples(self, made: Sequence[Example]) -> None:
+        """Beside those that the posts have."""
+        with self._begin(write=True) as db:
+            if made:
+                db.execute(sql.insert(t.examples), [example.model_dump(mode="json") for example in made])
+
     def assign_splits(self, splits: dict[str, Split]) -> None:
         with self._begin(write=True) as db:
             for post_id, split in splits.items():
