@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,15 @@ from peft import PeftModel
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.feedback import Feedback
 from contracts.files import read_json
+from contracts.prompt import PROMPT_HASH
+from contracts.records import Span
+from feature_pipeline import edits as lessons
 from tests.fakes import WordEmbedder, recipe, stock
-from training_pipeline import data, lora, preference
-from training_pipeline.data import Corpus
-from training_pipeline.preference import Edit, Pair
+from training_pipeline import data, edits, lora, preference
+from training_pipeline.data import Corpus, Edit
+from training_pipeline.preference import Pair
 from training_pipeline.recipe import Recipe
 
 PREFERENCE = {"pairs": 24, "beta": 0.1, "epochs": 4, "learning_rate": 2e-3, "batch": 4}
@@ -68,8 +73,15 @@ def test_the_authors_text_becomes_likelier_than_the_base_models(
 ) -> None:
     steps: list[tuple[str, int, int | None]] = []
     before = {path.name: path.read_bytes() for path in trained.iterdir()}
-    edit = Edit("What of the clock?", "It is what it is, and no more.", "the clock runs slow and I count every screw.")
-    made = preference.improve(base, trained, corpus, chosen(), tmp_path, lambda *s: steps.append(s), edits=[edit])
+    shown = corpus.examples["train"][0].slices[0]
+    edit = Edit(
+        "What of the clock?",
+        "It is what it is, and no more.",
+        "the clock runs slow and I count every screw.",
+        (Span(post_id=corpus.examples["train"][0].post_id, start=shown[0], end=shown[1]),),
+    )
+    corpus = replace(corpus, edits=(edit,))
+    made = preference.improve(base, trained, corpus, chosen(), tmp_path, lambda *s: steps.append(s))
     told = read_json(tmp_path / preference.DONE)
     assert 12 <= told["pairs"] <= 25  # an untrained model may end its turn at once, which is no text
     assert told["edits"] == 1
@@ -79,7 +91,7 @@ def test_the_authors_text_becomes_likelier_than_the_base_models(
     torch.manual_seed(0)
     model = PeftModel.from_pretrained(base.load(torch.float32), str(trained))
     pairs = preference.drawn(model, corpus, base.tokenizer(), chosen(seed=8), lambda *_: None)
-    pairs += preference.edited("Ada", [edit], base.tokenizer(), chosen())
+    pairs += preference.edited(corpus, base.tokenizer(), chosen())
     assert margin(base, made, pairs) > margin(base, trained, pairs) + 0.05
     assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
     assert {path.name for path in made.iterdir()} >= {"adapter_config.json", "adapter_model.safetensors"}
@@ -129,3 +141,40 @@ def test_a_preference_loss_that_is_no_number_stops_at_once(
     with pytest.raises(TrainingError, match=r"preference loss became (nan|inf) at step [23] of \d+"):
         preference.improve(base, trained, corpus, wild, tmp_path, lambda *_: None)
     assert read_json(tmp_path / preference.DONE) is None
+
+
+def test_an_edit_becomes_likelier_than_the_answer_it_was_made_of(
+    corpus: Corpus, base: BaseLanguageModel, trained: Path, tmp_path: Path
+) -> None:
+    """From the answer that a person rewrote, through its lesson, to the adapter that learned from it alone."""
+    store = FeatureStore(tmp_path / "home", WordEmbedder())
+    stock(store)
+    for number, words in enumerate(("I count every screw twice, then tea.", "slow runs the clock when rain falls.")):
+        shown = corpus.examples["train"][number].post_id
+        given = Feedback(
+            author="Ada",
+            question=f"What of clock {number}?",
+            answer=f"As an assistant I have no clock {number}. [1]",
+            model="Ada@v1",
+            snapshot=store.snapshot().id,
+            prompt_hash=PROMPT_HASH,
+            passages=(Span(post_id=shown, start=0, end=40),),
+            verdict="edited",
+            edited=f"{words} [1]",
+        )
+        store.feedback.add(given)
+    assert lessons.label("Ada", store) == 2
+    learned = edits.added(corpus, store)
+    store.close()
+    assert learned.edits_left_out == {}
+    assert learned.examples == corpus.examples
+    only = replace(learned, examples={**corpus.examples, "train": []})
+    pairs = preference.edited(only, base.tokenizer(), chosen())
+    assert [base.tokenizer().decode(pair.chosen_ids[:12]) for pair in pairs] == ["I count ever", "slow runs th"]
+    slow = chosen().model_copy(
+        update={"preference": chosen().preference.model_copy(update={"epochs": 8})}  # type: ignore[union-attr]
+    )
+    made = preference.improve(base, trained, only, slow, tmp_path / "run", lambda *_: None)
+    told = read_json(tmp_path / "run" / preference.DONE)
+    assert (told["pairs"], told["edits"]) == (2, 2)
+    assert margin(base, made, pairs) > margin(base, trained, pairs) + 0.05

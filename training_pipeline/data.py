@@ -38,6 +38,17 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """What a person made of an answer: the question, the answer as it was, and as it should have been."""
+
+    prompt: str
+    rejected: str
+    chosen: str
+    evidence: tuple[Span, ...] = ()
+    """The passages that it was written from."""
+
+
+@dataclass(frozen=True)
 class Encoded:
     """Token ids of prompt and target; only the target's are learned. `bytes_` is the target's length in UTF-8."""
 
@@ -66,6 +77,9 @@ class Corpus:
     """Finds passages as serving does; without it, an example shows what is stored with it."""
     spans_of: Callable[[str], Sequence[Span]] = field(default=lambda post_id: (), compare=False, repr=False)
     """Where a post is cut into passages."""
+    edits: tuple[Edit, ...] = ()
+    edits_left_out: dict[str, int] = field(default_factory=dict)
+    """How many edits teach nothing, by reason."""
 
     @cached_property
     def train_ids(self) -> frozenset[str]:
@@ -84,11 +98,14 @@ class Corpus:
 
     def conversation(self, example: Example) -> list[dict[str, str]]:
         """The prompt, under the author's own name also for a reference author's post: only the text differs."""
+        return self.asked(example.instruction, example.evidence)
+
+    def asked(self, instruction: str, evidence: Sequence[Span]) -> list[dict[str, str]]:
         shown = []
-        for span in example.evidence:
+        for span in evidence:
             post = self.posts[span.post_id]
             shown.append(Evidence(post.title, post.date, post.shown(span.start, span.end)))
-        return messages(self.author, example.instruction, shown)
+        return messages(self.author, instruction, shown)
 
     @property
     def hash(self) -> str:
@@ -96,7 +113,8 @@ class Corpus:
         groups: list[tuple[str, list[Example]]] = [*self.examples.items(), ("reference", self.reference)]
         searched = sorted(self.posts[post_id].content_hash for post_id in self.train_ids) if self.search else []
         learned = (digest(group, e.model_dump_json(), self.target(e)) for group, made in groups for e in made)
-        return digest(self.snapshot.feature_version, *searched, *learned)
+        edited = (digest("edit", str(edit)) for edit in self.edits)
+        return digest(self.snapshot.feature_version, *searched, *learned, *edited)
 
 
 def read(store: FeatureStore, author: str, keep: bool = True) -> Corpus:

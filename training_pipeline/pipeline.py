@@ -23,7 +23,7 @@ from contracts.files import read_json, write_atomic
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Split, digest
-from training_pipeline import data, model_card, report
+from training_pipeline import data, edits, model_card, report
 from training_pipeline.recipe import Recipe
 from training_pipeline.run_folder import held, is_first
 
@@ -65,6 +65,7 @@ def run(
     *,
     resume: bool = False,
     preference: bool = False,
+    with_edits: bool = False,
     without_forgotten: bool = False,
     progress: Progress = _silent,
 ) -> Outcome | None:
@@ -72,12 +73,15 @@ def run(
 
     None in all but the first of several processes, which alone measures and registers.
     `preference`: train on by the recipe's [preference], and keep that where it passes the gate too.
+    `with_edits`: then also what people made of answers is preferred, as far as the feature pipeline has made lessons of it.
     `without_forgotten`: the version replaces a champion that learned from posts which are forgotten since.
     """
     began = time.monotonic()
     progress = progress if is_first() else _silent
+    if with_edits and not preference:
+        raise UsageError("edits are learned from by preference", "add --preference")
     recipe = _with_preference(recipe) if preference else recipe.model_copy(update={"preference": None})
-    corpus = data.read(store, author)
+    corpus = edits.added(data.read(store, author), store) if with_edits else data.read(store, author)
     run_id = digest(author, recipe.model_dump_json(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash)
     champion = registry.champion(author)
     done = _registered(registry, author, run_id) if resume else None
@@ -261,6 +265,8 @@ def prove(
     second = measure(corpus, store, base, recipe, preferred, progress)
     reasons = _worse(second, proof, recipe, champion)
     told = {"preference": {**read_json(folder / "preference.json"), "not_kept": reasons}}
+    if corpus.edits or corpus.edits_left_out:
+        told["preference"]["edits_left_out"] = corpus.edits_left_out
     return (adapter, proof, told) if reasons else (preferred, second, told)
 
 
@@ -309,7 +315,7 @@ def _card(
         snapshot=corpus.snapshot,
         posts={
             **{part: tuple(sorted({e.post_id for e in corpus.examples[part]})) for part in parts},
-            "train": tuple(learned.pop("posts")),
+            "train": tuple(sorted({*learned.pop("posts"), *_shown_in_edits(corpus, learned)})),
         },
         examples=int(learned["examples"]),
         prompt_hash=PROMPT_HASH,
@@ -326,6 +332,12 @@ def _card(
         gate=gate(proof.figures, recipe, champion.card.evaluation if champion else None),
         parent=champion.name if champion else None,
     )
+
+
+def _shown_in_edits(corpus: data.Corpus, learned: dict[str, Any]) -> set[str]:
+    """Posts that edits were learned with, where that was kept."""
+    kept = "preference" in learned and not learned["preference"]["not_kept"]
+    return {span.post_id for edit in corpus.edits for span in edit.evidence} if kept else set()
 
 
 def _registered(registry: ModelRegistry, author: str, run_id: str) -> ModelVersion | None:

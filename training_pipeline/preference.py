@@ -24,8 +24,8 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
 from contracts.files import read_json, write_json
 from contracts.hardware import best_device
-from contracts.prompt import encode, encode_target, messages
-from training_pipeline.data import SHORTEST_TARGET, Corpus
+from contracts.prompt import encode, encode_target
+from training_pipeline.data import SHORTEST_TARGET, Corpus, Edit
 from training_pipeline.load import computed_in, load
 from training_pipeline.lora import Watch, quiet, save, shared
 from training_pipeline.recipe import Preference, Recipe
@@ -37,15 +37,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 DONE = "preference.json"
 AT_ONCE = 16  # texts that the base model writes side by side
-
-
-@dataclass(frozen=True)
-class Edit:
-    """What a person made of an answer: the question, the answer as it was, and as it should have been."""
-
-    prompt: str
-    rejected: str
-    chosen: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,6 @@ def improve(
     recipe: Recipe,
     folder: Path,
     progress: Progress,
-    edits: Sequence[Edit] = (),
 ) -> Path:
     """The folder of an adapter that goes on from `adapter`; what it cost and gained is in `folder`/preference.json.
 
@@ -78,7 +68,8 @@ def improve(
     state = PartialState(cpu=best_device() == "cpu")
     model = PeftModel.from_pretrained(load(base, recipe), str(adapter), is_trainable=True)
     tokenizer = base.tokenizer()
-    pairs = [*edited(corpus.author, edits, tokenizer, recipe), *drawn(model, corpus, tokenizer, recipe, progress)]
+    edits = edited(corpus, tokenizer, recipe)
+    pairs = [*edits, *drawn(model, corpus, tokenizer, recipe, progress)]
     if not pairs:
         raise TrainingError("no pair of texts is left to prefer one of", "ingest more posts")
     torch.manual_seed(recipe.seed)
@@ -99,17 +90,26 @@ def improve(
     return made
 
 
-def edited(author: str, edits: Sequence[Edit], tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Pair]:
-    """Pairs of what people changed in answers."""
-    return [
-        Pair(
-            encode(tokenizer, messages(author, edit.prompt)),
-            encode_target(tokenizer, edit.chosen)[: recipe.generation_tokens],
-            encode_target(tokenizer, edit.rejected)[: recipe.generation_tokens],
+def edited(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Pair]:
+    """Pairs of what people changed in answers, and changed early enough to be read."""
+    made = []
+    for edit in corpus.edits:
+        chosen, rejected = (
+            encode_target(tokenizer, text)[: recipe.generation_tokens] for text in (edit.chosen, edit.rejected)
         )
-        for edit in edits
-        if edit.chosen != edit.rejected
-    ]
+        prompt = _asked(corpus, edit, tokenizer, recipe.max_tokens - recipe.generation_tokens)
+        if chosen != rejected and prompt:
+            made.append(Pair(prompt, chosen, rejected))
+    return made
+
+
+def _asked(corpus: Corpus, edit: Edit, tokenizer: PreTrainedTokenizerBase, room: int) -> list[int]:
+    """The prompt with as many of its passages as there is room for; empty where that is for none."""
+    for shown in range(len(edit.evidence), 0, -1):
+        prompt = encode(tokenizer, corpus.asked(edit.prompt, edit.evidence[:shown]))
+        if len(prompt) <= room:
+            return prompt
+    return []
 
 
 def drawn(

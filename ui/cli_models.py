@@ -37,6 +37,9 @@ def train(
     preference: Annotated[
         bool, typer.Option(help="Then train by preference, and keep that if it passes the gate too.")
     ] = False,
+    with_edits: Annotated[
+        bool, typer.Option(help="With --preference: learn from edited answers, too (`twin feedback --edited`).")
+    ] = False,
     without_forgotten: Annotated[
         bool,
         typer.Option(
@@ -60,6 +63,10 @@ def train(
     if dry_run:
         show_models.data_card(pipeline.plan(author, parts.store, parts.base_model, chosen), as_json)
         return
+    if with_edits:
+        from feature_pipeline import edits
+
+        edits.label(author, parts.store)
     with show.progress(as_json) as progress:
         outcome = pipeline.run(
             author,
@@ -70,6 +77,7 @@ def train(
             parts.home,
             resume=resume,
             preference=preference,
+            with_edits=with_edits,
             without_forgotten=without_forgotten,
             progress=progress,
         )

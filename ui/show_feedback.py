@@ -60,9 +60,8 @@ def preferred(found: Preferred, as_json: bool) -> None:
 
 
 def _votes(name: str, votes: Votes) -> None:
-    print(
-        f"  {name}: {votes.wins} won, {votes.losses} lost, {votes.ties} tied, by {votes.people} {'person' if votes.people == 1 else 'people'}"
-    )
+    people = f"{votes.people} {'person' if votes.people == 1 else 'people'}"
+    print(f"  {name}: {votes.wins} won, {votes.losses} lost, {votes.ties} tied, by {people}")
     sign = "" if votes.p is None else f", sign test p = {votes.p:.3f}"
     print(f"    won of those decided: {_share(votes.share)}{sign}")
 

@@ -56,6 +56,10 @@ def outcome(outcome: Outcome, as_json: bool) -> None:
     print(
         f"  validation loss {card.training['base_validation_loss']:.3f} → {card.training['best_validation_loss']:.3f}"
     )
+    if told := card.training.get("preference"):
+        print(f"  by preference: {told['pairs']} pairs, {told['edits']} of them edited answers")
+        for reason, count in told.get("edits_left_out", {}).items():
+            print(f"    {count} edits left out: {reason}")
     _figures(card.evaluation)
     print("  promoted: it is the champion" if outcome.promoted else "  registered, not promoted:")
     for reason in card.gate:

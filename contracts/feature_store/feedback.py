@@ -123,9 +123,8 @@ class FeedbackLog:
         """Oldest first. One whose passages were rewritten since teaches nothing: its prompt cannot be made again."""
         mine = (t.feedback.c.author == author, t.feedback.c.verdict == "edited", t.feedback.c.lesson.is_not(sql.null()))
         query = sql.select(t.feedback).where(*mine).order_by(t.feedback.c.at, t.feedback.c.id)
-        changed = sql.select(t.revisions.c.post_id, sql.func.max(t.revisions.c.replaced)).group_by(
-            t.revisions.c.post_id
-        )
+        last = sql.func.max(t.revisions.c.replaced).label("at")
+        changed = sql.select(t.revisions.c.post_id, last).group_by(t.revisions.c.post_id)
         with self._database.begin() as db:
             rows = [(_feedback(row), Lesson.model_validate(row.lesson or {})) for row in db.execute(query)]
             rewritten = {row.post_id: row.at for row in db.execute(changed)} if rows else {}
