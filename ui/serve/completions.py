@@ -151,4 +151,5 @@ async def _after(first: list[Event], events: AsyncGenerator[Event]) -> AsyncIter
 
 
 def _line(value: dict[str, Any]) -> str:
-    return f"data: {json.dumps(value, separators=(",", ":"))}\n\n"
+    text = json.dumps(value, separators=(",", ":"))
+    return f"data: {text}\n\n"
