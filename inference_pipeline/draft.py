@@ -1,0 +1,160 @@
+"""Write a post: brief → outline → draft, section by section, each from its own evidence and with its own citations.
+
+Every section is asked for in the words that an adapter was trained on, so a twin hears what it knows. A point without
+evidence is not written: the draft says so in its place.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from contracts.records import Answer, Citation, Format, Record, Span
+from inference_pipeline.assemble import assembled
+from inference_pipeline.outline import Brief, Outline, Planned, outline
+from inference_pipeline.sampling import Sampling
+from inference_pipeline.twin import Question, Twin
+
+# Two of the wordings that the feature pipeline labels examples with; a test holds them to that.
+SECTION = "Write the section “{heading}” of your post “{title}”."
+ABOUT = "Write {format} about {topic}."
+FORMATS: dict[Format, str] = {
+    "article": "a short post",
+    "note": "a note",
+    "reply": "a reply",
+    "document": "a short text",
+}
+
+TOKENS_A_WORD = 1.5  # of English prose, with room to end a sentence
+FEWEST_TOKENS = 48
+
+Status = Literal["written", "nothing", "stopped"]
+"""nothing: the author has written nothing on it; stopped: it was not begun, or not ended, when the draft was stopped."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text of a section as it comes; sections count from 0."""
+
+    place: int
+    text: str
+
+
+class Section(Record):
+    """`text` has the section's own markers until the draft is whole; then the draft's."""
+
+    point: str
+    status: Status
+    text: str
+    citations: tuple[Citation, ...] = ()
+    evidence: tuple[Span, ...] = ()
+    supported: int = 0
+    inferred: int = 0
+    unsupported: int = 0
+    """Sentences, by what the author's posts say to them."""
+    cut: bool = False
+
+
+class Draft(Record):
+    """A whole draft: Markdown with markers, each citation a slice of a stored post."""
+
+    author: str
+    title: str
+    format: Format
+    asked_words: int
+    words: int
+    """Of the author's voice: headings, markers and what is said of empty sections are not counted."""
+    text: str
+    citations: tuple[Citation, ...]
+    sections: tuple[Section, ...]
+    model: str
+    snapshot: str
+    seconds: float
+
+
+Event = Outline | Piece | Section | Draft
+
+
+def draft(twin: Twin, brief: Brief, model: str | None = None, stop: threading.Event | None = None) -> Iterator[Event]:
+    """The outline, then of each section its pieces and itself, then the whole draft."""
+    asked = Question(brief.title or brief.points[0], brief.author)
+    name = twin.resolve(asked, model)  # before anything is searched; and one version writes all of it
+    planned = outline(twin, brief)
+    yield planned
+    yield from write(twin, planned, name, stop)
+
+
+def write(
+    twin: Twin, planned: Outline, model: str | None = None, stop: threading.Event | None = None
+) -> Iterator[Piece | Section | Draft]:
+    """When `stop` is set, or the iterator is closed, the section that is being written ends at the next token."""
+    began, brief = time.perf_counter(), planned.brief
+    name = twin.resolve(Question(brief.title or brief.points[0], brief.author), model)
+    share = brief.words / max(1, sum(bool(section.found.passages) for section in planned.sections))
+    done: list[Section] = []
+    for place, section in enumerate(planned.sections):
+        for event in _section(twin, brief, section, share, name, stop):
+            if isinstance(event, str):
+                yield Piece(place, event)
+            else:
+                done.append(event)
+                yield event
+    sections, text, citations, words = assembled(brief.title, brief.format == "article", done)
+    yield Draft(
+        author=brief.author,
+        title=brief.title,
+        format=brief.format,
+        asked_words=brief.words,
+        words=words,
+        text=text,
+        citations=citations,
+        sections=sections,
+        model=name,
+        snapshot=planned.snapshot,
+        seconds=round(time.perf_counter() - began, 3),
+    )
+
+
+def _section(
+    twin: Twin, brief: Brief, section: Planned, words: float, model: str, stop: threading.Event | None
+) -> Iterator[str | Section]:
+    if not section.found.passages:
+        yield Section(point=section.point, status="nothing", text="")
+        return
+    if stop and stop.is_set():
+        yield Section(point=section.point, status="stopped", text="", evidence=_evidence(section))
+        return
+    sampling = Sampling(max_tokens=max(FEWEST_TOKENS, round(words * TOKENS_A_WORD)))
+    asked = Question(instruction(brief, section.point), brief.author, user=brief.user, sampling=sampling)
+    for event in twin.write(replace(section.found, question=asked), model, stop):
+        yield _finished(section, event, bool(stop and stop.is_set())) if isinstance(event, Answer) else event
+
+
+def instruction(brief: Brief, point: str) -> str:
+    """How the section is asked for."""
+    point = point.rstrip(".?!: ")
+    if brief.title and brief.format == "article":
+        return SECTION.format(heading=point, title=brief.title)
+    return ABOUT.format(format=FORMATS[brief.format], topic=point)
+
+
+def _finished(section: Planned, answer: Answer, stopped: bool) -> Section:
+    support = [sentence.support for sentence in answer.sentences]
+    return Section(
+        point=section.point,
+        status="stopped" if stopped else "written",
+        text=answer.answer,
+        citations=answer.citations,
+        evidence=_evidence(section),
+        supported=support.count("supported"),
+        inferred=support.count("inferred"),
+        unsupported=support.count("unsupported"),
+        cut=answer.cut,
+    )
+
+
+def _evidence(section: Planned) -> tuple[Span, ...]:
+    return tuple(Span(post_id=one.post_id, start=one.start, end=one.end) for one in section.found.passages)
