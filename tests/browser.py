@@ -69,7 +69,7 @@ class Log:
 
 
 class ReadsAloud(BaseChatModel):
-    """Says the first paragraph of the first passage `repeat` times over, a word every `pause` seconds."""
+    """Reads the first paragraph of the first passage, or what it is asked, `repeat` times, a word every `pause` seconds."""
 
     log: Any
     pause: float = 0.02
@@ -98,10 +98,11 @@ class ReadsAloud(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        found = re.search(r"^\[1\][^\n]*\n(.*?)\n\n", str(messages[-1].content), re.DOTALL | re.MULTILINE)
-        assert found
+        asked = str(messages[-1].content)
+        found = re.search(r"^\[1\][^\n]*\n(.*?)\n\n", asked, re.DOTALL | re.MULTILINE)
+        aloud = found[1] if found else f"{asked}. " * 5
         try:
-            for word in found[1].split(" ") * self.repeat:
+            for word in aloud.split(" ") * self.repeat:
                 if self.log.words == self.fails_after:
                     raise self.fails_with
                 time.sleep(self.pause)
@@ -137,6 +138,7 @@ def small(home: Path, **settings: Any) -> Small:
     app, engine = App(Settings(), home), Engine(**settings)
     app.store = FeatureStore(home, WordEmbedder(256))
     app.registry = ModelRegistry(home)
+    app.engine = engine
     app.twin = Twin(app.store, app.registry, engine)
     return Small(app, engine)
 

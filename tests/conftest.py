@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -11,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in ui/cli.py
@@ -24,6 +26,9 @@ import pytest
 from contracts.feature_store import FeatureStore
 from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, one_thread, tiny_embedder, tiny_llama
 from ui.cli import main
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 REQUIRED = os.environ.get("TWIN_REQUIRE", "").split(",")
@@ -163,3 +168,53 @@ def home(settled: Path, own_home: Path, embedder: Path, tiny_model: Path, monkey
     monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
     monkeypatch.setenv("TWIN_BASE_MODEL", str(tiny_model))
     return own_home
+
+
+# ---- in a browser ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def swept() -> Iterator[None]:
+    """What Gradio leaves behind is collected here, so that no later test is blamed for it."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import FLAGS
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        missing("browser", "no chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens an address in a browser context of its own; whatever leaves the machine fails the test."""
+    contexts: list[BrowserContext] = []
+    elsewhere: list[str] = []
+
+    def opened(url: str, width: int = 1280, dark: bool = False) -> Page:
+        scheme = "dark" if dark else "light"
+        context = chromium.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: elsewhere.append(request.url))
+        page.on("dialog", lambda dialog: elsewhere.append(dialog.message))
+        page.goto(url)
+        page.wait_for_function("document.querySelector('#author input')")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    local = ("data:", "blob:", "about:")
+    seen = {urlsplit(url).hostname for url in elsewhere if not url.startswith(local)}
+    assert seen <= {"127.0.0.1"}, elsewhere

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +14,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from contracts.errors import UsageError
 from inference_pipeline.twin import NOTHING_FOUND, Question
 from tests.browser import (
     ADA,
-    FLAGS,
     HOSTILE,
     POSTS,
     SEATPOST,
@@ -36,21 +33,16 @@ from tests.browser import (
     stock,
     written,
 )
-from tests.conftest import missing
 from tests.fakes import fill, hear_ctrl_c
 from ui import page as chat_page
 
 # Gradio leaves event loops and their sockets to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def swept() -> Iterator[None]:
-    """What Gradio leaves behind is collected here, so that no later test is blamed for it."""
-    yield
-    gc.collect()
+pytestmark = [
+    pytest.mark.usefixtures("swept"),
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
+    ),
+]
 
 
 # ---- the server -----------------------------------------------------------------------------------------------------
@@ -131,39 +123,6 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        missing("browser", "no chromium here: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def tab(chromium: Browser) -> Iterator[Callable[[str], Page]]:
-    """Opens an address in a browser context of its own; whatever leaves the machine fails the test."""
-    contexts, elsewhere = [], []
-
-    def opened(url: str) -> Page:
-        context = chromium.new_context(viewport={"width": 1280, "height": 860})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: elsewhere.append(request.url))
-        page.on("dialog", lambda dialog: elsewhere.append(dialog.message))
-        page.goto(url)
-        page.wait_for_function("document.querySelector('#author input')")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    seen = {urlsplit(url).hostname for url in elsewhere if not url.startswith(("data:", "blob:"))}
-    assert seen <= {"127.0.0.1"}, elsewhere
 
 
 @pytest.mark.browser

@@ -6,13 +6,14 @@ step learns from the same examples however many there are.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +38,7 @@ from training_pipeline.recipe import Recipe
 
 Progress = Callable[[str, int, int | None], None]
 DONE = "training.json"
+LOSSES = "losses.jsonl"
 
 
 def train(
@@ -289,6 +291,14 @@ class Watch(TrainerCallback):
                 )
 
 
+def _write_down(file: Path, state: TrainerState, logs: dict[str, float]) -> None:
+    """The losses of this step as a line, for whoever looks on. They are no part of the run: a loss of them costs nothing."""
+    told = {name: logs[name] for name in ("loss", "eval_loss") if name in logs}
+    if told and state.is_world_process_zero:
+        with suppress(OSError), file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"step": state.global_step, **told}) + "\n")
+
+
 class _Watch(Watch):
     """Counts the steps and their time, and stops early when validation no longer improves."""
 
@@ -311,6 +321,17 @@ class _Watch(Watch):
         self.seconds += time.perf_counter() - self._began
         self.steps += 1
         super().on_step_end(args, state, control, **kwargs)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().on_log(args, state, control, logs, **kwargs)
+        _write_down(Path(str(args.output_dir)) / LOSSES, state, logs or {})
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]

@@ -24,7 +24,7 @@ def home() -> Path:
 class Settings(BaseSettings):
     """Each field is TWIN_<NAME> in the environment or <name> in twin.toml."""
 
-    model_config = SettingsConfigDict(env_prefix="TWIN_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="TWIN_", extra="forbid", use_attribute_docstrings=True)
 
     base_model: str = DEFAULT_BASE_MODEL
     """A hub id, a folder of safetensors or a .gguf file."""

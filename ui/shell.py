@@ -16,18 +16,23 @@ from contracts.errors import TwinError
 from ui import passages as html
 from ui.jobs import Jobs
 from ui.tabs.chat import Chat
+from ui.tabs.me import Me
 from ui.tabs.posts import Posts
+from ui.tabs.settings import Settings
 from ui.tabs.shared import NOW, PLAIN, Tab, Updates
+from ui.tabs.train import Train
+from ui.tabs.versions import Versions
 from ui.wiring import App
 
 TICK = 1.0  # seconds
+OTHERS: tuple[type[Tab], ...] = (Posts, Train, Versions, Me, Settings)
 
 
 class Shell:
     def __init__(self, app: App, author: str | None = None) -> None:
         self._app, self._first, self._jobs = app, author, Jobs(app)
         self.chat = Chat(app, self._jobs)
-        self.tabs: dict[str, Tab] = {tab.id: tab for tab in (self.chat, Posts(app, self._jobs))}
+        self.tabs: dict[str, Tab] = {tab.id: tab for tab in (self.chat, *(kind(app, self._jobs) for kind in OTHERS))}
         self.blocks: gr.Blocks = gr.Blocks(title="LLM twin", analytics_enabled=False, fill_width=True)
         with self.blocks:
             self._lay_out()
@@ -57,7 +62,7 @@ class Shell:
             self.author: gr.Dropdown = gr.Dropdown([], label="Author", elem_id="author", min_width=120)
         self.strip: gr.Tabs
         self._panes: dict[str, gr.Tab] = {}
-        with gr.Tabs(elem_id="tabs", selected=self.chat.id) as self.strip:
+        with gr.Tabs(elem_id="tabs", selected=self.chat.id, overflow_behavior="wrap") as self.strip:
             for tab in self.tabs.values():
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as self._panes[tab.id]:
                     tab.lay_out()

@@ -14,7 +14,7 @@ NAME = "page"
 @contextmanager
 def temporary(home: Path) -> Iterator[Path]:
     """This process's own folder, gone when the block ends; what a page that was killed has left goes, too."""
-    folder = home / NAME / str(os.getpid())
+    folder = own(home)
     for left in folder.parent.glob("*"):
         if not _runs(left.name):
             shutil.rmtree(left, ignore_errors=True)
@@ -30,6 +30,11 @@ def temporary(home: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # another page's folder may be there
             folder.parent.rmdir()
+
+
+def own(home: Path) -> Path:
+    """This process's own folder, from which alone the page serves files."""
+    return home / NAME / str(os.getpid())
 
 
 def uploads(home: Path) -> Path:

@@ -14,7 +14,7 @@ from contracts.errors import NotFound, StoreBusy, UsageError
 from contracts.model_registry import file_name
 from ui import acts, show_posts
 from ui import markup as html
-from ui.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, say, told
+from ui.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
 from ui.temporary import NAME as TEMPORARY
 from ui.temporary import uploads
 
@@ -29,7 +29,6 @@ FORMATS = [
     ("Replies", "reply"),
     ("Documents", "document"),
 ]
-INTO_VIEW = "() => { document.getElementById('post')?.scrollIntoView({behavior: 'smooth', block: 'start'}); }"
 ADDRESS = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
 ASIDE = (
     "Exports of LinkedIn, X, Medium, Substack, WordPress, Ghost, Mastodon and others, as you got them; Markdown, HTML, Word "
@@ -102,7 +101,7 @@ class Posts(Tab):
         self.older.click(self.turned, [*looked_for, self.first], found, **NOW)
         shown = [self.post, self.read, self.forget, *self.sure.outputs()]
         opened = self.list.click(self.shown, shell.author, shown, **NOW)
-        opened.success(None, js=INTO_VIEW, **NOW)
+        opened.success(None, js=into_view("post"), **NOW)
         self.forget.click(self.asked, self.read, self.sure.outputs(), **NOW)
         gone = [*self.outputs(), shell.author]
         self.sure.yes.click(self.forgotten, [shell.author, self.read, self.words, self.format], gone, **SLOWLY)

@@ -65,7 +65,7 @@ class Sure:
             self.words: gr.HTML = gr.HTML(**PLAIN)
             with gr.Row():
                 self.yes = gr.Button(yes, variant="stop", elem_id=f"{name}-yes", min_width=90)
-                self.no = gr.Button("Keep it", elem_id=f"{name}-no", min_width=90)
+                self.no = gr.Button("Leave it", elem_id=f"{name}-no", min_width=90)
         self.no.click(self.closed, None, self.outputs(), **NOW)
 
     def outputs(self) -> list[Any]:
@@ -100,6 +100,13 @@ def sorry(message: str, hint: str = "", title: str = "Not done") -> gr.Error:
 
 def say(message: str) -> None:
     gr.Info(escape(message), title="Done")
+
+
+def into_view(element: str) -> str:
+    """JavaScript for after something is shown that may stand below what can be seen."""
+    return (
+        f"() => {{ document.getElementById('{element}')?.scrollIntoView({{behavior: 'smooth', block: 'nearest'}}); }}"
+    )
 
 
 def author_or_sorry(author: str | None) -> str:

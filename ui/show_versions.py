@@ -1,0 +1,140 @@
+"""How versions, what they proved and where they came from look on the page, as HTML. All text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from training_pipeline.glossary import headline, meaning, said
+from ui import markup
+
+if TYPE_CHECKING:
+    from contracts.aliases import Aliases
+    from contracts.lineage import Difference, Lineage
+    from contracts.model_registry import ModelVersion
+    from contracts.records import Figure
+
+POSTS_SHOWN = 12  # of a lineage
+PARTS = {"train": "learned from", "validation": "stopped by", "test": "held out"}
+
+
+def timeline(versions: Sequence[ModelVersion], aliases: Aliases, chosen: str) -> str:
+    """Newest first; each is a button."""
+    if not versions:
+        return markup.aside("No version yet: train one, under Train.")
+    lines = "".join(
+        f'<li><button type="button" data-id="{escape(one.name)}" aria-pressed="{str(one.name == chosen).lower()}">'
+        f'<span class="name">v{one.number}{badge(aliases.of.get(one.number, ""))}</span>'
+        f"<small>{one.card.created:%Y-%m-%d %H:%M} · {escape(str(one.card.recipe.get('name', '')))}</small></button></li>"
+        for one in reversed(versions)
+    )
+    return f'<ul class="list">{lines}</ul>'
+
+
+def badge(alias: str) -> str:
+    return f'<span class="badge">{escape(alias)}</span>' if alias else ""
+
+
+def version(one: ModelVersion, alias: str, forgotten: int, played: str, preferred: str) -> str:
+    """What it proved, in words first."""
+    card = one.card
+    lines = [headline(card.evaluation), _learned(one)]
+    if forgotten:
+        lines.append(f"{forgotten} posts that it was trained on are forgotten since: train again, and it is replaced.")
+    verdict = "It passed its gate." if not card.gate else "It did not pass its gate:"
+    inside = markup.paragraphs(*lines, played, preferred, verdict) + markup.items(card.gate)
+    title = f"<h2>{escape(one.name)}{badge(alias)}</h2>"
+    return f'<section class="card">{title}{inside}</section>{figures(card.evaluation)}'
+
+
+def _learned(one: ModelVersion) -> str:
+    card, training = one.card, one.card.training
+    words = f"{card.examples:,} examples of {len(card.posts['train']):,} posts"
+    if "base_validation_loss" in training:
+        before, after = training["base_validation_loss"], training["best_validation_loss"]
+        words += f"; validation loss {before:.3f} → {after:.3f} nats per token"
+    return f"Learned from {words}. Base model: {card.base_model}."
+
+
+def figures(measured: Mapping[str, Figure]) -> str:
+    """Those that could be measured; of the others the reasons, once each."""
+    rows, reasons = [], dict[str, list[str]]()
+    for name, figure in measured.items():
+        words = meaning(name)
+        if figure.value is None:
+            reasons.setdefault(figure.note, []).append(words.label)
+            continue
+        note = f"<small>{escape(figure.note)}</small>" if figure.note else ""
+        says = f"<small>{escape(words.says)}</small>" if words.says else ""
+        label = escape(words.label[:1].upper() + words.label[1:])
+        rows.append(f'<tr><th scope="row">{label}{says}</th><td>{escape(said(name, figure))}{note}</td></tr>')
+    shown = f'<div class="wide"><table class="facts"><tbody>{"".join(rows)}</tbody></table></div>' if rows else ""
+    unknown = "".join(
+        f"<h3>Cannot measure: {escape(reason)}</h3>{markup.paragraphs('; '.join(labels))}"
+        for reason, labels in reasons.items()
+    )
+    return markup.section("What it proved, with 95 % intervals", shown + unknown)
+
+
+def lineage(traced: Lineage) -> str:
+    """Version → its parents → snapshot → features → posts."""
+    rows = [("Version", traced.name)]
+    rows += [
+        (
+            "Its parent",
+            f"{one.name}, {f'made {one.created:%Y-%m-%d} of snapshot {one.snapshot}' if one.created else one.note}",
+        )
+        for one in traced.ancestors
+    ]
+    shot, features = traced.snapshot, traced.features
+    rows.append(("Snapshot", f"{shot.id}: {shot.posts:,} posts, {shot.chunks:,} chunks"))
+    cut = f"cut by {features.chunker}, embedded by {features.embedder}" if features else "not built any more"
+    rows.append(("Features", f"{shot.feature_version}, {cut}"))
+    for part, words in PARTS.items():
+        posts = [post for post in traced.posts if post.part == part]
+        if not posts:
+            continue
+        titles = ", ".join(f"“{post.title}”" for post in posts if post.title)[:400]
+        gone = sum(not post.stored for post in posts)
+        left = f"; {gone:,} not stored any more" if gone else ""
+        rows.append((f"Posts {words}", f"{len(posts):,}{left}" + (f": {titles} …" if titles else "")))
+    return f'<details class="card"><summary>Where it came from</summary>{markup.table(rows)}</details>'
+
+
+def history(aliases: Aliases) -> str:
+    """Every decision, the latest first."""
+    rows = [
+        (f"{one.at:%Y-%m-%d %H:%M}", f"v{one.version} {one.did}", f"by {one.by}: {one.why}") for one in aliases.history
+    ]
+    if not rows:
+        return ""
+    return f'<details class="card"><summary>Decisions</summary>{markup.table(reversed(rows))}</details>'
+
+
+def difference(found: Difference) -> str:
+    """What the second version has that the first has not."""
+    rows = [
+        (f"{group}: {name}", str(before), str(after))
+        for group in ("recipe", "base", "snapshot", "libraries", "environment")
+        for name, (before, after) in getattr(found, group).items()
+    ]
+    for part, words in PARTS.items():
+        added, removed = found.posts_added.get(part, ()), found.posts_removed.get(part, ())  # type: ignore[call-overload]
+        if added or removed:
+            rows.append((f"posts {words}", "", f"+{len(added):,} −{len(removed):,}"))
+    measured = []
+    for name, pair in found.figures.items():
+        before, after = (said(name, one) if one else "not measured" for one in pair)
+        measured.append((meaning(name).label, before, after))
+    head = ("", *found.names)
+    return markup.section(
+        f"{found.names[0]} → {found.names[1]}",
+        (markup.table(rows, head) if rows else markup.aside("Made in the same way, of the same posts."))
+        + markup.table(measured, head),
+    )
+
+
+def report(page: str, name: str) -> str:
+    """The report in a frame of its own, in which nothing can run and from which nothing can be reached."""
+    return f'<iframe class="report" sandbox title="Report of {escape(name)}" srcdoc="{escape(page)}"></iframe>'

@@ -1,0 +1,177 @@
+"""The Train tab: what a training would learn from and cost, the training itself, and what came of it in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from contracts.errors import NotFound
+from contracts.model_registry import ModelVersion
+from ui import losses
+from ui import markup as html
+from ui.jobs import Job
+from ui.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
+
+if TYPE_CHECKING:
+    from ui.shell import Shell
+
+SHIPPED = [
+    ("Quick: five to seven minutes on two processor cores; enough to hear the voice", "quick"),
+    ("Standard: more posts, more passes, more proof; an hour and more", "standard"),
+    ("For a graphics card", "gpu"),
+]
+BEFORE = (
+    "Look at the data first: how much there is, what is left out, how long it takes here, and whether it is worth it."
+)
+
+
+class Train(Tab):
+    id, label = "train", "Train"
+
+    def lay_out(self) -> None:
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=2, min_width=320):
+                gr.HTML('<h2 class="title2">Train a version</h2>', **PLAIN)
+                self.recipe: gr.Radio = gr.Radio(SHIPPED, value="quick", label="Recipe", elem_id="recipe")
+                with gr.Row():
+                    self.plan = gr.Button("Look at the data", elem_id="plan", min_width=120)
+                    self.train = gr.Button("Train", variant="primary", elem_id="train", min_width=120)
+                    self.stop = gr.Button("Stop", variant="stop", elem_id="stop-training", visible=False, min_width=90)
+                self.note: gr.HTML = gr.HTML(elem_id="training-note", **PLAIN)
+            with gr.Column(scale=3, min_width=320):
+                self.progress: gr.HTML = gr.HTML(elem_id="training-progress", **PLAIN)
+                self.plot: gr.HTML = gr.HTML(elem_id="losses", **PLAIN)
+                self.outcome: gr.HTML = gr.HTML(elem_id="outcome", **PLAIN)
+                self.look = gr.Button("Open it under Versions", visible=False, elem_id="open-version")
+
+    def wire(self, shell: Shell) -> None:
+        self.timer = shell.timer
+        given, drawn = [shell.author, self.recipe], [*self.outputs(), shell.timer]
+        self.plan.click(self.planned, given, drawn, **NOW)
+        self.train.click(self.begun, given, drawn, **NOW)
+        self.stop.click(self.stopped, shell.author, drawn, **NOW)
+        self.look.click(lambda: gr.Tabs(selected="versions"), None, shell.strip, **NOW)
+
+    def outputs(self) -> list[Any]:
+        return [
+            self.recipe,
+            self.plan,
+            self.train,
+            self.stop,
+            self.note,
+            self.progress,
+            self.plot,
+            self.outcome,
+            self.look,
+        ]
+
+    # ---- what stands on it ------------------------------------------------------------------------------------------
+
+    def opened(self, author: str | None) -> Updates:
+        return {**self._drawn(author), self.recipe: gr.update(choices=self._recipes())}
+
+    def ticked(self, author: str | None) -> Updates:
+        return self._drawn(author)
+
+    def _recipes(self) -> list[tuple[str, str]]:
+        """Those that are shipped, and the author's own."""
+        own = sorted((self._app.home / "recipes").glob("*.toml"))
+        return [*SHIPPED, *((f"Your own: {path.stem}", str(path)) for path in own)]
+
+    def _drawn(self, author: str | None) -> Updates:
+        job = self._jobs.get("training")
+        busy = job is not None and job.state == "running"
+        mine = job if job and (busy or job.author == author) else None
+        return {
+            self.plan: gr.update(visible=not busy, interactive=bool(author)),
+            self.train: gr.update(visible=not busy, interactive=bool(author)),
+            self.stop: gr.update(visible=busy),
+            self.note: html.aside("" if author else "There is no author yet: take posts in, under Posts."),
+            self.progress: html.job(mine),
+            self.plot: self._plot(mine),
+            self.outcome: self._outcome(mine),
+            self.look: gr.update(visible=bool(mine and mine.state == "done" and "model" in mine.result)),
+        }
+
+    def _plot(self, job: Job | None) -> str:
+        """The losses of the training that runs or was stopped, or of the version that was made."""
+        if job is None or job.state == "failed":
+            return ""
+        version = self._made(job)
+        if version:
+            return losses.drawn(
+                version.card.training.get("train_loss", ()), version.card.training.get("validation_loss", ())
+            )
+        if "recipe" in job.result or not job.what.startswith("Training"):
+            return ""
+        return losses.drawn(*losses.read(self._app.home / "runs", job.began))
+
+    def _outcome(self, job: Job | None) -> str:
+        if job is None:
+            return html.aside(BEFORE)
+        if job.state != "done":
+            return ""
+        if "rows" in job.result:
+            return html.section(f"What {job.author}’s twin would learn from", _card(job.result["rows"]))
+        version = self._made(job)
+        if version is None:
+            return html.aside("That version is deleted.")
+        return _result(version, job)
+
+    def _made(self, job: Job) -> ModelVersion | None:
+        try:
+            return self._app.registry.get(job.result["model"]) if "model" in job.result else None
+        except NotFound:
+            return None
+
+    # ---- handlers ---------------------------------------------------------------------------------------------------
+
+    @told
+    def planned(self, author: str | None, recipe: str) -> Updates:
+        return self._begin(author, recipe, "plan", "Looking at the posts of")
+
+    @told
+    def begun(self, author: str | None, recipe: str) -> Updates:
+        """A training, or the rest of one that was stopped: the same posts and recipe are the same run."""
+        return self._begin(author, recipe, "train", "Training the twin of")
+
+    def _begin(self, author: str | None, recipe: str, do: str, what: str) -> Updates:
+        author = author_or_sorry(author)
+        if recipe not in dict(self._recipes()).values():
+            raise NotFound(f"there is no recipe {recipe!r}", "choose one of the list")
+        self._app.store.require_author(author)
+        self._jobs.start("training", f"{what} {author}", author, {"do": do, "author": author, "recipe": recipe})
+        return {**self._drawn(author), self.timer: gr.Timer(active=True)}
+
+    @told
+    def stopped(self, author: str | None) -> Updates:
+        self._jobs.stop("training")
+        note = html.aside("“Train” goes on from the last checkpoint, as long as posts and recipe are the same.")
+        return {**self._drawn(author), self.note: note}
+
+
+def _card(rows: list[list[str]]) -> str:
+    """The data card's rows; its last one, whether it is worth it, comes first."""
+    told_ = [(what[:1].upper() + what[1:], said) for what, said in rows]
+    *others, (_, worth) = told_
+    return html.paragraphs(worth) + html.table(others)
+
+
+def _result(version: ModelVersion, job: Job) -> str:
+    from training_pipeline.glossary import headline
+
+    card, made = version.card, job.result
+    lines = [headline(card.evaluation)]
+    if not made["new"]:
+        lines.append(
+            f"{version.name} was already trained on exactly these posts by this recipe: nothing was to be done."
+        )
+    if made["promoted"]:
+        lines.append(f"{version.name} passed its gate and is the champion: it answers from now on.")
+    else:
+        lines.append(f"{version.name} is registered, and was not made the champion.")
+    if made["replaced"]:
+        lines.append(f"{made['replaced']} is deleted: it had learned from posts that are forgotten.")
+    title = f"{version.name}, in {html.duration(job.seconds)}"
+    return html.section(title, html.paragraphs(*lines) + html.items(card.gate))

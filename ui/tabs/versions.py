@@ -1,0 +1,223 @@
+"""The Versions tab: what each version proved and where it came from; promote, roll back, compare, export, delete."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from contracts.errors import NotFound, UsageError
+from contracts.model_registry import ModelVersion
+from ui import acts, game
+from ui import markup as html
+from ui import show_versions as shown
+from ui.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
+from ui.temporary import own
+
+if TYPE_CHECKING:
+    from ui.shell import Shell
+
+FORMATS = [
+    ("Adapter, for PEFT and vLLM", "peft"),
+    ("Whole model, in safetensors", "merged"),
+    ("One GGUF file, for Ollama and llama.cpp", "gguf"),
+]
+
+
+class Versions(Tab):
+    id, label = "versions", "Versions"
+
+    def lay_out(self) -> None:
+        self.version: gr.State = gr.State("")
+        self.doing: gr.State = gr.State("")
+        with gr.Row(elem_classes="columns"):
+            with gr.Column(scale=2, min_width=320):
+                self.list: gr.HTML = gr.HTML(elem_id="versions", **CLICKS)
+                self.history: gr.HTML = gr.HTML(elem_id="history", **PLAIN)
+            with gr.Column(scale=3, min_width=320):
+                with gr.Column(visible=False, elem_id="acts") as self.acts:
+                    self._lay_out_acts()
+                self.sure = Sure("version", "Do it")
+                self.progress: gr.HTML = gr.HTML(elem_id="export-progress", **PLAIN)
+                self.one: gr.HTML = gr.HTML(elem_id="version", **PLAIN)
+                self.more: gr.HTML = gr.HTML(elem_id="more", **PLAIN)
+
+    def _lay_out_acts(self) -> None:
+        with gr.Row():
+            self.promote = gr.Button("Promote", variant="primary", elem_id="promote", min_width=120)
+            self.back = gr.Button("Roll back", elem_id="back", min_width=100)
+            self.report = gr.Button("Report", elem_id="show-report", min_width=90)
+            self.delete = gr.Button("Delete", variant="stop", elem_id="delete", min_width=90)
+        with gr.Row():
+            self.other: gr.Dropdown = gr.Dropdown([], label="Compare with", elem_id="other", min_width=120)
+            self.format: gr.Dropdown = gr.Dropdown(
+                FORMATS, value="peft", label="Export as", elem_id="export-as", min_width=160
+            )
+        with gr.Row():
+            self.compare = gr.Button("Compare", elem_id="compare", min_width=100)
+            self.export = gr.Button("Export", elem_id="export", min_width=100)
+            self.download = gr.DownloadButton("Download", visible=False, elem_id="download", min_width=120)
+
+    def wire(self, shell: Shell) -> None:
+        self.timer = shell.timer
+        at, drawn = [shell.author, self.version], self.outputs()
+        self.list.click(self.chosen, shell.author, drawn, **NOW)
+        ask = [self.doing, *self.sure.outputs()]
+        self.promote.click(self.ask_promote, self.version, ask, **NOW)
+        self.back.click(self.ask_back, shell.author, ask, **NOW)
+        self.delete.click(self.ask_delete, self.version, ask, **NOW)
+        self.sure.yes.click(self.done, [*at, self.doing], drawn, **NOW)
+        compared = self.compare.click(self.compared, [self.version, self.other], self.more, **NOW)
+        told_ = self.report.click(self.reported, self.version, [self.more, self.download], **SLOWLY)
+        gr.on([told_.success, compared.success], None, js=into_view("more"), **NOW)
+        self.export.click(
+            self.exported, [self.version, self.format], [self.progress, self.download, shell.timer], **NOW
+        )
+
+    def outputs(self) -> list[Any]:
+        acts_ = [self.acts, self.promote, self.back, self.delete, self.other, self.download]
+        return [
+            self.version, self.list, self.history, self.one, self.more, self.progress, *acts_, *self.sure.outputs()
+        ]  # fmt: skip
+
+    # ---- what stands on it ------------------------------------------------------------------------------------------
+
+    def opened(self, author: str | None) -> Updates:
+        return self._drawn(author, "")
+
+    def ticked(self, author: str | None) -> Updates:
+        return {self.progress: html.job(self._jobs.get("export"))}
+
+    @told
+    def chosen(self, author: str | None, event: gr.EventData) -> Updates:
+        return self._drawn(author, str(event.id))
+
+    def _drawn(self, author: str | None, name: str) -> Updates:
+        registry = self._app.registry
+        versions = registry.versions(author) if author else []
+        champion = registry.champion(author) if author else None
+        one = next((v for v in versions if v.name == name), champion or next(reversed(versions), None))
+        if one is None or author is None:
+            nothing = {self.acts: gr.update(visible=False), self.one: "", self.history: "", self.more: ""}
+            words = "No version yet: train one, under Train." if author else "There is no author yet."
+            return {**nothing, self.list: html.aside(words), self.version: "", self.progress: "", **self.sure.closed()}
+        aliases = registry.aliases(author)
+        others = [v.name for v in versions if v.name != one.name]
+        return {
+            self.version: one.name,
+            self.list: shown.timeline(versions, aliases, one.name),
+            self.history: shown.history(aliases),
+            self.one: self._one(one, aliases.of.get(one.number, "")),
+            self.more: "",
+            self.acts: gr.update(visible=True),
+            self.promote: gr.update(interactive=aliases.in_force != one.number),
+            self.back: gr.update(interactive=len(aliases.champion) > 1),
+            self.delete: gr.update(interactive=one.number not in aliases.of),
+            self.other: gr.update(choices=others, value=next(iter(others), None), interactive=bool(others)),
+            **self._exported(one.name),
+            **self.sure.closed(),
+        }
+
+    def _one(self, one: ModelVersion, alias: str) -> str:
+        from contracts.lineage import lineage
+
+        registry, store = self._app.registry, self._app.store
+        played = game.said(game.figure(self._app.home, one))
+        made = shown.version(one, alias, registry.forgotten(one), played, "")
+        return made + shown.lineage(lineage(one, registry, store))
+
+    def _exported(self, name: str) -> Updates:
+        """What the last export made, where it was of this version and is still there."""
+        job = self._jobs.get("export")
+        file = Path(job.result["file"]) if job and job.result.get("model") == name else None
+        ready = file is not None and file.is_file()
+        label = f"Download {file.name}" if file else "Download"
+        return {
+            self.progress: html.job(job),
+            self.download: gr.update(visible=ready, value=str(file) if ready else None, label=label),
+        }
+
+    # ---- acts that are asked about first ----------------------------------------------------------------------------
+
+    @told
+    def ask_promote(self, name: str) -> Updates:
+        gate = self._app.registry.get(name).card.gate
+        words = f"Make {name} the champion, which answers from now on?"
+        if gate:
+            words = f"{name} did not pass its gate: {'; '.join(gate)}. Make it the champion all the same?"
+        return {self.doing: "promote", **self.sure.ask(words)}
+
+    @told
+    def ask_back(self, author: str | None) -> Updates:
+        champion = self._app.registry.champion(author_or_sorry(author))
+        now = champion.name if champion else "the champion"
+        return {
+            self.doing: "back",
+            **self.sure.ask(f"Put the champion before {now} back in its place? {now} stays registered."),
+        }
+
+    @told
+    def ask_delete(self, name: str) -> Updates:
+        words = f"Delete {name} and its report? Its number is never used again. This cannot be undone."
+        return {self.doing: "delete", **self.sure.ask(words)}
+
+    @told
+    def done(self, author: str | None, name: str, doing: str) -> Updates:
+        author, registry = author_or_sorry(author), self._app.registry
+        if not name.startswith(f"{author}@"):
+            raise NotFound(f"{name} is no version of {author}", "choose one from the list")
+        if doing == "promote":
+            registry.promote(name)
+            say(f"{name} is the champion")
+        elif doing == "back":
+            name = registry.rollback(author).name
+            say(f"{name} is the champion again")
+        elif doing == "delete":
+            say(f"{acts.delete_version(self._app, name)} is deleted")
+            game.forget(self._app.home, name)
+            name = ""
+        return self._drawn(author, name)
+
+    # ---- acts that change nothing -----------------------------------------------------------------------------------
+
+    @told
+    def compared(self, name: str, other: str | None) -> Any:
+        from contracts.lineage import diff
+
+        if not other:
+            raise UsageError("there is no other version to compare with", "train one, under Train")
+        registry = self._app.registry
+        return shown.difference(diff(registry.checked(other), registry.checked(name)))
+
+    @told
+    def reported(self, name: str) -> Updates:
+        from training_pipeline import report
+
+        registry = self._app.registry
+        version = registry.checked(name)
+        champion = registry.champion(version.author)
+        path = report.write(
+            self._app.home, version, self._app.store, bool(champion and champion.number == version.number)
+        )
+        page = path.read_text(encoding="utf-8")
+        copy = own(self._app.home) / path.name
+        copy.write_text(page, encoding="utf-8")
+        ready = gr.update(visible=True, value=str(copy), label="Download the report")
+        return {self.more: shown.report(page, name), self.download: ready}
+
+    @told
+    def exported(self, name: str, format: str) -> Updates:
+        if format not in dict(FORMATS).values():
+            raise UsageError(f"there is no format {format!r}", "choose one of the list")
+        folder = own(self._app.home) / uuid.uuid4().hex[:8] / f"{name} {format}"
+        folder.parent.mkdir(parents=True)
+        author = self._app.registry.get(name).author
+        request = {"do": "export", "model": name, "format": format, "folder": str(folder)}
+        job = self._jobs.start("export", f"Exporting {name}", author, request)
+        return {
+            self.progress: html.job(job),
+            self.download: gr.update(visible=False),
+            self.timer: gr.Timer(active=True),
+        }
