@@ -34,7 +34,7 @@ def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checke
         return Checked(answer=NOTHING_FOUND, citations=(), sentences=(), unsupported_claims=0, cut=False)
     version = store.active()
     embed = store.embedder_of(version).embed if version else None
-    grounded = ground(text, found.passages, found.question.text, embed, limited)
+    grounded = ground(text, found.passages, found.asked, embed, limited)
     claims = sum(s.first_person and s.support == "unsupported" for s in grounded.sentences)
     return Checked(
         answer=grounded.text,

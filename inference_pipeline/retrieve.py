@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from contracts.feature_store import FeatureStore
-from contracts.feature_store.retrieve import best
+from contracts.feature_store import FeatureStore, Filters
+from contracts.feature_store.retrieve import allowed, fuse
 from contracts.records import Passage
-
-# Under this cosine of question and nearest chunk, no passage is about the question; docs/decisions/0005 has the curve.
-LEAST_SIMILARITY = 0.35
+from inference_pipeline.answerable import answerable
+from inference_pipeline.follow_up import FollowUp
+from inference_pipeline.selection import select
+from inference_pipeline.timely import in_time, within
+from inference_pipeline.when import asked_when
 
 _RECENT = re.compile(
     r"\b(lately|recent(ly)?|newest|latest|these days|last (week|month)|this year|new)\b", re.IGNORECASE
@@ -22,12 +24,29 @@ _NO_TOPIC = set(
 )
 
 
-def retrieve(store: FeatureStore, question: str, author: str, limit: int) -> list[Passage]:
+def retrieve(
+    store: FeatureStore,
+    question: str,
+    author: str,
+    limit: int,
+    filters: Filters | None = None,
+    follow: FollowUp | None = None,
+) -> list[Passage]:
     """Up to `limit` passages, best first; none where the author has written nothing that fits."""
     if asks_for_news(question):
-        return store.newest(author, limit)
-    hits = store.search(question, author)
-    return best(store, hits, limit) if any(hit.similarity >= LEAST_SIMILARITY for hit in hits) else []
+        return store.newest(author, limit, filters)
+    among = allowed(store, author, None, filters)
+    text, hits = question, store.search(question, author, among=among)
+    searches = [hits]
+    if follow:
+        searches.append(store.search(follow.searched, author, among=among))
+        if not follow.moves_on:
+            text, hits = follow.asked, searches[1]
+    if not answerable(store, text, hits):
+        return []
+    when = asked_when(question)
+    searches.append(within(store, text, author, when, among, hits))
+    return select(store, in_time(store, fuse(*searches), when, limit), limit)
 
 
 def asks_for_news(question: str) -> bool:

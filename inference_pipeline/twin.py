@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from contracts.errors import NotFound
+from contracts.feature_store.filters import Filters
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PASSAGES, messages
 from contracts.records import Answer, Passage
 from inference_pipeline.check import LIMIT, check
 from inference_pipeline.check import NOTHING_FOUND as NOTHING_FOUND
+from inference_pipeline.follow_up import made_whole
 from inference_pipeline.queue import Queue
 from inference_pipeline.retrieve import retrieve
 from inference_pipeline.sampling import Sampling, until
@@ -52,6 +54,8 @@ class Question:
     key: str = ""
     """Of the conversation or the person: while a challenger is tried, each stays with one version."""
     sampling: Sampling = field(default_factory=Sampling)
+    filters: Filters = field(default_factory=Filters)
+    """Which of the author's posts may be found."""
 
     @property
     def drawn_by(self) -> str:
@@ -68,6 +72,8 @@ class Found:
     snapshot: str
     seconds: float
     """What finding it took."""
+    asked: str
+    """The question as a reader understands it who has not heard what was said before."""
 
 
 Event = Found | str | Answer
@@ -127,8 +133,10 @@ class Twin:
     def find(self, question: Question) -> Found:
         """The passages that an answer will be written from; none where the author has written nothing that fits."""
         began = time.perf_counter()
-        passages = tuple(retrieve(self._store, question.text, question.author, self._passages))
-        return Found(question, passages, self._store.snapshot().id, time.perf_counter() - began)
+        follow = made_whole(question.text, question.history)
+        passages = retrieve(self._store, question.text, question.author, self._passages, question.filters, follow)
+        asked, took = follow.asked if follow else question.text, time.perf_counter() - began
+        return Found(question, tuple(passages), self._store.snapshot().id, took, asked)
 
     def write(
         self, found: Found, model: str | None = None, stop: threading.Event | None = None
@@ -180,7 +188,7 @@ class Twin:
 
         `counts` gets what an engine says of the tokens of the prompt, and of the answer with its last piece.
         """
-        asked = messages(found.question.author, found.question.text, found.passages)
+        asked = messages(found.question.author, found.asked, found.passages)
         with self.queue.place(found.question.user, stop) as placed:
             if not placed:
                 return

@@ -17,8 +17,8 @@ EMBEDDER = WordEmbedder(32)
 Make = Callable[[], VectorIndex]
 
 
-def point(number: int, text: str, author: str = "Ada") -> Point:
-    return Point(str(uuid.UUID(int=number)), author, text, EMBEDDER.embed([text])[0])
+def point(number: int, text: str, author: str = "Ada", post: str = "a post") -> Point:
+    return Point(str(uuid.UUID(int=number)), author, post, text, EMBEDDER.embed([text])[0])
 
 
 def found(index: VectorIndex, text: str, author: str = "Ada") -> tuple[list[int], list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from contracts.errors import NotFound
 from contracts.feature_store import FeatureStore, Hit
 from contracts.feature_store.retrieve import fused, search
 from contracts.records import Passage
-from inference_pipeline.retrieve import LEAST_SIMILARITY, asks_for_news, retrieve
+from inference_pipeline.retrieve import asks_for_news, retrieve
 from tests.fakes import WORDS, WordEmbedder, fill, post, voice
 
 
@@ -21,7 +21,7 @@ class Ranked(FeatureStore):
     def __init__(self, hits: list[Hit]) -> None:
         self.hits = hits
 
-    def search(self, text: str, author: str, candidates: int = 100) -> list[Hit]:
+    def search(self, text: str, author: str, candidates: int = 100, among: Collection[str] | None = None) -> list[Hit]:
         return self.hits
 
     def passages(self, scores: dict[str, tuple[float, float]]) -> list[Passage]:
@@ -69,7 +69,7 @@ def test_the_best_passages_come_first_and_only_the_authors(store: FeatureStore) 
     found = retrieve(store, "how many minutes does the church clock gain", "Ada", 2)
     assert found[0].text == "The church clock gains four minutes."
     assert len(found) == 2
-    assert found[0].similarity > LEAST_SIMILARITY
+    assert found[0].similarity > 0.35
     assert found[0].score == pytest.approx(2 / 61)
     assert found[0].score > found[1].score
 

@@ -15,7 +15,7 @@ import typer
 
 from contracts.errors import NotFound, TwinError, UsageError
 from ui import cli_features, cli_models, cli_serve, cli_write, show
-from ui.options import Author, Json, app
+from ui.options import After, Author, Before, Json, Kind, Source, app
 
 # A twin never reports to anyone, be it a library's usage statistics or a framework's traces; and what libraries draw and
 # log is for their developers: this command has its own progress bars.
@@ -42,6 +42,7 @@ cli.add_typer(cli_features.versions, name="features")
 cli.add_typer(cli_models.commands)
 cli.add_typer(cli_models.versions, name="models")
 cli.add_typer(cli_serve.commands)
+cli.add_typer(cli_write.commands)
 cli.add_typer(cli_write.opinions, name="feedback")
 
 
@@ -51,16 +52,21 @@ def search(
     query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Many at once: JSON Lines of {id, query}.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Passages a query.")] = 5,
+    after: After = "",
+    before: Before = "",
+    source: Source = "",
+    format: Kind = None,
     as_json: Json = False,
 ) -> None:
     """Find the passages in which the author wrote about something."""
+    from contracts.feature_store import Filters
     from contracts.feature_store.retrieve import search as find
 
     if (query is None) == (queries is None):
         raise UsageError("give a QUERY or --queries FILE", "twin search 'a question' --author NAME")
-    store = app().store
+    filters, store = Filters.of(after, before, source, format), app().store
     for asked in _queries(query, queries):
-        found = find(store, asked["query"], author, limit)
+        found = find(store, asked["query"], author, limit, filters=filters)
         if as_json or queries:
             passages = [passage.model_dump(mode="json", exclude={"similarity"}) for passage in found]
             show.out({"id": asked["id"], "query": asked["query"], "passages": passages}, lines=True)
@@ -89,15 +95,21 @@ def ask(
             help="author@v3, author@champion or base; default: the champion. Several answer from the same passages."
         ),
     ] = None,
+    after: After = "",
+    before: Before = "",
+    source: Source = "",
+    format: Kind = None,
     as_json: Json = False,
 ) -> None:
     """Ask the twin; it answers from the author's posts and says which."""
     if not question.strip():
         raise UsageError("the question is empty", "twin ask 'What do you think about …?' --author NAME")
+    from contracts.feature_store import Filters
     from inference_pipeline.side_by_side import side_by_side
     from inference_pipeline.twin import Question
 
-    twin, asked = app().twin, Question(question, author)
+    filters = Filters.of(after, before, source, format)
+    twin, asked = app().twin, Question(question, author, filters=filters)
     if model and len(model) > 1:
         show.answers(side_by_side(twin, asked, model), as_json)
     else:

@@ -34,6 +34,9 @@ DENSE, SPARSE = "dense", "bm25"
 BM25_AVERAGE_LENGTH = 120.0
 WRITE_BATCH = 512
 OPTIMIZE_FROM = 10_000
+OVERSAMPLING = 1.5
+LAYOUT = "2"
+"""Raised when what is kept with a point changes: an index of another layout is filled anew from the ledger."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Point:
 
     id: str
     author: str
+    post: str
     text: str
     dense: Vector
 
@@ -55,12 +59,18 @@ class Ranked:
 
 
 class VectorIndex(Protocol):
-    """What the store needs of an index. `applied` is the ledger's `seq` that it has caught up with."""
+    """What the store needs of an index. `applied` is the ledger's `seq` that it has caught up with.
+
+    A search sees one author's chunks alone, and how rare a word is is counted over these; `posts` narrows what it may find,
+    never whose.
+    """
 
     @property
     def applied(self) -> int: ...
     def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None: ...
-    def search(self, text: str, dense: Vector, author: str, limit: int) -> Ranked: ...
+    def search(
+        self, text: str, dense: Vector, author: str, limit: int, posts: Sequence[str] | None = None
+    ) -> Ranked: ...
     def count(self) -> int: ...
     def close(self) -> None: ...
 
@@ -76,7 +86,7 @@ class EdgeIndex:
     """Qdrant's own engine in this process. `identity` names the ledger and feature version that it was derived from."""
 
     def __init__(self, folder: Path, dimension: int, identity: str) -> None:
-        self._folder, self._identity = folder, identity
+        self._folder, self._identity = folder, f"{identity}/{LAYOUT}"
         self._marker = folder / "applied.json"
         self._shard = self._open(dimension)
 
@@ -96,11 +106,21 @@ class EdgeIndex:
         shutil.rmtree(self._folder / "shard", ignore_errors=True)
         (self._folder / "shard").mkdir(parents=True, exist_ok=True)
         config = edge.EdgeConfig(
-            vectors={DENSE: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)},
+            vectors={
+                DENSE: edge.EdgeVectorParams(
+                    size=dimension,
+                    distance=edge.Distance.Cosine,
+                    # No graph (m=0): one byte a number in memory is scanned as fast, needs no minutes to build, and misses
+                    # nothing once the best are scored again in full (docs/retrieval.md).
+                    hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=0, full_scan_threshold=0),
+                    quantization_config=edge.ScalarQuantizationConfig(edge.ScalarType.Int8, always_ram=True),
+                )
+            },
             sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         )
         shard = edge.EdgeShard.create(str(self._folder / "shard"), config)
         shard.update(edge.UpdateOperation.create_field_index("author", edge.KeywordIndexParams(is_tenant=True)))
+        shard.update(edge.UpdateOperation.create_field_index("post", edge.KeywordIndexParams()))
         return shard
 
     def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None:
@@ -112,7 +132,7 @@ class EdgeIndex:
                 edge.Point(
                     point.id,
                     {DENSE: point.dense.tolist(), SPARSE: _bm25().embed_document(point.text)},
-                    {"author": point.author},
+                    {"author": point.author, "post": point.post},
                 )
                 for point in batch
             ]
@@ -127,19 +147,23 @@ class EdgeIndex:
         write_json(self._marker, {"identity": self._identity, "seq": seq})
         self.applied = seq
 
-    def search(self, text: str, dense: Vector, author: str, limit: int) -> Ranked:
+    def search(self, text: str, dense: Vector, author: str, limit: int, posts: Sequence[str] | None = None) -> Ranked:
         import qdrant_edge as edge
 
-        mine = edge.Filter(must=[edge.FieldCondition("author", match=edge.MatchValue(author))])
+        mine = edge.FieldCondition("author", match=edge.MatchValue(author))
+        these = [] if posts is None else [edge.FieldCondition("post", match=edge.MatchAny(list(posts)))]
+        found = edge.Filter(must=[mine, *these])
+        counted = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[mine])))
+        again = edge.SearchParams(quantization=edge.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING))
         sparse = _bm25().embed_query(text)
 
-        def ranked(query: edge.Query) -> list[tuple[str, float]]:
-            request = edge.QueryRequest(limit=limit, query=query, filter=mine)
+        def ranked(query: edge.Query, params: edge.SearchParams) -> list[tuple[str, float]]:
+            request = edge.QueryRequest(limit=limit, query=query, filter=found, params=params, with_payload=False)
             return [(str(point.id), point.score) for point in self._shard.query(request)]
 
         return Ranked(
-            dense=ranked(edge.Query.Nearest(dense.tolist(), using=DENSE)),
-            bm25=ranked(edge.Query.Nearest(sparse, using=SPARSE)) if sparse.indices else [],
+            dense=ranked(edge.Query.Nearest(dense.tolist(), using=DENSE), again),
+            bm25=ranked(edge.Query.Nearest(sparse, using=SPARSE), counted) if sparse.indices else [],
         )
 
     def count(self) -> int:
@@ -167,6 +191,7 @@ class ServerIndex:
             )
             tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
             self._ask(client.create_payload_index, collection, "author", tenant)
+        self._ask(client.create_payload_index, collection, "post", models.PayloadSchemaType.KEYWORD)
 
     def _ask(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """What the server answers; it is asked three times. Raises StoreError."""
@@ -194,7 +219,8 @@ class ServerIndex:
             ),
             limit=1,
         )
-        return int((marker[0].payload or {})["seq"]) if marker else 0
+        payload = (marker[0].payload or {}) if marker else {}
+        return int(payload["seq"]) if payload.get("layout") == LAYOUT else 0
 
     def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None:
         from qdrant_client import models
@@ -211,7 +237,7 @@ class ServerIndex:
                     models.PointStruct(
                         id=point.id,
                         vector={DENSE: point.dense.tolist(), SPARSE: sparse(point.text)},
-                        payload={"author": point.author},
+                        payload={"author": point.author, "post": point.post},
                     )
                     for point in batch
                 ],
@@ -219,29 +245,36 @@ class ServerIndex:
             )
         if deletes:
             self._ask(self._client.delete, self._collection, list(deletes), wait=True)
-        marker = models.PointStruct(id=0, vector={}, payload={"kind": "applied", "seq": seq})
+        marker = models.PointStruct(id=0, vector={}, payload={"kind": "applied", "seq": seq, "layout": LAYOUT})
         self._ask(self._client.upsert, self._collection, [marker], wait=True)
 
-    def search(self, text: str, dense: Vector, author: str, limit: int) -> Ranked:
+    def search(self, text: str, dense: Vector, author: str, limit: int, posts: Sequence[str] | None = None) -> Ranked:
         from qdrant_client import models
 
-        mine = models.Filter(must=[models.FieldCondition(key="author", match=models.MatchValue(value=author))])
+        mine = models.FieldCondition(key="author", match=models.MatchValue(value=author))
+        these = [] if posts is None else [models.FieldCondition(key="post", match=models.MatchAny(any=list(posts)))]
+        counted = models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=[mine])))
         sparse = _bm25().embed_query(text)
 
-        def ranked(query: list[float] | models.SparseVector, using: str) -> list[tuple[str, float]]:
+        def ranked(
+            query: list[float] | models.SparseVector, using: str, params: models.SearchParams | None = None
+        ) -> list[tuple[str, float]]:
             found = self._ask(
                 self._client.query_points,
                 self._collection,
                 query=query,
                 using=using,
-                query_filter=mine,
+                query_filter=models.Filter(must=[mine, *these]),
+                search_params=params,
                 limit=limit,
                 with_payload=False,
             )
             return [(str(point.id), point.score) for point in found.points]
 
         terms = models.SparseVector(indices=sparse.indices, values=sparse.values)
-        return Ranked(dense=ranked(dense.tolist(), DENSE), bm25=ranked(terms, SPARSE) if sparse.indices else [])
+        return Ranked(
+            dense=ranked(dense.tolist(), DENSE), bm25=ranked(terms, SPARSE, counted) if sparse.indices else []
+        )
 
     def count(self) -> int:
         from qdrant_client import models

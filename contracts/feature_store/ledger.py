@@ -9,7 +9,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sql
 
@@ -19,9 +19,16 @@ from contracts.feature_store import tables as t
 from contracts.feature_store.catalogue import Catalogue
 from contracts.feature_store.database import Database, now, slices
 from contracts.feature_store.feedback import FeedbackLog
+from contracts.feature_store.filters import Filters, matching, wanted
 from contracts.feature_store.sightings import Sightings
 from contracts.feature_store.versions import FeatureVersion, FeatureVersions
 from contracts.records import AuthorStatus, Example, Passage, Post, Snapshot, Span, Split, digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
 
 # Live chunks as passages: the slice is taken by the database, so that no whole post travels.
 _PASSAGES = sql.select(
@@ -79,14 +86,20 @@ class Ledger:
                 for row in names
             ]
 
-    def require_author(self, name: str) -> AuthorStatus:
-        """The author of that exact name; an empty or unknown one is an error, never "all"."""
-        known = self.authors()
-        for author in known:
-            if author.name == name:
-                return author
-        names = ", ".join(author.name for author in known) or "none yet"
-        raise NotFound(f"no posts by {name!r} are stored (authors: {names})", f"twin ingest SOURCE --author {name!r}")
+    def require_author(self, name: str) -> None:
+        """Raises NotFound unless an author of that exact name is stored; an empty name is an error, never "all"."""
+        names = sql.select(t.authors.c.name)
+        with self._begin() as db:
+            if db.scalar(names.where(t.authors.c.name == name)):
+                return
+            known = ", ".join(db.scalars(names.order_by(t.authors.c.reference, t.authors.c.name))) or "none yet"
+        raise NotFound(f"no posts by {name!r} are stored (authors: {known})", f"twin ingest SOURCE --author {name!r}")
+
+    def matching(self, author: str, filters: Filters) -> list[str]:
+        """Ids of the author's posts that a search may find. Raises NotFound for a source that the author does not have."""
+        self.require_author(author)
+        with self._begin() as db:
+            return matching(db, author, filters)
 
     def posts(self, author: str, limit: int | None = None) -> list[Post]:
         """The author's posts, newest first; those without a date come last."""
@@ -225,23 +238,47 @@ class Ledger:
         with self._begin() as db:
             return [Span(**row) for row in db.execute(query.order_by(t.chunks.c.ordinal)).mappings()]
 
-    def posts_of(self, chunk_ids: Sequence[str]) -> dict[str, str]:
-        """The id of the post of each chunk that is still there."""
-        found: dict[str, str] = {}
+    def text_of(self, span: Span) -> str:
+        """The slice, taken by the database. Raises NotFound where the post is gone."""
+        part = sql.func.substr(t.posts.c.text, span.start + 1, span.end - span.start)
+        with self._begin() as db:
+            text = db.scalar(sql.select(part).where(t.posts.c.id == span.post_id))
+        if text is None:
+            raise NotFound(f"the post {span.post_id} is gone", "ask again")
+        return str(text)
+
+    def dates_of(self, chunk_ids: Sequence[str]) -> dict[str, dt.date]:
+        """The date of the post of each chunk that is still there and has one."""
+        query = sql.select(t.chunks.c.id, t.posts.c.date).join(t.posts, t.posts.c.id == t.chunks.c.post_id)
+        found: dict[str, dt.date] = {}
         for some in slices(chunk_ids):
             with self._begin() as db:
-                rows = db.execute(sql.select(t.chunks.c.id, t.chunks.c.post_id).where(t.chunks.c.id.in_(some)))
-                found.update((row.id, row.post_id) for row in rows)
+                rows = db.execute(query.where(t.chunks.c.id.in_(some), t.posts.c.date.is_not(None))).all()
+            found.update((row.id, row.date) for row in rows)
         return found
 
-    def newest(self, author: str, limit: int) -> list[Passage]:
-        """The beginnings of the author's newest posts."""
+    def vectors_of(self, chunk_ids: Sequence[str]) -> dict[str, Vector]:
+        """The stored unit vector of each chunk that is still there."""
+        import numpy as np
+
+        query = sql.select(t.chunks.c.id, t.vectors.c.data).join(t.vectors, t.vectors.c.key == t.chunks.c.vector)
+        found: dict[str, Vector] = {}
+        for some in slices(chunk_ids):
+            with self._begin() as db:
+                rows = db.execute(query.where(t.chunks.c.id.in_(some))).all()
+            found.update((row.id, np.frombuffer(row.data, dtype="<f2").astype(np.float32)) for row in rows)
+        return found
+
+    def newest(self, author: str, limit: int, filters: Filters | None = None) -> list[Passage]:
+        """The beginnings of the author's newest posts, of those that the filters let through."""
         self.require_author(author)
         version = self.active()
         query = _PASSAGES.where(
             t.chunks.c.author == author, t.chunks.c.version == (version.id if version else ""), t.chunks.c.ordinal == 0
         ).order_by(t.posts.c.date.is_(None), t.posts.c.date.desc(), t.posts.c.source_id)
         with self._begin() as db:
+            if filters:
+                query = query.where(*wanted(db, author, filters))
             rows = db.execute(query.limit(limit)).mappings().all()
         return [Passage(score=0.0, **{key: value for key, value in row.items() if key != "id"}) for row in rows]
 

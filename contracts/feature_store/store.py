@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,15 +61,21 @@ class FeatureStore(WritableLedger):
         self._slot: FileLock | None = None
         self._index_lock = threading.RLock()
 
-    def search(self, text: str, author: str, candidates: int = CANDIDATES) -> list[Hit]:
-        """The author's chunks nearest to `text` by meaning and by words, `candidates` of each; the caller fuses them."""
+    def search(
+        self, text: str, author: str, candidates: int = CANDIDATES, among: Collection[str] | None = None
+    ) -> list[Hit]:
+        """The author's chunks nearest to `text` by meaning and by words, `candidates` of each; the caller fuses them.
+
+        Only chunks of the posts `among`, where these are given: a post of somebody else's named there is not found.
+        """
         self.require_author(author)
         version = self.active()
-        if version is None or not text.strip():
+        if version is None or not text.strip() or (among is not None and not among):
             return []
         vector = self.embedder_of(version).embed([text])[0]
+        posts = None if among is None else sorted(among)
         with self._index_lock:
-            ranked = self._caught_up(version).search(text, vector, author, candidates)
+            ranked = self._caught_up(version).search(text, vector, author, candidates, posts)
         bm25 = {chunk: rank for rank, (chunk, _) in enumerate(sorted(ranked.bm25, key=_by_score), start=1)}
         dense = enumerate(sorted(ranked.dense, key=_by_score), start=1)
         found = {chunk: Hit(chunk, score, rank, bm25.get(chunk)) for rank, (chunk, score) in dense}
@@ -172,7 +178,7 @@ class FeatureStore(WritableLedger):
             for row in db.execution_options(yield_per=1000).execute(live):
                 text = row.text[row.start : row.end]
                 vector = np.frombuffer(row.data, dtype="<f2").astype(np.float32)
-                yield Point(row.id, row.author, f"{row.header}\n{text}" if row.header else text, vector)
+                yield Point(row.id, row.author, row.post_id, f"{row.header}\n{text}" if row.header else text, vector)
 
         with self._begin() as db:
             deletes = list(db.scalars(dead))

@@ -1,0 +1,144 @@
+"""How long a hybrid search takes:  python -m benchmarks.search_speed ../shared/data [CHUNKS …]
+
+A store of real sentences under random unit vectors, which are the hardest to search: nothing is near anything. Times what
+a question waits for, from its words to the passages in hand, but for the embedding of the question; by its parts, and with
+filters. The share of the exact nearest neighbours among those found says what the approximate search costs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts import hardware
+from contracts.feature_store import Features, FeatureStore, FeatureVersion, Filters, Hit
+from contracts.feature_store.retrieve import search
+from contracts.feature_store.store import CANDIDATES
+from contracts.records import Chunk, Post
+
+AUTHOR, OTHER = "author", "other"
+FIRST_DAY = dt.date(2010, 1, 1)
+CHUNKS = (20_000, 100_000)
+A_POST, CHARACTERS, QUERIES, EXACT, BATCH = 10, 900, 300, 10, 200
+HALF = Filters.of(after="2010", before="2016-11")
+Vectors = NDArray[np.float32]
+
+
+class Drawn:
+    """An embedder whose vectors are drawn by the text's own seed: it costs nothing, so that the search alone is timed."""
+
+    name, fingerprint, dimension = "drawn", "drawn-384", 384
+
+    def embed(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> Vectors:
+        drawn = [np.random.default_rng(zlib.crc32(text.encode())).standard_normal(self.dimension) for text in texts]
+        made = np.array(drawn, dtype=np.float32)
+        return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def main(data: Path, sizes: Sequence[int]) -> None:
+    words = " ".join(path.read_text(encoding="utf-8") for path in sorted((data / "chunk_chroma/corpora").glob("*.md")))
+    print("| chunks | what | p50 ms | p95 ms |\n|---|---|---|---|")
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            store = FeatureStore(Path(folder), Drawn())
+            _fill(store, words, size)
+            _measure(store, words, size)
+            store.close()
+    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+
+
+def _fill(store: FeatureStore, words: str, size: int) -> None:
+    """Four fifths of the chunks are the author's, one fifth somebody else's."""
+    drawn, version = random.Random(size), FeatureVersion("drawn", Drawn.fingerprint, "drawn")
+    posts = [_post(drawn, words, number) for number in range(size // A_POST)]
+    for first in range(0, len(posts), BATCH):
+        made, vectors = [], {}
+        for post in posts[first : first + BATCH]:
+            chunks = list(_chunks(post))
+            texts = [chunk.embedded(post.text) for chunk in chunks]
+            keys = [store.vector_key(text, version) for text in texts]
+            vectors.update(zip(keys, store.embedder.embed(texts), strict=True))
+            made.append(Features(post, chunks, keys, ()))
+        store.write(version, made, vectors)
+
+
+def _post(drawn: random.Random, words: str, number: int) -> Post:
+    at = [drawn.randrange(len(words) - CHARACTERS) for _ in range(A_POST)]
+    author = OTHER if number % 5 == 4 else AUTHOR
+    return Post(
+        author=author,
+        source="notes" if number % 2 else "blog",
+        source_id=str(number),
+        title=f"Post {number}",
+        date=FIRST_DAY + dt.timedelta(days=number % 5000),
+        url=None,
+        text="".join(words[a : a + CHARACTERS] for a in at),
+    )
+
+
+def _chunks(post: Post) -> Iterator[Chunk]:
+    for n in range(A_POST):
+        place = {"start": n * CHARACTERS, "end": (n + 1) * CHARACTERS}
+        yield Chunk(post_id=post.id, author=post.author, ordinal=n, section="", header=post.title, **place)
+
+
+def _measure(store: FeatureStore, words: str, size: int) -> None:
+    drawn = random.Random(-size)
+    began = time.perf_counter()
+    store.search(words[:30], AUTHOR)
+    print(
+        f"| {size:,} | the index opened and filled, once | {1000 * (time.perf_counter() - began):.0f} | |", flush=True
+    )
+    queries = [_question(drawn, words) for _ in range(QUERIES)]
+    filters = {"": Filters(), ", half of the posts by date": HALF, ", one source of two": Filters.of(source="notes")}
+    for what, some in filters.items():
+        times = sorted(
+            _milliseconds(lambda text, f=some: search(store, text, AUTHOR, 4, filters=f), text) for text in queries
+        )
+        print(
+            f"| {size:,} | hybrid search{what} | {times[len(times) // 2]:.1f} | {times[len(times) * 95 // 100]:.1f} |",
+            flush=True,
+        )
+    found = _recall(store, queries[:EXACT], size)
+    print(
+        f"| {size:,} | share of the exact {CANDIDATES} nearest found, {EXACT} questions: {found:.3f} | | |", flush=True
+    )
+
+
+def _recall(store: FeatureStore, queries: Sequence[str], size: int) -> float:
+    """Share of the author's nearest chunks that the search finds; a search for all of them scores each in full."""
+    shares = []
+    for text in queries:
+        exact, found = (_nearest(store.search(text, AUTHOR, number)) for number in (size, CANDIDATES))
+        shares.append(len(exact & found) / CANDIDATES)
+    return fmean(shares)
+
+
+def _nearest(hits: Sequence[Hit]) -> set[str]:
+    return {hit.chunk_id for hit in hits if hit.dense_rank and hit.dense_rank <= CANDIDATES}
+
+
+def _question(drawn: random.Random, words: str) -> str:
+    """Five to twelve words in a row."""
+    at = drawn.randrange(len(words) - 200)
+    return " ".join(words[at : at + 200].split()[1 : 1 + drawn.randint(5, 12)])
+
+
+def _milliseconds(work: Callable[[str], object], text: str) -> float:
+    began = time.perf_counter()
+    work(text)
+    return 1000 * (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [int(size) for size in sys.argv[2:]] or CHUNKS)

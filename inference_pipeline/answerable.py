@@ -1,0 +1,90 @@
+"""Whether the author has written about what is asked: a logistic rule on two figures, fitted on labelled questions.
+
+The first is the cosine of the question and the nearest chunk; the second the share of the question's words that one of the
+best passages holds, each weighted by how rare it is among the candidates: a word that none of them has weighs most.
+docs/decisions/0005 has the curve, and how the coefficients were fitted. Who quotes the title of a post is answered from it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.feature_store import FeatureStore
+from contracts.feature_store.retrieve import best, fused
+from contracts.feature_store.store import Hit
+from contracts.records import NearestPost, Passage
+from inference_pipeline.sentences import content_words
+
+BEST = 4  # passages, as many as an answer is written from by default
+NEAREST = 3  # posts
+
+# Of all-MiniLM-L6-v2 on benchmarks/questions_skeeto.tsv; another embedder needs its own.
+BIAS, COSINE, COVERAGE = -12.9, 19.0, 8.0
+LEAST = 0.5  # of the rule's probability
+SHORTEST_TITLE = 4  # characters
+
+_QUOTED = re.compile(r"[“\"]([^”\"\n]+)[”\"]")
+
+_ASKING = content_words(
+    "advice advise anything ask best blog currently describe different ever everything explain favourite favorite find "
+    "happened help how latest lately look mean need newest nowadays often opinion opinions post posts posted prefer recent "
+    "recently recommend someone start tell thoughts today tried try want wanted work worked write writing written wrote"
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found for a question, as far as it says whether it can be answered."""
+
+    cosine: float
+    coverage: float
+    named: bool = False
+    """The question quotes the title of a post that was found."""
+
+    @property
+    def probability(self) -> float:
+        return 1.0 if self.named else 1 / (1 + math.exp(-(BIAS + COSINE * self.cosine + COVERAGE * self.coverage)))
+
+
+def answerable(store: FeatureStore, question: str, hits: Sequence[Hit]) -> bool:
+    return evidence(store, question, hits).probability >= LEAST
+
+
+def evidence(store: FeatureStore, question: str, hits: Sequence[Hit]) -> Evidence:
+    if not hits:
+        return Evidence(0.0, 0.0)
+    candidates = store.passages({hit.chunk_id: (fused(hit), hit.similarity) for hit in hits})
+    named = any(names(question, passage.title) for passage in candidates)
+    return Evidence(max(hit.similarity for hit in hits), coverage(question, candidates), named)
+
+
+def coverage(question: str, candidates: Sequence[Passage]) -> float:
+    """Weighted share of the question's content words in that of the BEST first that holds most; 1 where it has none."""
+    words = sorted(content_words(question) - _ASKING)
+    patterns = {word: re.compile(rf"\b{re.escape(word)}e?(?:['’]s|ing|d|ed|es|s)?\b") for word in words}
+    texts = [f"{passage.title}\n{passage.text}".lower() for passage in candidates]
+    # That a text has the letters at all is seen 20 times faster than that it has the word.
+    holding = {
+        word: [word in text and bool(pattern.search(text)) for text in texts] for word, pattern in patterns.items()
+    }
+    weights = {word: math.log((len(texts) + 1) / (sum(holds) + 0.5)) for word, holds in holding.items()}
+    covered = (sum(weights[word] for word in words if holding[word][place]) for place in range(len(texts[:BEST])))
+    total = sum(weights.values())
+    return max(covered, default=0.0) / total if total > 0 else 1.0
+
+
+def names(question: str, title: str) -> bool:
+    """Whether the question has the title in quotation marks; its end may be left out, as in “A long …”."""
+    quoted = (match.rstrip("… ") for match in _QUOTED.findall(question))
+    return any(len(words) >= SHORTEST_TITLE and title.casefold().startswith(words.casefold()) for words in quoted)
+
+
+def nearest(store: FeatureStore, question: str, author: str) -> tuple[NearestPost, ...]:
+    """The posts that a reader may want instead of an answer, best first."""
+    found = best(store, store.search(question, author), NEAREST * BEST)
+    posts = {passage.post_id: passage for passage in reversed(found)}
+    first = sorted(posts.values(), key=lambda passage: (-passage.score, passage.post_id))[:NEAREST]
+    return tuple(NearestPost(post_id=p.post_id, title=p.title, date=p.date, url=p.url) for p in first)

@@ -1,0 +1,53 @@
+"""What a question that asks about a time is answered from: its days, the newest, or old and new. Only what fits is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from contracts.feature_store import FeatureStore, Hit
+from contracts.feature_store.retrieve import RRF_K, Scored
+from inference_pipeline.when import When
+
+FITS = 0.8  # of the best similarity: nearly as near to the question as the nearest
+POOL = 20  # chunks whose order a date may change
+
+
+def within(
+    store: FeatureStore, text: str, author: str, when: When, among: Collection[str] | None, hits: Sequence[Hit]
+) -> list[Hit]:
+    """One more search, of the days that the question names. What fits better from other days is still found by `hits`."""
+    if not when.span:
+        return []
+    inside = store.matching(author, when.span)
+    found = store.search(text, author, among=inside if among is None else [post for post in inside if post in among])
+    least = FITS * max((hit.similarity for hit in hits), default=0.0)
+    return [hit for hit in found if hit.similarity >= least]
+
+
+def in_time(store: FeatureStore, ranked: Sequence[Scored], when: When, limit: int) -> list[Scored]:
+    """The ranking as the question's time wants it; as it is, where it wants nothing."""
+    if not ranked or not (when.now or when.changed):
+        return list(ranked)
+    least = FITS * max(chunk.similarity for chunk in ranked)
+    pool = [chunk for chunk in ranked[:POOL] if chunk.similarity >= least]
+    dates = store.dates_of([chunk.chunk_id for chunk in pool])
+    dated = sorted((chunk for chunk in pool if chunk.chunk_id in dates), key=lambda chunk: dates[chunk.chunk_id])
+    if when.changed:
+        first = spread(dated, limit)
+    else:
+        days = sorted(set(dates.values()), reverse=True)
+        first = sorted((_raised(c, days.index(dates[c.chunk_id]) + 1) for c in dated), key=lambda c: -c.score)
+    moved = {chunk.chunk_id for chunk in first}
+    return [*first, *(chunk for chunk in ranked if chunk.chunk_id not in moved)]
+
+
+def spread(dated: Sequence[Scored], limit: int) -> list[Scored]:
+    """The oldest, the newest, and as many between as make up `limit`, evenly spaced."""
+    if len(dated) <= limit:
+        return list(dated)
+    places = [round(n * (len(dated) - 1) / max(1, limit - 1)) for n in range(limit)]
+    return [dated[place] for place in places]
+
+
+def _raised(chunk: Scored, place: int) -> Scored:
+    return chunk._replace(score=chunk.score + 1 / (RRF_K + place))
