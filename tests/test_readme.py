@@ -1,4 +1,4 @@
-"""The documents keep up with the code: the tree, the commands, their options, the settings and the links."""
+"""The documents keep up with the code: the trees, the commands, their options, the settings and the links."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ui.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAP = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
 DOCS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -80,9 +81,9 @@ def inline_code(name: str) -> list[str]:
     ]
 
 
-def tree() -> Iterator[tuple[str, str]]:
-    """Path and comment of each line of the README's tree; a folder's path ends with a slash."""
-    [block] = [block for block in blocks(README) if block.startswith("contracts/")]
+def tree(text: str = MAP) -> Iterator[tuple[str, str]]:
+    """Path and comment of each line of a document's tree; a folder's path ends with a slash."""
+    [block] = [block for block in blocks(text) if block.startswith("contracts/")]
     above: list[str] = []
     for line in block.splitlines():
         parts = re.fullmatch(r"((?:  )*)(\S+)(?: {2,}(\S.*))?", line)
@@ -110,14 +111,16 @@ def test_the_tree_names_every_file_of_the_packages_and_no_other() -> None:
     assert sorted(named) == sorted(present)
 
 
-def test_each_line_of_the_tree_exists_and_says_what_it_is() -> None:
-    for path, comment in tree():
+@pytest.mark.parametrize("text", [README, MAP], ids=["README.md", "map.md"])
+def test_each_line_of_a_tree_exists_and_says_what_it_is(text: str) -> None:
+    for path, comment in tree(text):
         assert (ROOT / path).exists(), path
         assert comment, f"{path} has no comment"
 
 
-def test_one_file_of_each_package_is_read_first() -> None:
-    first = [path.split("/")[0] for path, comment in tree() if comment.startswith("READ FIRST")]
+@pytest.mark.parametrize("text", [README, MAP], ids=["README.md", "map.md"])
+def test_one_file_of_each_package_is_read_first(text: str) -> None:
+    first = [path.split("/")[0] for path, comment in tree(text) if comment.startswith("READ FIRST")]
     assert sorted(first) == sorted(PACKAGES)
 
 
