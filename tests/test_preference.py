@@ -14,11 +14,12 @@ from contracts.errors import TrainingError
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.feedback import Feedback
 from contracts.files import read_json
+from contracts.model_registry import ModelRegistry
 from contracts.prompt import PROMPT_HASH
 from contracts.records import Span
 from feature_pipeline import edits as lessons
 from tests.fakes import WordEmbedder, recipe, stock
-from training_pipeline import data, edits, lora, preference
+from training_pipeline import data, edits, lora, pipeline, preference
 from training_pipeline.data import Corpus, Edit
 from training_pipeline.preference import Pair
 from training_pipeline.recipe import Recipe
@@ -178,3 +179,28 @@ def test_an_edit_becomes_likelier_than_the_answer_it_was_made_of(
     told = read_json(tmp_path / "run" / preference.DONE)
     assert (told["pairs"], told["edits"]) == (2, 2)
     assert margin(base, made, pairs) > margin(base, trained, pairs) + 0.05
+
+
+def test_a_run_with_edits_says_what_it_learned_from_and_what_not(base: BaseLanguageModel, tmp_path: Path) -> None:
+    store, registry = FeatureStore(tmp_path, WordEmbedder()), ModelRegistry(tmp_path)
+    stock(store)
+    splits, _ = store.splits("Ada")
+    for part, text in (("train", "It runs slow, the clock, and I count."), ("test", "It is a clock, and it runs.")):
+        shown = next(post_id for post_id, split in sorted(splits.items()) if split == part)
+        values = {"author": "Ada", "question": f"{part}?", "answer": "As an assistant I cannot say.", "model": "Ada@v1"}
+        more = {"snapshot": "s", "prompt_hash": PROMPT_HASH, "verdict": "edited", "edited": text}
+        span = Span(post_id=shown, start=0, end=30)
+        store.feedback.add(Feedback.model_validate({**values, **more, "passages": (span,)}))
+    lessons.label("Ada", store)
+    one = chosen(train_tokens=600, eval_posts=4, generations=1, epochs=1)  # too few tokens for every post
+    made = pipeline.run("Ada", store, registry, base, one, tmp_path, preference=True, with_edits=True)
+    corpus = data.read(store, "Ada")
+    store.close()
+    assert made is not None
+    card, told = made.version.card, made.version.card.training["preference"]
+    assert (told["edits"], told["edits_left_out"]) == (1, {"all that it was written from is held out": 1})
+    assert {part: set(card.posts[part]) for part in ("validation", "test")} == {
+        part: {example.post_id for example in corpus.examples[part]} for part in ("validation", "test")
+    }
+    learned = next(post_id for post_id, split in sorted(splits.items()) if split == "train")
+    assert (learned in card.posts["train"]) or told["not_kept"]

@@ -1,25 +1,55 @@
-"""The commands around what the twin writes: what people make of its answers."""
+"""The commands around what the twin writes: drafts of posts, and what people make of its answers."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from contracts.errors import UsageError
 from ui import show, show_feedback
-from ui.options import Json, OneAuthor, app
+from ui.options import Author, Json, OneAuthor, app
 
 if TYPE_CHECKING:
     from contracts.feature_store.feedback import Verdict
 
+commands = typer.Typer()
 opinions = typer.Typer(
     help="Say what you make of an answer, and see what was said.", no_args_is_help=True, invoke_without_command=True
 )
 
 OneModel = Annotated[str | None, typer.Option("--model", help="Only on this version, or against it.")]
+
+
+@commands.command()
+def draft(
+    author: Author,
+    title: Annotated[str, typer.Argument(help="What it is called; may be left out where points are given.")] = "",
+    point: Annotated[list[str] | None, typer.Option(help="What a section is to say; repeatable.")] = None,
+    words: Annotated[int, typer.Option(help="About how long.")] = 400,
+    format: Annotated[
+        Literal["article", "note"], typer.Option(help="Sections under headings, or paragraphs.")
+    ] = "article",
+    model: Annotated[
+        str | None, typer.Option(help="author@v3, author@champion or base; default: the champion.")
+    ] = None,
+    outline: Annotated[bool, typer.Option("--outline", help="Only the outline, with its evidence.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draft a post, section by section, each from what the author has written on it."""
+    from inference_pipeline import draft as drafting
+    from inference_pipeline.outline import Brief
+    from inference_pipeline.outline import outline as plan
+    from ui import show_draft
+
+    brief = Brief(author, title, tuple(point or ()), words, format)
+    twin = app().twin
+    if outline:
+        show_draft.outline(plan(twin, brief), as_json)
+    else:
+        show_draft.draft(drafting.draft(twin, brief, model), as_json)
 
 
 @opinions.callback()
