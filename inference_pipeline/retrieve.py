@@ -42,9 +42,9 @@ def retrieve(
         searches.append(store.search(follow.searched, author, among=among))
         if not follow.moves_on:
             text, hits = follow.asked, searches[1]
-    if not answerable(store, text, hits):
+    when = asked_when(text)
+    if not answerable(store, when.topic, hits):
         return []
-    when = asked_when(question)
     searches.append(within(store, text, author, when, among, hits))
     return select(store, in_time(store, fuse(*searches), when, limit), limit)
 

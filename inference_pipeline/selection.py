@@ -10,7 +10,7 @@ from contracts.feature_store.retrieve import Scored, as_passages
 from contracts.records import Passage, Span
 
 POOL = 5  # times as many chunks as are wanted are looked through
-RELEVANCE = 0.8  # against novelty: λ of maximal marginal relevance (Carbonell and Goldstein, 1998)
+ALIKE = 0.95  # cosine of two chunks that say the same
 GAP = 20  # characters: what a chunker leaves out between two chunks is space, or a rule
 
 
@@ -19,24 +19,18 @@ def select(store: FeatureStore, ranked: Sequence[Scored], limit: int) -> list[Pa
     return joined(store, as_passages(store, diverse(store, ranked, limit)))
 
 
-def diverse(store: FeatureStore, ranked: Sequence[Scored], limit: int, relevance: float = RELEVANCE) -> list[Scored]:
-    """`limit` of the ranked chunks by maximal marginal relevance, in the order in which they were chosen."""
-    import numpy as np
-
-    vectors = store.vectors_of([chunk.chunk_id for chunk in ranked[: POOL * limit]])
-    pool = [chunk for chunk in ranked[: POOL * limit] if chunk.chunk_id in vectors]
-    if not pool:
-        return []
-    stacked = np.stack([vectors[chunk.chunk_id] for chunk in pool])
-    merit = np.array([chunk.score for chunk in pool]) / pool[0].score
-    nearest = np.zeros(len(pool))
-    chosen: list[int] = []
-    while len(chosen) < min(limit, len(pool)):
-        worth = relevance * merit - (1 - relevance) * nearest
-        worth[chosen] = -np.inf
-        chosen.append(int(worth.argmax()))
-        nearest = np.maximum(nearest, stacked @ stacked[chosen[-1]])
-    return [pool[place] for place in chosen]
+def diverse(store: FeatureStore, ranked: Sequence[Scored], limit: int) -> list[Scored]:
+    """The first `limit` of the ranked chunks without those that say what one before them says."""
+    pool = ranked[: POOL * limit]
+    vectors = store.vectors_of([chunk.chunk_id for chunk in pool])
+    chosen: list[Scored] = []
+    for chunk in pool:
+        own = vectors.get(chunk.chunk_id)
+        if own is not None and not any(own @ vectors[other.chunk_id] >= ALIKE for other in chosen):
+            chosen.append(chunk)
+        if len(chosen) == limit:
+            break
+    return chosen
 
 
 def joined(store: FeatureStore, passages: Sequence[Passage]) -> list[Passage]:

@@ -37,6 +37,14 @@ _NOW = re.compile(
 )
 
 
+_CHANGE_WORDS = re.compile(
+    r"\b(?:views?|opinions?|mind|thinking|thoughts|tastes?|attitude|position|chang\w*|evolv\w*|shift\w*|differ\w*"
+    r"|over the years|over time)\b",
+    re.IGNORECASE,
+)
+_TIMES = (_BETWEEN, _MONTH, _FROM, _AFTER, _BEFORE, _IN, _NOW)
+
+
 @dataclass(frozen=True)
 class When:
     span: Filters = field(default_factory=Filters)
@@ -45,12 +53,17 @@ class When:
     """Whether it asks for the present view: newer is better."""
     changed: bool = False
     """Whether it asks how a view has changed: old and new are wanted."""
+    topic: str = ""
+    """The question without its time: whether the author wrote about it is not a matter of when."""
 
 
 def asked_when(question: str) -> When:
     text = " ".join(question.split())
     changed = bool(_CHANGED.search(text))
-    return When(_span(text), now=not changed and bool(_NOW.search(text)), changed=changed)
+    topic = _CHANGE_WORDS.sub("", text) if changed else text
+    for pattern in _TIMES:
+        topic = pattern.sub("", topic)
+    return When(_span(text), not changed and bool(_NOW.search(text)), changed, " ".join(topic.split()))
 
 
 def _span(text: str) -> Filters:
