@@ -133,7 +133,7 @@ def test_an_answer_streams_and_shows_what_it_rests_on(site: tuple[str, Small], t
     choose(page, "author", WREN)
     ask(page, SEATPOST)
     expect(page.locator("#stop")).to_be_visible()
-    expect(page.locator("#sources h3")).to_have_text(re.compile("Reading|Passages used"))
+    expect(page.locator("#sources h2")).to_have_text(re.compile("Reading|Passages used"))
     text = answered(page)
     assert "bolt and all" in text
     assert f"{WREN}@v2 · snapshot {expected.snapshot} · first token" in text

@@ -33,7 +33,11 @@ POLICY = (
 )
 HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
 # An older answer's passages arrive a moment after its marker is clicked, so the marker waits for them.
-FOLLOW_MARKERS = """() => document.addEventListener("click", (event) => {
+# Gradio's place for files has a name that does not hold its own words; without it, the words are its name.
+FOLLOW_MARKERS = """() => {
+new MutationObserver(() => document.querySelectorAll(".upload-container[aria-label]").forEach(
+  (place) => place.removeAttribute("aria-label"))).observe(document.body, {childList: true, subtree: true});
+document.addEventListener("click", (event) => {
   const marker = event.target.closest?.("a.marker");
   if (!marker) return;
   event.preventDefault();
@@ -44,7 +48,7 @@ FOLLOW_MARKERS = """() => document.addEventListener("click", (event) => {
     passage.animate([{outlineColor: "var(--color-accent)"}, {outlineColor: "transparent"}], 1600);
   };
   show(10);
-})"""
+}); }"""
 
 
 def build(app: App, author: str | None = None) -> gr.Blocks:

@@ -119,7 +119,7 @@ def idle_sources() -> str:
 
 
 def _section(title: str, cards: Sequence[str]) -> str:
-    return f'<section class="sources"><h3>{title}</h3>{"".join(cards)}</section>' if cards else ""
+    return f'<section class="sources"><h2>{title}</h2>{"".join(cards)}</section>' if cards else ""
 
 
 def _passage(passage: Passage, number: int, turn: int, citations: Sequence[Citation]) -> str:

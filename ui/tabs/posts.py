@@ -88,7 +88,7 @@ class Posts(Tab):
 
     def wire(self, shell: Shell) -> None:
         self.timer = shell.timer
-        given = [self.whose, self.files, self.address, self.reference]
+        given = [self.whose, self.files, self.address, self.reference, shell.author]
         running = [self.progress, self.report, self.take, self.look, self.stop, self.files, self.address, shell.timer]
         self.take.click(self.taken, given, running, **SLOWLY)
         self.look.click(self.looked, given, running, **SLOWLY)
@@ -109,15 +109,15 @@ class Posts(Tab):
     def outputs(self) -> list[Any]:
         intake = [self.whose, self.progress, self.report, self.take, self.look, self.stop]
         store = [self.summary, self.list, self.first, self.newer, self.older, self.post, self.read, self.forget]
-        return [*intake, *store, *self.sure.outputs()]
+        return [*intake, self.words, self.format, *store, *self.sure.outputs()]
 
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
     def opened(self, author: str | None) -> Updates:
-        drawn = self._intake()
-        if author:
-            drawn[self.whose] = author
-        return {**drawn, **self._store(author), **self._closed_post()}
+        """What is being typed stays; the list begins anew."""
+        whose = gr.update(placeholder=author or "Your name")
+        fresh = {self.whose: whose, self.words: "", self.format: ""}
+        return {**self._intake(), **fresh, **self._store(author), **self._closed_post()}
 
     def ticked(self, author: str | None) -> Updates:
         return self._intake()
@@ -148,16 +148,18 @@ class Posts(Tab):
     # ---- taking in --------------------------------------------------------------------------------------------------
 
     @told
-    def taken(self, whose: str, files: list[str] | None, address: str, reference: bool) -> Updates:
-        return self._begin("ingest", whose, files, address, reference)
+    def taken(self, whose: str, files: list[str] | None, address: str, reference: bool, author: str | None) -> Updates:
+        return self._begin("ingest", whose or author or "", files, address, reference)
 
     @told
-    def looked(self, whose: str, files: list[str] | None, address: str, reference: bool) -> Updates:
-        return self._begin("preview", whose, files, address, reference)
+    def looked(self, whose: str, files: list[str] | None, address: str, reference: bool, author: str | None) -> Updates:
+        return self._begin("preview", whose or author or "", files, address, reference)
 
     def _begin(self, do: str, whose: str, files: list[str] | None, address: str, reference: bool) -> Updates:
         from feature_pipeline.pipeline import check_author
 
+        if not whose.strip():
+            raise UsageError("nobody is named", "say whose posts these are")
         author = check_author(whose)
         now = self._jobs.get("posts")
         if now and now.state == "running":

@@ -70,8 +70,9 @@ class Versions(Tab):
         self.delete.click(self.ask_delete, self.version, ask, **NOW)
         self.sure.yes.click(self.done, [*at, self.doing], drawn, **NOW)
         compared = self.compare.click(self.compared, [self.version, self.other], self.more, **NOW)
-        told_ = self.report.click(self.reported, self.version, [self.more, self.download], **SLOWLY)
-        gr.on([told_.success, compared.success], None, js=into_view("more"), **NOW)
+        reported = self.report.click(self.reported, self.version, [self.more, self.download], **SLOWLY)
+        for below in (reported, compared):
+            below.success(None, js=into_view("more"), **NOW)
         self.export.click(
             self.exported, [self.version, self.format], [self.progress, self.download, shell.timer], **NOW
         )

@@ -1,0 +1,298 @@
+"""The page's tabs in Debian's Chromium: posts, training, versions, the blind game and settings, by hand and by keyboard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from contracts.records import Figure
+from feature_pipeline.label import label
+from tests import fakes
+from tests.browser import ADA, HOSTILE, SEATPOST, WREN, Engine, Small, answered, ask, free_port, stock, written
+from tests.fakes import adapter, card, fill
+from ui import page as chat_page
+from ui.page import LARGEST_UPLOAD
+from ui.settings import Settings
+from ui.wiring import App
+
+TABS = ["Chat", "Posts", "Train", "Versions", "Which one is me?", "Settings"]
+EVE = "Eve <img src=http://evil.example/e.png onerror='window.hacked = 7'>"
+CLOCK = "I wind the church clock on Sundays, and count every turn. "
+
+# Gradio leaves event loops and their sockets to the garbage collector.
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.usefixtures("swept"),
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
+    ),
+]
+
+Tab = Callable[..., Page]
+
+AXE = Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8") if os.environ.get("AXE_CORE") else ""
+NAMELESS = """[...document.querySelectorAll('button, input, textarea, select, iframe, progress')]
+  .filter(e => e.checkVisibility() && !(e.getAttribute('aria-label') || e.innerText?.trim() || e.title || e.labels?.length
+    || e.getAttribute('aria-labelledby') || e.type === 'file')).map(e => e.outerHTML.slice(0, 120))"""
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+    expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+
+
+def author(page: Page, name: str) -> None:
+    page.locator("#author input").click()
+    page.get_by_role("option", name=name).click()
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory, embedder: Path, tiny_model: Path) -> Small:
+    """Real stores, with models that jobs load in no time; answers are read aloud."""
+    home = tmp_path_factory.mktemp("tabs")
+    app = App(Settings(embedder=str(embedder), base_model=str(tiny_model)), home)
+    made = Small(app, Engine(pause=0.0))
+    app.engine = made.engine
+    stock(made)
+    fill(app.store, [written(EVE, HOSTILE, f"{HOSTILE} {HOSTILE}", "javascript:window.hacked=6")])
+    fill(app.store, [fakes.post(number, f"{number} {CLOCK * 6}", author="Fay", title="") for number in range(25)])
+    for name in (WREN, ADA, EVE, "Fay"):
+        label(name, app.store, changed=True)
+    _versions(made)
+    return made
+
+
+def _versions(made: Small) -> None:
+    """Fay has a champion, and a later version that did not pass its gate."""
+    app = made.app
+    held_out = tuple(sorted({example.post_id for example in app.store.examples("Fay", "test")}))
+    proved = {"gap_closed": Figure(value=0.62, low=0.53, high=0.71, n=40)}
+    posts = {"train": (), "validation": (), "test": held_out}
+    first = card("Fay", run_id="one", posts=posts, evaluation=proved)
+    app.registry.promote(app.registry.register(first, adapter(app.home / "a")).name)
+    second = card("Fay", run_id="two", posts=posts, gate=("copies too much",), parent="Fay@v1")
+    app.registry.register(second, adapter(app.home / "b"))
+
+
+@pytest.fixture(scope="module")
+def site(twin: Small) -> Iterator[str]:
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        yield url
+
+
+# ---- all of them ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_every_tab_fits_its_width_and_names_what_can_be_used(site: str, tab: Tab, width: int, dark: bool) -> None:
+    """With AXE_CORE=…/axe.min.js (npm pack axe-core) it is also axe that finds nothing serious."""
+    page = tab(site, width, dark)
+    ask(page, SEATPOST)
+    answered(page)
+    for name in TABS:
+        open_tab(page, name)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        nameless = page.evaluate(NAMELESS)
+        assert nameless == [], name
+        if AXE:
+            page.evaluate(AXE)
+            found = page.evaluate("axe.run().then(done => done.violations)")
+            serious = [one for one in found if one["impact"] in {"serious", "critical"}]
+            assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in serious] == [], name
+
+
+def test_tabs_are_reached_by_keyboard(site: str, tab: Tab) -> None:
+    page = tab(site)
+    page.get_by_role("tab", name="Chat").focus()
+    for name in TABS[1:4]:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.innerText").strip() == name
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tab", name="Versions")).to_have_attribute("aria-selected", "true")
+    page.locator("#versions button").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#version")).to_contain_text(f"{WREN}@v2")
+
+
+# ---- posts ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_hostile_post_is_only_text_in_the_list_too(site: str, tab: Tab) -> None:
+    page = tab(site)
+    author(page, "Eve")
+    open_tab(page, "Posts")
+    page.locator("#list button").first.click()
+    expect(page.locator("#post .text")).to_contain_text("<script>window.hacked = 1</script>")
+    inside = ":is(#list, #post, #summary)"
+    assert page.locator(f"{inside} :is(img, script, iframe, svg, [onerror], [href^='javascript'])").count() == 0
+    for name in TABS[2:]:
+        open_tab(page, name)
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.hacked") is None
+
+
+def test_posts_are_searched_turned_over_and_forgotten(site: str, tab: Tab, twin: Small) -> None:
+    page = tab(site)
+    author(page, "Fay")
+    open_tab(page, "Posts")
+    expect(page.locator("#list")).to_contain_text("1 to 20 of 25 posts")
+    page.locator("#older").click()
+    expect(page.locator("#list button")).to_have_count(5)
+    page.locator("#words textarea, #words input").fill("24 wind")
+    expect(page.locator("#list button")).to_have_count(1)
+    page.locator("#list button").click()
+    page.locator("#forget").click()
+    page.locator("#forget-no").click()
+    expect(page.locator("#forget-yes")).to_be_hidden()
+    page.locator("#forget").click()
+    page.locator("#forget-yes").click()
+    expect(page.locator("#list")).to_contain_text("No post fits")
+    expect(page.locator("#summary")).to_contain_text("24 posts")
+    assert len(twin.app.store.posts("Fay")) == 24
+
+
+def test_files_are_looked_at_then_taken_in_and_not_kept(site: str, tab: Tab, twin: Small, tmp_path: Path) -> None:
+    (tmp_path / "rain.md").write_text("# Rain\n\n" + "Rain falls on brass when the spring bends. " * 8)
+    (tmp_path / "empty.md").write_text("")
+    page = tab(site)
+    open_tab(page, "Posts")
+    page.locator("#whose textarea, #whose input").fill("Gil")
+    page.locator("#take").click()
+    expect(page.get_by_text("There is nothing to read")).to_be_visible()
+    page.locator("#address textarea, #address input").fill("/etc")
+    page.locator("#take").click()
+    expect(page.get_by_text("/etc is no web address")).to_be_visible()
+    page.locator("#address textarea, #address input").fill("")
+    page.locator("#files input[type=file]").set_input_files([tmp_path / "rain.md", tmp_path / "empty.md"])
+    expect(page.locator("#files")).to_contain_text("rain")
+    page.locator("#look").click()
+    expect(page.locator("#report")).to_contain_text("1 post would be taken in", timeout=60_000)
+    assert "Gil" not in [known.name for known in twin.app.store.authors()]
+    page.locator("#take").click()
+    later = tab(site)  # a tab that comes later finds the work going on, and sees it end
+    open_tab(later, "Posts")
+    expect(later.locator("#posts-progress")).to_contain_text("Reading the posts of Gil")
+    expect(page.locator("#report")).to_contain_text("1 new", timeout=60_000)
+    expect(page.locator("#report")).to_contain_text("empty × 1")
+    expect(later.locator("#report")).to_contain_text("1 new")
+    assert [post.title for post in twin.app.store.posts("Gil")] == ["Rain"]
+    assert list(twin.app.home.rglob("rain.md")) == []
+    page.locator("#author input").click()
+    expect(page.get_by_role("option", name="Gil")).to_be_visible()
+
+
+def test_uploads_are_bounded_and_nothing_else_is_large(site: str) -> None:
+    address = urlsplit(site)
+    with closing(HTTPConnection(str(address.hostname), address.port)) as connection:
+        connection.putrequest("POST", "/gradio_api/upload")
+        connection.putheader("content-length", str(LARGEST_UPLOAD + 1))
+        connection.endheaders()
+        assert connection.getresponse().status == 413  # before a byte of it is read
+    with httpx.Client() as client:
+        sent = client.post(f"{site}gradio_api/upload", files={"files": ("a.md", b"x" * 100_000)})
+        assert sent.status_code == 200
+        (path,) = sent.json()
+        assert "/page/" in path
+        assert client.post(f"{site}gradio_api/queue/join", content=b"x" * 100_000).status_code == 413
+
+
+# ---- versions -------------------------------------------------------------------------------------------------------
+
+
+def test_a_version_is_promoted_against_its_gate_rolled_back_and_deleted(site: str, tab: Tab, twin: Small) -> None:
+    page = tab(site)
+    author(page, "Fay")
+    open_tab(page, "Versions")
+    expect(page.locator("#version")).to_contain_text("62 % of the way from the base model to your own writing [53, 71]")
+    expect(page.locator("#delete")).to_be_disabled()
+    page.locator("#versions button", has_text="v2").click()
+    expect(page.locator("#version")).to_contain_text("copies too much")
+    page.locator("#compare").click()
+    expect(page.locator("#more")).to_contain_text("Fay@v1 → Fay@v2")
+    page.locator("#promote").click()
+    expect(page.locator("#version-sure")).to_contain_text("did not pass its gate: copies too much")
+    page.locator("#version-yes").click()
+    expect(page.locator("#versions button", has_text="v2")).to_contain_text("champion")
+    page.locator("#back").click()
+    page.locator("#version-yes").click()
+    expect(page.locator("#versions button", has_text="v1")).to_contain_text("champion")
+    page.locator("#versions button", has_text="v2").click()
+    page.locator("#show-report").click()
+    frame = page.frame_locator("#more iframe")
+    expect(frame.locator("body")).to_contain_text("copies too much")
+    assert page.locator("#more iframe").get_attribute("sandbox") == ""
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert "copies too much" in Path(download.value.path()).read_text()
+    page.locator("#delete").click()
+    page.locator("#version-yes").click()
+    expect(page.locator("#versions button")).to_have_count(1)
+    assert [version.number for version in twin.app.registry.versions("Fay")] == [1]
+
+
+# ---- the blind game, and settings -----------------------------------------------------------------------------------
+
+
+def test_a_guess_is_counted_once_and_shown_with_the_version(site: str, tab: Tab) -> None:
+    page = tab(site)
+    author(page, "Fay")
+    open_tab(page, "Which one is me?")
+    expect(page.locator("#score")).to_contain_text("Nobody has played")
+    page.locator("#deal").click()
+    expect(page.locator(".blind")).to_have_count(2)
+    real = 1 if "church clock" in page.locator("#text-1").inner_text() else 2
+    page.locator(f"#guess-{real}").click()
+    expect(page.locator("#verdict")).to_have_text("Right.")
+    expect(page.locator("#guess-1")).to_be_disabled()
+    expect(page.locator("#score")).to_contain_text("100 % of 1 blind guesses [21, 100]")
+    open_tab(page, "Versions")
+    expect(page.locator("#version")).to_contain_text("100 % of 1 blind guesses")
+
+
+def test_settings_say_what_they_mean_and_keep_keys_to_themselves(site: str, tab: Tab) -> None:
+    page = tab(site)
+    open_tab(page, "Settings")
+    row = page.locator("#settings tr", has_text="TWIN_TEMPERATURE")
+    expect(row).to_contain_text("0 is greedy")
+    expect(page.locator("#settings tr", has_text="TWIN_QDRANT_API_KEY")).to_contain_text("not set")
+    expect(page.locator("#memory")).to_contain_text("posts")
+    page.locator("#check").click()
+    expect(page.locator("#health")).to_contain_text(r"Everything is there and whole.", timeout=60_000)
+
+
+# ---- a first visit --------------------------------------------------------------------------------------------------
+
+
+def test_from_the_sample_author_to_a_version_without_a_terminal(
+    tab: Tab, tmp_path: Path, embedder: Path, tiny_model: Path
+) -> None:
+    app = App(Settings(embedder=str(embedder), base_model=str(tiny_model)), tmp_path / "home")
+    app.engine = Engine(pause=0.0)
+    recipes = tmp_path / "home" / "recipes"
+    recipes.mkdir(parents=True)
+    fakes.recipe_file(recipes / "tiny.toml", fakes.recipe(train_tokens=6_000, eval_posts=6, generations=5))
+    with chat_page.running(app, port=free_port()) as url:
+        page = tab(url)
+        page.locator("#sample").click()
+        expect(page.locator("#sample-progress")).to_contain_text("Reading the posts of Wren Halloway")
+        expect(page.locator("#author input")).to_have_value(WREN, timeout=90_000)
+        ask(page, "How do you free a seized seatpost?")
+        answered(page)
+        open_tab(page, "Train")
+        page.get_by_label("Your own: tiny").check()
+        page.locator("#train").click()
+        expect(page.locator("#training-progress")).to_contain_text("Training the twin of Wren Halloway")
+        expect(page.locator("#losses svg").first).to_be_visible(timeout=90_000)
+        expect(page.locator("#outcome")).to_contain_text(f"{WREN}@v1", timeout=120_000)
+        page.locator("#open-version").click()
+        expect(page.locator("#versions button")).to_have_count(1)
+    assert not (tmp_path / "home" / "page").exists()
