@@ -6,13 +6,14 @@ evidence is not written: the draft says so in its place.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from contracts.records import Answer, Citation, Format, Record, Span
+from contracts.records import Answer, Citation, Format, Record, Sentence, Span
 from inference_pipeline.assemble import assembled
 from inference_pipeline.outline import Brief, Outline, Planned, outline
 from inference_pipeline.sampling import Sampling
@@ -129,8 +130,11 @@ def _section(
         return
     sampling = Sampling(max_tokens=max(FEWEST_TOKENS, round(words * TOKENS_A_WORD)))
     asked = Question(instruction(brief, section.point), brief.author, user=brief.user, sampling=sampling)
-    for event in twin.write(replace(section.found, question=asked), model, stop):
-        yield _finished(section, event, bool(stop and stop.is_set())) if isinstance(event, Answer) else event
+    for event in twin.write(replace(section.found, question=asked, asked=asked.text), model, stop):
+        if isinstance(event, Answer):
+            yield _finished(brief, section, event, bool(stop and stop.is_set()))
+        else:
+            yield event
 
 
 def instruction(brief: Brief, point: str) -> str:
@@ -141,19 +145,38 @@ def instruction(brief: Brief, point: str) -> str:
     return ABOUT.format(format=FORMATS[brief.format], topic=point)
 
 
-def _finished(section: Planned, answer: Answer, stopped: bool) -> Section:
-    support = [sentence.support for sentence in answer.sentences]
+def _finished(brief: Brief, section: Planned, answer: Answer, stopped: bool) -> Section:
+    text, kept = _without_echoes(answer, {_bare(brief.title), _bare(section.point)})
+    support = [sentence.support for sentence in kept]
+    cited = {(s.evidence.marker, s.evidence.start, s.evidence.end) for s in kept if s.evidence}
     return Section(
         point=section.point,
         status="stopped" if stopped else "written",
-        text=answer.answer,
-        citations=answer.citations,
+        text=text,
+        citations=tuple(one for one in answer.citations if (one.marker, one.start, one.end) in cited),
         evidence=_evidence(section),
         supported=support.count("supported"),
         inferred=support.count("inferred"),
         unsupported=support.count("unsupported"),
         cut=answer.cut,
     )
+
+
+def _without_echoes(answer: Answer, headings: set[str]) -> tuple[str, list[Sentence]]:
+    """The text without lines that only repeat a heading, which the draft has already, and the sentences that remain."""
+    kept, gone, start = list[str](), list[tuple[int, int]](), 0
+    for line in answer.answer.split("\n"):
+        if line.strip() and _bare(line) in headings:
+            gone.append((start, start + len(line)))
+        else:
+            kept.append(line)
+        start += len(line) + 1
+    sentences = [s for s in answer.sentences if not any(first <= s.start < last for first, last in gone)]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip(), sentences
+
+
+def _bare(line: str) -> str:
+    return re.sub(r"[\W_]+", " ", re.sub(r"\[\d{1,2}\]", "", line)).strip().casefold()
 
 
 def _evidence(section: Planned) -> tuple[Span, ...]:

@@ -164,3 +164,58 @@ def test_votes_say_which_version_is_preferred(said: dict[str, Any], tmp_path: Pa
     assert [rating["model"] for rating in found["ratings"]] == ["Ada@v1", "Ada@v2"]
     assert "are not two versions of one author" in twin("models", "compare", "Ada@v1", "Ada@v1").err
     assert "no model Ada@v9" in twin("models", "compare", "Ada@v1", "Ada@v9").err
+
+
+# ---- drafts ---------------------------------------------------------------------------------------------------------
+
+CLOCK = "The clock runs slow when rain falls on brass"  # words that the tiny embedder knows
+
+
+def test_an_outline_shows_the_evidence_and_loads_no_model(home: Path, twin: Twin) -> None:
+    arguments = ("draft", "--author", "Ada", "--point", CLOCK, "--point", "Zinc relay coil", "--outline")
+    shown = twin(*arguments)
+    assert shown.code == 0
+    first, *evidence, last, nothing = shown.out.splitlines()
+    assert (first, last, nothing) == (f"- {CLOCK}", "- Zinc relay coil", "    Nothing of yours on this.")
+    assert all(line.startswith("    Post ") for line in evidence)
+    made = twin(*arguments, "--json").json
+    assert set(made) == {"author", "title", "sections"}
+    assert [len(section["evidence"]) > 0 for section in made["sections"]] == [True, False]
+
+
+def test_a_draft_is_json_that_can_be_checked(
+    home: Path, embedder: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_ENGINE", "torch")
+    asked = ("draft", "Of brass", "--author", "Ada", "--point", CLOCK, "--point", "Zinc relay coil", "--words", "20")
+    made = twin(*asked, "--model", "base", "--json").json
+    assert (made["author"], made["title"], made["model"], made["asked_words"]) == ("Ada", "Of brass", "base", 20)
+    assert [section["status"] for section in made["sections"]] == ["written", "nothing"]
+    assert made["text"].startswith(f"# Of brass\n\n## {CLOCK}\n\n")
+    assert made["citations"]
+    store = FeatureStore(home, SentenceEmbedder(str(embedder)))
+    for citation in made["citations"]:
+        assert store.post(citation["post_id"], "Ada").text[citation["start"] : citation["end"]] == citation["text"]
+        assert f"[{citation['marker']}]" in made["text"]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "neither a title nor a point"),
+        (["Old", "--words", "5"], 2, "from 20 to 5,000 words"),
+        (["Old", "--format", "poem"], 2, "--format"),
+        (["Old", "--model", "Ada@v9"], 1, "no model Ada@v9"),
+    ],
+)
+def test_what_is_no_brief_is_told(home: Path, twin: Twin, arguments: list[str], code: int, says: str) -> None:
+    said = twin("draft", *arguments, "--author", "Ada")
+    assert (said.code, said.out) == (code, "")
+    assert says in said.err
+
+
+def test_a_title_without_anything_behind_it_asks_for_points(home: Path, twin: Twin) -> None:
+    for option in ((), ("--outline",)):
+        said = twin("draft", "Zinc relay coil", "--author", "Ada", *option)
+        assert (said.code, said.out) == (0, "Nothing of yours on this. Say with --point what it is to be about.\n")

@@ -18,11 +18,13 @@ from inference_pipeline.outline import Brief, Outline, outline
 from inference_pipeline.twin import BASE, Twin
 from tests.fakes import WordEmbedder, adapter, card, fill, post
 from tests.test_twin import Speaks
+from ui import show_draft
 
 CLOCK = "The church clock gains four minutes a week. I regulate the pendulum on Sundays."
 GLUE = "Hide glue holds for a hundred years. I heat the glue pot slowly, in a bath of water."
 SAYS = ["The church clock gains four minutes. I like cheese.", "Hide glue holds for a hundred years, says everybody."]
 POINTS = ("Why the church clock gains minutes", "Hide glue holds for years", "My holidays in Patagonia")
+DONE = ((1, "written"), (2, "written"), (3, "nothing"))
 BRIEF = Brief("Ada", "Old things", POINTS, words=120)
 
 
@@ -139,6 +141,12 @@ def test_a_title_alone_becomes_an_outline_of_what_was_written_on_it(twin: Twin, 
     assert len(outline(twin, Brief("Ada", "The church clock", words=100)).sections) == 1
 
 
+def test_a_heading_that_the_model_repeats_is_left_out(twin: Twin, engine: Engine) -> None:
+    engine.model.responses = [f"**{POINTS[0]}**\n\nThe church clock gains four minutes.\n\nOld things"]
+    made = drafted(twin, Brief("Ada", "Old things", POINTS[:1]))
+    assert made.text == f"# Old things\n\n## {POINTS[0]}\n\nThe church clock gains four minutes. [1]"
+
+
 def test_where_nothing_was_written_no_model_is_asked_and_the_draft_is_empty(twin: Twin, engine: Engine) -> None:
     planned, made = draft(twin, Brief("Ada", "Quantum chromodynamics"))
     assert isinstance(planned, Outline)
@@ -175,6 +183,17 @@ def test_closing_a_draft_ends_it(twin: Twin, engine: Engine) -> None:
     events.close()  # type: ignore[attr-defined]
     assert len(engine.model.heard) == 1
     assert twin.queue.place("", None).__enter__()  # its place is free
+
+
+def test_a_draft_is_printed_with_what_its_markers_stand_for(twin: Twin, capsys: pytest.CaptureFixture[str]) -> None:
+    show_draft.draft(draft(twin, BRIEF), as_json=False)
+    said = capsys.readouterr()
+    text, first, second = said.out.split("\n\n[")
+    assert text == drafted(twin).text
+    assert first.startswith("1] Post 1  https://ada.example/1\n    “The church clock gains four minutes a week.”")
+    assert second.startswith("2] Post 2  https://ada.example/2\n    “Hide glue holds for a hundred years.”")
+    assert said.err.splitlines()[:4] == ["3 sections", *(f"  {n}: {POINTS[n - 1]}: {s}" for n, s in DONE)]
+    assert "of 120 words, 1 sentence without support, 1 point without evidence; base, snapshot" in said.err
 
 
 def test_a_changed_outline_is_written_as_it_stands(twin: Twin) -> None:

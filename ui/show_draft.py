@@ -65,6 +65,10 @@ def _draft(whole: Draft) -> None:
         print(f"    “{' '.join(citation.text.split())}”")
     unsupported = sum(section.unsupported for section in whole.sections)
     empty = sum(section.status == "nothing" for section in whole.sections)
-    said = f"{whole.words} of {whole.asked_words} words, {unsupported} sentences without support"
-    said += f", {empty} points without evidence" if empty else ""
+    said = f"{whole.words} of {whole.asked_words} words, {_count(unsupported, 'sentence')} without support"
+    said += f", {_count(empty, 'point')} without evidence" if empty else ""
     note(f"\n{said}; {whole.model}, snapshot {whole.snapshot}, {whole.seconds:.1f} s")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
