@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -13,18 +14,20 @@ LONGEST_QUESTION = 4_000  # characters, as on the page
 LONGEST_ANSWER = 1_024  # tokens; what is asked beyond it is not written, and `finish_reason` says "length"
 LONGEST_NAME = 300  # characters of a model's id
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
 Line = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 
 
 class Given(BaseModel):
-    """What a client sends. Text without NUL: no store keeps one."""
+    """What a client sends. No store keeps U+0000, and nothing can encode half of a surrogate pair."""
 
     @field_validator("*", mode="after")
     @classmethod
-    def _no_nul(cls, value: Any) -> Any:
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError("a text may not hold the character U+0000")
+    def _storable(cls, value: Any) -> Any:
+        if isinstance(value, str) and _UNSTORABLE.search(value):
+            raise ValueError("a text may hold neither U+0000 nor half of a surrogate pair")
         return value
 
 

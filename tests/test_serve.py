@@ -1,0 +1,490 @@
+"""The HTTP API: what it answers, whom it refuses and in what words, what it logs and counts, and that leaving ends it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from contracts.errors import ModelError, UsageError
+from inference_pipeline.queue import Queue
+from inference_pipeline.twin import NOTHING_FOUND, Exchange, Twin
+from tests.browser import ADA, SEATPOST, WREN, Small, small, stock
+from ui.serve.catalogue import Served
+from ui.serve.completions import question, unsaid
+from ui.serve.keys import Caller, Keys
+from ui.serve.schema import LONGEST_QUESTION, MOST_MESSAGES, ChatRequest
+from ui.serve.server import running
+from ui.settings import Settings
+
+KEY, WRENS_KEY = "a-key-for-every-author", "a-key-for-wren-alone"
+CANARY = "xylophone-canary"
+
+
+@dataclass
+class Site:
+    """A server, a client to it, and what it logged."""
+
+    client: httpx.Client
+    twin: Small
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    def chat(self, text: str = SEATPOST, model: str = WREN, **more: Any) -> httpx.Response:
+        body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
+        return self.client.post("/v1/chat/completions", json=body)
+
+    def figures(self) -> dict[str, float]:
+        """Every sample of /metrics, summed over its labels."""
+        sums: dict[str, float] = {}
+        for family in text_string_to_metric_families(self.client.get("/metrics").text):
+            for sample in family.samples:
+                sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+        return sums
+
+
+def serving(home: Path, keys: str | None = None, queue: Queue | None = None, **model: Any) -> Iterator[Site]:
+    twin = small(home, **{"pause": 0.0, **model})
+    twin.app.settings = Settings(api_keys=keys)
+    if queue:
+        twin.app.twin = Twin(twin.app.store, twin.app.registry, twin.engine, queue=queue)
+    stock(twin)
+    log: list[dict[str, Any]] = []
+    with running(twin.app, log=log.append) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield Site(client, twin, log)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    yield from serving(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    yield from serving(tmp_path_factory.mktemp("locked"), keys=f"{KEY}, {WREN}:{WRENS_KEY}")
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Site]:
+    """One answer at a time, none waiting; a word every 30 ms, and far more of them than anybody waits for."""
+    yield from serving(tmp_path / "home", queue=Queue(at_once=1, waiting=0), pause=0.03, repeat=50)
+
+
+def events(response: httpx.Response) -> list[Any]:
+    lines = [line.removeprefix("data: ") for line in response.iter_lines() if line]
+    assert lines[-1] == "[DONE]"
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def until(condition: Any, seconds: float = 5) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return bool(condition())
+
+
+# ---- answers --------------------------------------------------------------------------------------------------------
+
+
+def test_every_model_carries_its_author_the_default_first(site: Site) -> None:
+    listed = site.client.get("/v1/models").json()["data"]
+    assert [model["id"] for model in listed] == [
+        ADA,
+        f"{ADA}@base",
+        WREN,
+        f"{WREN}@champion",
+        f"{WREN}@v2",
+        f"{WREN}@v1",
+        f"{WREN}@base",
+    ]
+    assert all(model["id"].startswith(model["owned_by"]) for model in listed)
+    assert site.client.get(f"/v1/models/{WREN}@v1").json() == listed[5]
+
+
+def test_a_completion_has_its_evidence_beside_it(site: Site) -> None:
+    body = site.chat().json()
+    twin = body["twin"]
+    assert body["object"] == "chat.completion"
+    assert body["choices"][0]["message"]["content"] == twin["answer"]
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert (twin["author"], twin["model"], body["system_fingerprint"]) == (WREN, f"{WREN}@v2", twin["snapshot"])
+    assert twin["citations"]
+    for citation in twin["citations"]:
+        post = site.twin.app.store.post(citation["post_id"], WREN)
+        assert post.text[citation["start"] : citation["end"]] == citation["text"]
+    assert {sentence["support"] for sentence in twin["sentences"]} == {"supported"}
+    assert twin["timings"]["first_token"] > 0
+
+
+def test_the_pieces_of_a_stream_are_the_answer_and_its_end_has_the_evidence(site: Site) -> None:
+    response = site.chat(stream=True, stream_options={"include_usage": True})
+    first, *pieces, ended, usage = events(response)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert first["twin"]["passages"] == ended["twin"]["passages"]
+    text = "".join(piece["choices"][0]["delta"]["content"] for piece in pieces)
+    assert text.replace(" ", "") == ended["twin"]["answer"].replace(" [1]", "", 1).replace(" ", "")
+    assert ended["choices"][0]["finish_reason"] == "stop"
+    assert (usage["choices"], usage["usage"]) == ([], None)  # this engine counts no tokens
+    assert len({event["id"] for event in (first, *pieces, ended, usage)}) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_posts_do_not_cover_is_said_to_be_so(site: Site, stream: bool) -> None:
+    response = site.chat("Whither quantum chromodynamics?", stream=stream)
+    twin = events(response)[-1]["twin"] if stream else response.json()["twin"]
+    assert (twin["answer"], twin["passages"], twin["citations"]) == (NOTHING_FOUND, [], [])
+    if stream:
+        assert events(response)[1]["choices"][0]["delta"]["content"] == NOTHING_FOUND
+    else:
+        assert response.json()["usage"] == {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+def test_what_has_no_effect_is_named(site: Site) -> None:
+    messages = [{"role": "system", "content": "Speak like a pirate."}, {"role": "user", "content": SEATPOST}]
+    body = {"model": WREN, "messages": messages, "top_p": 0.5, "not a name": 1}
+    reply = site.client.post("/v1/chat/completions", json=body).json()
+    assert reply["twin"]["ignored"] == ["system message", "top_p"]
+
+
+def test_search_gives_one_authors_passages(site: Site) -> None:
+    body = {"query": "the church clock", "author": WREN, "limit": 1}
+    found = site.client.post("/v1/search", json=body).json()
+    assert found["author"] == WREN
+    assert [passage["title"] for passage in found["passages"]] == ["The church clock"]
+
+
+def test_two_at_once_hear_their_own_author_alone(site: Site) -> None:
+    heard: dict[str, list[httpx.Response]] = {ADA: [], WREN: []}
+
+    def ask(author: str, text: str) -> None:
+        heard[author] += [site.chat(text, author) for _ in range(4)]
+
+    asked = {ADA: "What did I write of engines and looms?", WREN: SEATPOST}
+    threads = [threading.Thread(target=ask, args=pair) for pair in asked.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for author, responses in heard.items():
+        for response in responses:
+            twin = response.json()["twin"]
+            assert twin["author"] == author
+            assert twin["passages"]
+            for passage in twin["passages"]:
+                assert site.twin.app.store.post(passage["post_id"], author).author == author
+
+
+# ---- the request ----------------------------------------------------------------------------------------------------
+
+
+def asked(*messages: tuple[str, Any], **more: Any) -> ChatRequest:
+    said = [{"role": role, "content": content} for role, content in messages]
+    return ChatRequest.model_validate({"model": WREN, "messages": said, **more})
+
+
+def test_the_last_message_is_the_question_and_the_others_are_the_conversation() -> None:
+    body = asked(
+        ("system", "Be brief."),
+        ("assistant", "Welcome!"),
+        ("user", "How?"),
+        ("assistant", "With oil."),
+        ("assistant", "And heat."),
+        ("user", "And then?"),
+        ("user", [{"type": "text", "text": "Which"}, {"type": "text", "text": "oil?"}]),
+        max_tokens=9999,
+        stop="\n",
+        seed=4,
+        user="visitor",
+    )
+    made = question(body, Served(WREN, WREN, None), Caller("key-1"))
+    assert (made.text, made.author, made.user, made.key) == ("Which\noil?", WREN, "key-1", "key-1/visitor")
+    assert made.history == (Exchange("How?", "With oil.\nAnd heat."), Exchange("And then?", ""))
+    assert (made.sampling.max_tokens, made.sampling.stop, made.sampling.seed) == (1024, ("\n",), 4)
+    assert made.sampling.temperature is None
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "rest"),
+    [
+        ("Oil. Then heat.", "Oil. [1] Then heat. [2]", " [2]"),
+        ("Oil. ", "Oil.\n\nI wrote: “Oil” [1]", "\n\nI wrote: “Oil” [1]"),
+        ("", NOTHING_FOUND, NOTHING_FOUND),
+        ("# Oil\nOil.", "Oil. [1]", ""),
+        ("Oil and th", "Oil", ""),
+        ("Oil [3]. Heat.", "Oil. [1] Heat.", ""),
+    ],
+)
+def test_a_stream_ends_with_what_was_not_said_yet(said: str, answer: str, rest: str) -> None:
+    assert unsaid(said, answer) == rest
+
+
+def chat_with(**changes: Any) -> dict[str, Any]:
+    return {"model": WREN, "messages": [{"role": "user", "content": SEATPOST}], **changes}
+
+
+def saying(content: Any, role: str = "user", **more: Any) -> dict[str, Any]:
+    return chat_with(messages=[{"role": role, "content": content, **more}])
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"model": WREN}, "messages"),
+        (chat_with(model=""), "model"),
+        (chat_with(messages=[]), "messages"),
+        (chat_with(messages="Hello"), "messages"),
+        (chat_with(messages=[{"role": "user", "content": "x"}] * (MOST_MESSAGES + 1)), "messages"),
+        (saying(SEATPOST, role="assistant"), None),
+        (saying("  \n"), None),
+        (saying(None), None),
+        (saying("x" * (LONGEST_QUESTION + 1)), None),
+        (saying("nul \0"), "messages.0.content"),
+        (saying("x", role="tool"), "messages.0.role"),
+        (saying([{"type": "image_url", "image_url": {"url": "http://evil.example/a.png"}}]), "messages.0.content"),
+        (chat_with(n=2), "n"),
+        (chat_with(tools=[{"type": "function", "function": {"name": "f"}}]), "tools"),
+        (chat_with(temperature=3), "temperature"),
+        (chat_with(max_tokens=0), "max_tokens"),
+        (chat_with(seed=2**63), "seed"),
+        (chat_with(stop=["a", "b", "c", "d", "e"]), "stop"),
+        (chat_with(stop=""), "stop"),
+        (chat_with(user="x" * 301), "user"),
+        (chat_with(stream="perhaps"), "stream"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong_with_it(site: Site, body: Any, param: str | None) -> None:
+    response = site.client.post("/v1/chat/completions", json=body)
+    error = response.json()["error"]
+    assert (response.status_code, error["type"]) == (400, "invalid_request_error")
+    assert (error["param"] or "").startswith(param or "")
+    assert len(error["message"]) < 400
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe\x00",
+        b"[" * 20_000,
+        b'{"model": NaN, "messages": []}',
+        json.dumps(saying("a \ud800 lone surrogate")).encode(),
+        json.dumps(chat_with(**{"\ud800": 1}, model="\udfff")).encode(),
+        json.dumps(chat_with(seed=10**400)).encode(),
+        b'{"model": 1' + b"0" * 5000 + b"}",
+    ],
+)
+def test_what_is_no_request_at_all_is_told_so(site: Site, content: bytes) -> None:
+    response = site.client.post("/v1/chat/completions", content=content, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_page_elsewhere_cannot_ask_without_saying_json(site: Site) -> None:
+    """A browser sends text/plain to any address without asking that address first."""
+    content = json.dumps(chat_with()).encode()
+    response = site.client.post("/v1/chat/completions", content=content, headers={"content-type": "text/plain"})
+    assert (response.status_code, "application/json" in response.text) == (400, True)
+
+
+def test_what_is_too_large_is_not_read(site: Site) -> None:
+    many = chat_with(messages=[{"role": "user", "content": "hello"}] * 10_000)
+    responses = [
+        site.client.post("/v1/chat/completions", json=saying("x" * 100_000)),
+        site.client.post("/v1/chat/completions", json=many),
+        site.client.post("/v1/chat/completions", content=iter([b"{}"])),
+    ]
+    for response in responses:
+        assert (response.status_code, response.json()["error"]["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("model", ["gpt-4", f"{WREN}@v9", "Nobody@base", f"{ADA}@v1", "../Ada@v1", f"{WREN}@champion "])
+def test_a_model_that_is_not_there_is_not_found(site: Site, model: str) -> None:
+    response = site.chat(model=model)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_a_route_that_is_not_there_and_a_method_that_is_none_have_the_same_shape(site: Site) -> None:
+    assert site.client.get("/v1/nothing").json()["error"]["code"] == "not_found"
+    response = site.client.get("/v1/chat/completions")
+    assert (response.status_code, response.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+# ---- who may ask ----------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_was_made_to_point_here_is_refused(site: Site) -> None:
+    response = site.client.get("/v1/models", headers={"host": "evil.example:8000"})
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "wrong_host")
+
+
+@pytest.mark.parametrize("sent", [{}, {"authorization": "Bearer wrong-wrong-wrong-wrong"}, {"authorization": KEY}])
+def test_without_a_key_nothing_is_read(locked: Site, sent: dict[str, str]) -> None:
+    answers = [
+        locked.client.post("/v1/chat/completions", content=b"{", headers=sent),
+        locked.client.get("/v1/models", headers=sent),
+        locked.client.get("/metrics", headers=sent),
+    ]
+    for response in answers:
+        assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+        assert response.json()["error"]["code"] == "invalid_api_key"
+    assert [locked.client.get(path).status_code for path in ("/health", "/ready")] == [200, 200]
+
+
+def test_a_key_of_one_author_opens_that_twin_alone(locked: Site) -> None:
+    one, every = ({"authorization": f"Bearer {key}"} for key in (WRENS_KEY, KEY))
+    assert {model["owned_by"] for model in locked.client.get("/v1/models", headers=one).json()["data"]} == {WREN}
+    assert {model["owned_by"] for model in locked.client.get("/v1/models", headers=every).json()["data"]} == {WREN, ADA}
+    for path, body in (("chat/completions", chat_with(model=f"{ADA}@base")), ("search", {"query": "x", "author": ADA})):
+        assert locked.client.post(f"/v1/{path}", json=body, headers=one).status_code == 404
+        assert locked.client.post(f"/v1/{path}", json=body, headers=every).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::"])
+def test_a_public_address_needs_keys(host: str, tmp_path: Path) -> None:
+    twin = small(tmp_path)
+    with closing(twin.app.store), pytest.raises(UsageError, match="open to everyone"), running(twin.app, host):
+        pass
+
+
+def test_keys_are_long_and_may_name_an_author() -> None:
+    keys = Keys(f" {KEY},,Ada: the second:{WRENS_KEY} ")
+    assert keys.caller(f"bearer {WRENS_KEY}", "here") == Caller("key-2", "Ada: the second")
+    assert keys.caller(f"Basic {KEY}", "here") is None
+    assert Keys(None).caller("", "here") == Caller("here")
+    with pytest.raises(UsageError, match="key 2 of TWIN_API_KEYS is shorter"):
+        Keys(f"{KEY},Ada:short")
+
+
+# ---- when it goes wrong ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_leaving_ends_the_generation(slow: Site, stream: bool) -> None:
+    body = chat_with(stream=stream)
+    if stream:
+        with slow.client.stream("POST", "/v1/chat/completions", json=body) as response:
+            lines = response.iter_lines()  # kept: when it goes, so does the connection
+            assert next(lines).startswith("data:")
+    else:
+        with pytest.raises(httpx.ReadTimeout):
+            slow.client.post("/v1/chat/completions", json=body, timeout=0.5)
+    left = time.monotonic()
+    log = next(log for log in slow.twin.engine.logs if log.words)  # the others only warmed
+    assert log.ended.wait(3)
+    assert log.last - left < 0.5
+    assert until(lambda: slow.figures()["twin_answers_open"] == 0)
+    assert slow.figures()["twin_stopped_total"] == 1
+
+
+def test_more_than_can_wait_are_told_to_come_back(slow: Site) -> None:
+    with slow.client.stream("POST", "/v1/chat/completions", json=chat_with(stream=True)) as response:
+        lines = response.iter_lines()
+        next(lines)
+        refused = [slow.chat(stream=stream) for stream in (False, True)]
+    for response in refused:
+        assert (response.status_code, response.json()["error"]["code"]) == (429, "busy")
+        assert int(response.headers["retry-after"]) > 0
+    assert slow.figures()["twin_refusals_total"] == 2
+
+
+def test_the_server_ends_while_an_answer_is_written(tmp_path: Path) -> None:
+    sites = serving(tmp_path / "home", pause=0.03, repeat=500)
+    site = next(sites)
+    with site.client.stream("POST", "/v1/chat/completions", json=chat_with(stream=True)) as response:
+        lines = response.iter_lines()
+        next(lines)
+        began = time.monotonic()
+        assert list(sites) == []
+        assert time.monotonic() - began < 4
+    assert next(log for log in site.twin.engine.logs if log.words).ended.is_set()
+
+
+@pytest.mark.parametrize(
+    ("fails_with", "status"), [(ModelError("the model fell over", "start it again"), 503), (ValueError(CANARY), 500)]
+)
+def test_a_model_that_fails_is_an_error_before_the_first_word_and_an_event_after_it(
+    tmp_path: Path, fails_with: Exception, status: int
+) -> None:
+    for words in (0, 2):
+        home = tmp_path / str(words)
+        for site in serving(home, fails_after=words, fails_with=fails_with):
+            response = site.chat(stream=True)
+            if words:
+                assert response.status_code == 200
+                error = next(event["error"] for event in events(response) if "error" in event)
+            else:
+                assert response.status_code == status
+                error = response.json()["error"]
+            assert error["type"] == "server_error"
+            assert CANARY not in error["message"]
+            assert ("start it again" in error["message"]) == (status == 503)
+            assert until(partial(len, site.log))
+            assert [line.get("error") for line in site.log] == [type(fails_with).__name__]
+            assert CANARY not in json.dumps(site.log)
+
+
+# ---- what is known of it --------------------------------------------------------------------------------------------
+
+
+def test_the_log_has_how_it_went_and_no_text(site: Site) -> None:
+    site.log.clear()
+    site.chat()
+    site.chat(model=CANARY)
+    site.client.get(f"/v1/models/{CANARY}?{CANARY}")
+    site.client.post("/v1/search", json={"query": CANARY, "author": CANARY})
+    site.client.request(CANARY.upper(), f"/{CANARY}")
+    assert until(lambda: len(site.log) == 5)
+    first = site.log[0]
+    assert (first["route"], first["status"], first["model"]) == ("/v1/chat/completions", 200, WREN)
+    assert first["tokens"] > 0
+    assert first["ms"] > 0
+    assert [line["status"] for line in site.log[1:]] == [404, 404, 404, 404]
+    printed = json.dumps(site.log).lower()
+    assert not any(word in printed for word in (CANARY, "seatpost", "clamp", "oil", "four minutes"))
+
+
+def test_the_metrics_count_what_happened(site: Site) -> None:
+    before = site.figures()
+    site.chat()
+    site.chat("Whither quantum chromodynamics?")
+    site.chat(model="gpt-4")
+    assert until(lambda: site.figures()["twin_requests_total"] >= before["twin_requests_total"] + 4)
+    after = site.figures()
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    assert grown["twin_first_token_seconds_count"] == 1
+    assert grown["twin_retrieval_seconds_count"] == 2
+    assert grown["twin_tokens_total"] > 5
+    assert grown["twin_tokens_per_second_count"] == 1
+    assert grown["twin_refusals_total"] == 1
+    assert grown["twin_errors_total"] == 1
+    assert after["twin_queue_waiting"] == after["twin_answers_open"] == 0
+
+
+def test_it_is_ready_once_there_are_posts_and_models(tmp_path: Path) -> None:
+    twin = small(tmp_path / "home")
+    with running(twin.app, log=lambda _: None) as url:
+        assert until(lambda: httpx.get(f"{url}/ready").json() == {"status": "no posts"})
+        assert httpx.get(f"{url}/ready").status_code == 503
+        stock(twin)
+        assert (httpx.get(f"{url}/ready").status_code, httpx.get(f"{url}/health").status_code) == (200, 200)
+
+
+def test_a_port_in_use_is_said_so(site: Site, tmp_path: Path) -> None:
+    twin = small(tmp_path / "home")
+    with pytest.raises(UsageError, match="cannot be used"), running(twin.app, port=site.client.base_url.port or 0):
+        pass
+    twin.app.store.close()
