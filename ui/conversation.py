@@ -35,15 +35,20 @@ class Turn:
         if self.problem:
             return html.prose(self.text) + html.problem(*self.problem)
         if self.answer:
-            markers = {citation.marker for citation in self.answer.citations}
-            return html.prose(self.answer.answer, self.number, markers) + html.fine_print(self.answer, self.stopped)
+            said = html.answer(self.answer, self.number) + html.in_words(self.answer)
+            return said + self._understood() + html.fine_print(self.answer, self.stopped)
         return html.prose(self.text) or html.waiting(bool(self.found))
 
     def sources(self) -> str:
         if self.found is None:
             return html.idle_sources()
         citations = self.answer.citations if self.answer else () if self.problem else None
-        return html.sources(self.found.passages, citations, self.number, self.author)
+        nearest = self.answer.nearest if self.answer else ()
+        return html.sources(self.found.passages, citations, self.number, self.author, nearest)
+
+    def _understood(self) -> str:
+        asked = self.found.asked if self.found else ""
+        return html.understood(asked) if asked and asked != self.question else ""
 
     def exchange(self) -> Exchange:
         return Exchange(self.question, self.answer.answer if self.answer else self.text)

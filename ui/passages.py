@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Sequence
 from html import escape
 
-from contracts.records import Answer, Citation, Passage
+from contracts.records import Answer, Citation, NearestPost, Passage
 
 STEPS = (
     ("Read your posts", 'twin ingest ~/my-posts --author "Me"', "Under Posts: an export, a feed or a website."),
@@ -21,6 +21,8 @@ STEPS = (
 
 HEADING = "<h1>LLM twin</h1><p>Answers in one person’s voice, each traced to their own posts.</p>"
 
+SUPPORT = {"unsupported": "No post says so", "inferred": "A post is near it, and does not say it"}
+
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 _WEB = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 
@@ -33,6 +35,43 @@ def prose(text: str, turn: int = 0, markers: Collection[int] = ()) -> str:
         return f'<a class="marker" href="#{_anchor(turn, number)}">{number}</a>' if number in markers else match[0]
 
     return _MARKER.sub(link, escape(text)).replace("\n", "<br>")
+
+
+def answer(given: Answer, turn: int) -> str:
+    """The answer, with its markers; a sentence that no post supports, or only one that is near, is marked as such."""
+    markers = {citation.marker for citation in given.citations}
+    parts, at = [], 0
+    for sentence in sorted(given.sentences, key=lambda one: one.start):
+        if sentence.support in SUPPORT and sentence.start >= at:
+            said = prose(given.answer[sentence.start : sentence.end], turn, markers)
+            parts.append(prose(given.answer[at : sentence.start], turn, markers))
+            parts.append(f'<span class="{sentence.support}" title="{SUPPORT[sentence.support]}">{said}</span>')
+            at = sentence.end
+    return "".join([*parts, prose(given.answer[at:], turn, markers)])
+
+
+def in_words(given: Answer) -> str:
+    """What a reader should know of the answer: how much of it nothing supports, what it copies, and where it ends early."""
+    lines = []
+    counts = {kind: sum(one.support == kind for one in given.sentences) for kind in SUPPORT}
+    if counts["unsupported"]:
+        lines.append(f"{_sentences(counts['unsupported'])} underlined in red: no post says so.")
+    if counts["inferred"]:
+        lines.append(f"{_sentences(counts['inferred'])} underlined with dots: a post is near it, and does not say it.")
+    if given.copied:
+        lines.append(f"{given.copied.words} words in a row stand in “{short(given.copied.title or 'a note')}”.")
+    if given.cut:
+        lines.append("It had more to say than it may: what it had begun of another sentence is left out.")
+    return "".join(f'<div class="note">{escape(line)}</div>' for line in lines)
+
+
+def understood(asked: str) -> str:
+    """A follow-up, as it was searched for."""
+    return f'<div class="note">{escape(f"Understood as: {asked}")}</div>'
+
+
+def _sentences(count: int) -> str:
+    return "One sentence is" if count == 1 else f"{count} sentences are"
 
 
 def waiting(found: bool) -> str:
@@ -60,11 +99,17 @@ def problem(message: str, hint: str) -> str:
     return f'<div class="problem"><div>{escape(sentence)}</div><div class="hint">{advice}</div></div>'
 
 
-def sources(passages: Sequence[Passage], citations: Sequence[Citation] | None, turn: int, author: str) -> str:
+def sources(
+    passages: Sequence[Passage],
+    citations: Sequence[Citation] | None,
+    turn: int,
+    author: str,
+    nearest: Sequence[NearestPost] = (),
+) -> str:
     """The passages behind a turn. `citations` is None while the answer is being written."""
-    if not passages:
+    if not passages or nearest:
         words = f"Nothing was found in the posts by {author} that fits this question."
-        return f'<div class="sources"><p class="aside">{escape(words)}</p></div>'
+        return f'<div class="sources"><p class="aside">{escape(words)}</p></div>{_nearest(nearest)}'
     cited: dict[int, list[Citation]] = {}
     for citation in citations or ():
         cited.setdefault(citation.marker, []).append(citation)
@@ -75,6 +120,16 @@ def sources(passages: Sequence[Passage], citations: Sequence[Citation] | None, t
     used = [card for number, card in enumerate(cards, start=1) if number in cited]
     others = [card for number, card in enumerate(cards, start=1) if number not in cited]
     return _section("Passages used", used) + _section("Also read", others)
+
+
+def _nearest(posts: Sequence[NearestPost]) -> str:
+    """Posts that come nearest to a question that none answers."""
+    cards = [
+        f'<article class="passage"><header><span class="title" dir="auto">{escape(post.title or "Untitled")}</span>'
+        f"<time>{post.date.isoformat() if post.date else ''}</time></header>{web_link(post.url)}</article>"
+        for post in posts
+    ]
+    return _section("Nearest to it", cards)
 
 
 def notices(author: str, invented: bool, has_champion: bool, small_model: bool) -> str:
