@@ -132,11 +132,12 @@ def test_closing_the_stream_stops_the_computation(base: BaseLanguageModel) -> No
     counting = Counting(base.load(torch.float32))
     chat = in_torch(counting, base.tokenizer())
     stream = chat.stream(asked(QUESTIONS[0]), max_tokens=100, temperature=1.0, seed=1)
+    said = (piece for piece in stream if piece.content)
     for _ in range(3):
-        next(stream)
+        next(said)
     stream.close()  # type: ignore[attr-defined]
     assert counting.passes == 3
-    assert len(list(chat.stream(asked(QUESTIONS[0]), max_tokens=5, temperature=0))) >= 5
+    assert len(list(chat.stream(asked(QUESTIONS[1]), max_tokens=5, temperature=0))) >= 5
     assert counting.passes == 8
 
 

@@ -5,7 +5,7 @@ A decoder knows nothing about text, sampling or adapters: token ids go in, the n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -16,19 +16,37 @@ PIECE = (
 
 
 class Session(Protocol):
-    """One text being written."""
+    """One text being read and written."""
+
+    ids: list[int]
+    """All that it has read, in order."""
+
+    def read(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
+        """Logits of what follows each of the `last` of these ids, shape (last, vocabulary), float32."""
 
     def feed(self, ids: Sequence[int]) -> torch.Tensor:
-        """Logits of the token that follows all the ids fed so far, shape (vocabulary,), float32."""
+        """Logits of the token that follows all the ids read so far, shape (vocabulary,), float32."""
+
+    def rewind(self, length: int) -> bool:
+        """Forget what was read after the first `length` ids; False where the model's kind of memory cannot."""
+
+    @property
+    def bytes_(self) -> int:
+        """What it keeps of what it has read."""
 
 
 class Decoder(Protocol):
     """The weights; several sessions use them at once."""
 
+    slower: float
+    """How many times as long a token takes that is read after others, as one of a prompt that is read at once."""
+
     def open(self) -> Session: ...
 
 
 class TorchDecoder:
+    slower = 1.0
+
     def __init__(self, model: Any) -> None:
         self._model = model
 
@@ -38,14 +56,46 @@ class TorchDecoder:
 
 class TorchSession:
     def __init__(self, model: Any) -> None:
-        self._model, self._cache = model, None
+        self._model: Any = model
+        self._cache: Any = None
+        self.ids: list[int] = []
 
     def feed(self, ids: Sequence[int]) -> torch.Tensor:
-        logits = torch.empty(0)
-        for first in range(0, len(ids), PIECE):
-            inputs = torch.tensor([ids[first : first + PIECE]], device=self._model.device)
-            with torch.inference_mode():
-                output = self._model(input_ids=inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
-            self._cache = output.past_key_values
-            logits = output.logits[0, -1].float()
+        return self.read(ids)[-1]
+
+    def read(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
+        return torch.cat([self._step(piece, keep) for piece, keep in pieces(ids, last, PIECE)])[-last:]
+
+    def rewind(self, length: int) -> bool:
+        from transformers.cache_utils import DynamicLayer
+
+        if any(type(layer) is not DynamicLayer for layer in self._layers):
+            return False  # a sliding window has lost what it would have to see again
+        if length < len(self.ids):
+            self._cache.crop(length - len(self.ids))
+        del self.ids[length:]
+        return True
+
+    @property
+    def bytes_(self) -> int:
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self._layers)
+
+    @property
+    def _layers(self) -> list[Any]:
+        return self._cache.layers if self._cache is not None else []
+
+    def _step(self, ids: Sequence[int], keep: int) -> torch.Tensor:
+        inputs = torch.tensor([ids], device=self._model.device)
+        with torch.inference_mode():
+            output = self._model(input_ids=inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
+        self._cache = output.past_key_values
+        self.ids += ids
+        logits: torch.Tensor = output.logits[0, -keep:].float()
         return logits
+
+
+def pieces(ids: Sequence[int], last: int, size: int) -> Iterator[tuple[Sequence[int], int]]:
+    """The ids in pieces of `size`, each with how many of its own logits are wanted: at least one, as none is no shape."""
+    for first in range(0, len(ids), size):
+        piece = ids[first : first + size]
+        yield piece, max(1, min(len(piece), first + len(piece) - (len(ids) - last)))

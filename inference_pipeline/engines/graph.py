@@ -19,11 +19,12 @@ import torch
 from contracts.base_model import BaseLanguageModel
 from contracts.compiled import openvino, settings
 from contracts.files import read_json, staged, write_json
-from inference_pipeline.engines.decoders import PIECE
+from inference_pipeline.engines.decoders import PIECE, pieces
 
 PROBE, SINGLY = 48, 16  # tokens fed at once, and then one by one, to compare a graph with its model
 MOST_LOST = 0.05  # KL(model || graph) as a share of what the model says, which is KL(model || uniform)
 DONE = "graph.json"  # written last
+FORM = 2  # of the graph's inputs and outputs: another one is traced anew
 PREFIX = "self.model."  # how tracing names what belongs to the model below
 TEXT = (
     "I have kept this clock since my grandfather gave it to me. It is slow by four minutes a week, and I have never "
@@ -35,44 +36,64 @@ HIDDEN = np.float32(-1e9)
 class GraphDecoder:
     """The graph of `folder`, with `weights` by their name in the model in place of its own."""
 
+    slower = 8.0  # what is read after something else is read a token at a time inside the processor's plugin
+
     def __init__(self, folder: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
         core = openvino().Core()
         graph = core.read_model(str(folder / "graph.xml"))
         weights = weights or {}
         if absent := set(weights) - _quantise(graph, weights):
             raise ValueError(f"the graph has no {sorted(absent)[0]}")
-        self._compiled = core.compile_model(graph, "CPU", settings(core))
+        chosen = settings(core)
+        # As computed, so that what was read, cut off and read on is the very same; 8 bits would be no quicker.
+        chosen["KV_CACHE_PRECISION"] = "bf16" if chosen["INFERENCE_PRECISION_HINT"] == "bf16" else "f16"
+        self._compiled = core.compile_model(graph, "CPU", chosen)
+        self._token_bytes = _row(graph) * self._compiled.get_property("KV_CACHE_PRECISION").size
 
     def open(self) -> GraphSession:
-        return GraphSession(self._compiled.create_infer_request())
+        return GraphSession(self._compiled.create_infer_request(), self._token_bytes)
 
 
 class GraphSession:
-    def __init__(self, request: Any) -> None:
-        self._request, self._fed = request, 0
+    def __init__(self, request: Any, token_bytes: int) -> None:
+        self._request, self._token_bytes = request, token_bytes
+        self.ids: list[int] = []
 
     def feed(self, ids: Sequence[int]) -> torch.Tensor:
-        made = np.empty(0, dtype=np.float32)
-        for first in range(0, len(ids), PIECE):
-            made = self._step(ids[first : first + PIECE])
-        return torch.from_numpy(made.copy())  # the request's own memory is written over by the next step
+        return self.read(ids)[-1]
 
-    def _step(self, ids: Sequence[int]) -> Any:
-        """Each token sees what was fed before and itself, and nothing after."""
-        new, known = len(ids), self._fed
-        self._fed += new
+    def read(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
+        return torch.cat([self._step(piece, keep) for piece, keep in pieces(ids, last, PIECE)])[-last:]
+
+    def rewind(self, length: int) -> bool:
+        if length < len(self.ids):
+            for variable in self._request.query_state():
+                variable.state = openvino().Tensor(np.ascontiguousarray(variable.state.data[:, :, :length]))
+        del self.ids[length:]
+        return True
+
+    @property
+    def bytes_(self) -> int:
+        return len(self.ids) * self._token_bytes
+
+    def _step(self, ids: Sequence[int], keep: int) -> torch.Tensor:
+        """Each token sees what was read before and itself, and nothing after."""
+        new, known = len(ids), len(self.ids)
         inputs = {
             "input_ids": np.array([ids], dtype=np.int64),
             "mask": np.triu(np.full((new, known + new), HIDDEN), k=known + 1)[None, None],
             "position_ids": np.arange(known, known + new, dtype=np.int64)[None],
+            "keep": np.arange(new - keep, new, dtype=np.int64),
             "beam_idx": np.zeros(1, dtype=np.int32),
         }
-        return self._request.infer(inputs)[0][0, -1]
+        made = self._request.infer(inputs)[0][0]
+        self.ids += ids
+        return torch.from_numpy(made.copy())  # the request's own memory is written over by the next step
 
 
 def graph_of(base: BaseLanguageModel) -> Path | None:
     """The folder of the base model's graph, traced at the first use; None for a model that cannot be traced."""
-    folder = base.compiled / f"openvino-{version('openvino')}"
+    folder = base.compiled / f"openvino-{version('openvino')}-{FORM}"
     if read_json(folder / DONE) is not None:
         return folder
     try:
@@ -104,14 +125,22 @@ def faithful(decoder: GraphDecoder, model: Any, ids: Sequence[int]) -> bool:
 
 
 class _Step(torch.nn.Module):
-    """One step as a function of tensors alone: the cache goes in and comes out, layer by layer, keys before values."""
+    """One step as a function of tensors alone: the cache goes in and comes out, layer by layer, keys before values.
+
+    Only the places `keep` get logits: those of a whole prompt would be a fifth of its work, and of no use.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def forward(
-        self, input_ids: torch.Tensor, mask: torch.Tensor, position_ids: torch.Tensor, *past: torch.Tensor
+        self,
+        input_ids: torch.Tensor,
+        mask: torch.Tensor,
+        position_ids: torch.Tensor,
+        keep: torch.Tensor,
+        *past: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:
         from transformers.cache_utils import DynamicCache, DynamicLayer
 
@@ -127,7 +156,7 @@ class _Step(torch.nn.Module):
             position_ids=position_ids,
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=keep,
         )
         return made.logits, *(part for layer in made.past_key_values.layers for part in (layer.keys, layer.values))
 
@@ -139,14 +168,14 @@ def _traced(model: Any) -> Any:
     size = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
     count = 2 * shape.num_hidden_layers
     past = [torch.randn(1, heads, 4, size) for _ in range(count)]
-    ids, places = torch.ones(1, 3, dtype=torch.long), torch.arange(4, 7)[None]
+    ids, places, keep = torch.ones(1, 3, dtype=torch.long), torch.arange(4, 7)[None], torch.arange(1, 3)
     ov = openvino()
-    graph = ov.convert_model(_Step(model), example_input=(ids, torch.zeros(1, 1, 3, 7), places, *past))
-    names = ["input_ids", "mask", "position_ids", *(f"past.{place}" for place in range(count))]
-    shapes = [[-1, -1], [-1, 1, -1, -1], [-1, -1], *[[-1, heads, -1, size]] * count]
+    graph = ov.convert_model(_Step(model), example_input=(ids, torch.zeros(1, 1, 3, 7), places, keep, *past))
+    names = ["input_ids", "mask", "position_ids", "keep", *(f"past.{place}" for place in range(count))]
+    shapes = [[-1, -1], [-1, 1, -1, -1], [-1, -1], [-1], *[[-1, heads, -1, size]] * count]
     for port, name in zip(graph.inputs, names, strict=True):
         port.get_tensor().set_names({name})
-    for port, name in zip(graph.outputs[1:], names[3:], strict=True):
+    for port, name in zip(graph.outputs[1:], names[4:], strict=True):
         port.get_tensor().set_names({name.replace("past", "present")})
     graph.reshape({port: ov.PartialShape(sizes) for port, sizes in zip(graph.inputs, shapes, strict=True)})
     _own_state(graph, count)
@@ -162,7 +191,7 @@ def _own_state(graph: Any, count: int) -> None:
     beam = op.parameter([-1], np.int32, name="beam_idx")
     beam.output(0).get_tensor().add_names({"beam_idx"})
     graph.add_parameters([beam])
-    for port in graph.inputs[3 : 3 + count]:
+    for port in graph.inputs[4 : 4 + count]:
         readers = port.get_node().output(0).get_target_inputs()
         chosen = op.gather(port.get_node(), beam, op.constant(np.int64(0)))
         for reader in readers:
@@ -198,6 +227,12 @@ def _quantise(graph: Any, weights: Mapping[str, torch.Tensor]) -> set[str]:
         small = op.convert(op.constant(np.rint(matrix / scale).astype(np.int8)), "f32")
         node.input(1).replace_source_output(op.multiply(small, op.constant(scale)).output(0))
     return replaced
+
+
+def _row(graph: Any) -> int:
+    """How many numbers the graph keeps for each token."""
+    shapes = [op.get_output_partial_shape(0) for op in graph.get_ops() if op.get_type_name() == "ReadValue"]
+    return sum(int(shape[1].get_length() * shape[3].get_length()) for shape in shapes)
 
 
 def _matrix(node: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,15 @@ from contracts.base_model import BaseLanguageModel
 from contracts.files import read_json
 from contracts.hardware import best_device
 from contracts.model_registry import ModelVersion
-from contracts.prompt import encode
+from contracts.prompt import Message, encode, encode_target
 from inference_pipeline.engines.decoders import Decoder, TorchDecoder
+from inference_pipeline.engines.memory import Begun, Memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 KEPT = 2  # models in memory: two versions side by side
+LONGEST = 512  # tokens of a text that is scored: their logits are 100 MB
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
@@ -96,12 +98,31 @@ class LocalChatModel(BaseChatModel):
 
     decoder: Any
     tokenizer: Any
+    memory: Any = None
+    """Of what it has read; made from the decoder."""
     stops: frozenset[int]
     """Tokens that end a turn."""
     top_p: float = 0.9
     loop: int = 6
     """No run of this many tokens is said twice: a small model falls into loops. A penalty on every repeated token would
     end the loops too, but it also drives the model away from its passages and into words that mean nothing."""
+
+    def model_post_init(self, context: Any, /) -> None:
+        self.memory = self.memory or Memory(self.decoder)
+
+    def nll(self, messages: Sequence[Message], text: str) -> tuple[float, int]:
+        """How unlikely `text` is as the answer, in nats, and its bytes, as far as its first LONGEST tokens go.
+
+        Without the token that ends a turn: an answer may have been cut off.
+        """
+        prompt, target = encode(self.tokenizer, messages), encode_target(self.tokenizer, text)[:-1]
+        length = len(text.encode()) if len(target) <= LONGEST else len(self.tokenizer.decode(target[:LONGEST]).encode())
+        target = target[:LONGEST]
+        if not target:
+            return 0.0, 0
+        logits = self.decoder.open().read([*prompt, *target[:-1]], last=len(target))
+        wanted = torch.tensor(target, device=logits.device)
+        return float(torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")), length
 
     @property
     def _llm_type(self) -> str:
@@ -145,19 +166,31 @@ class LocalChatModel(BaseChatModel):
         yield _counted(0, len(ids))
 
     def _tokens(self, prompt: list[int], max_tokens: int, temperature: float, seed: int | None) -> Iterator[int]:
+        """One at a time; what was read of the prompt and said is kept for the next. With a seed nothing is reused, as
+        what is computed in other pieces differs in its last digits, and the same seed is to say the same."""
         random = torch.Generator()
         if seed is not None:
             random.manual_seed(seed)
         else:
             random.seed()
-        session, said, fed = self.decoder.open(), list[int](), prompt
+        memory = self.memory if seed is None else Memory(self.decoder)
+        begun = memory.begin(prompt)
+        try:
+            yield from self._said(begun, max_tokens, temperature, random)
+        except GeneratorExit:
+            memory.end(begun)
+            raise
+        memory.end(begun)
+
+    def _said(self, begun: Begun, max_tokens: int, temperature: float, random: torch.Generator) -> Iterator[int]:
+        said: list[int] = []
         for _ in range(max_tokens):
-            token = self._choose(session.feed(fed).cpu(), said, temperature, random)
+            logits = begun.session.feed(said[-1:]) if said else begun.logits.clone()
+            token = self._choose(logits.cpu(), said, temperature, random)
             if token in self.stops:
                 return
             yield token
             said.append(token)
-            fed = [token]
 
     def _choose(self, logits: torch.Tensor, said: list[int], temperature: float, random: torch.Generator) -> int:
         tail = said[1 - self.loop :]
