@@ -1,7 +1,7 @@
 """Retrieval and abstention on real text:  python -m benchmarks.retrieval ../shared/data [HOME]
 
-Prints, for the shipped default: the share of gold spans that the top 5 passages cover (chunk_chroma), known-item recall
-and MRR over one author's blog, and how often a question is answered or refused at each threshold.
+Prints, for the shipped default: the share of gold spans that the top 5 passages cover (chunk_chroma), and known-item recall
+and MRR over one author's blog. When a question is refused is measured by benchmarks.abstention.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from feature_pipeline.batches import LocalEngine
 from feature_pipeline.chunk import DEFAULT, Chunker
 from feature_pipeline.intake import Intake
 from feature_pipeline.report import Report
-from inference_pipeline.retrieve import LEAST_SIMILARITY
 
 TOP = 5
 AUTHOR = "skeeto"
@@ -46,7 +45,6 @@ def main(data: Path, home: Path) -> None:
     for kind, items in {"titles": titles(posts), "rare sentences, 60 % of their words": rare_sentences(posts)}.items():
         recall, mrr = known_items(store, items)
         print(f"known items, {len(items)} {kind} of {AUTHOR}: recall@{TOP} {recall:.3f}, MRR {mrr:.3f}")
-    _abstention(store, [question for question, _, _ in questions])
     store.close()
     with tempfile.TemporaryDirectory() as other:
         store = FeatureStore(Path(other), SentenceEmbedder())
@@ -120,24 +118,6 @@ def _sentences(text: str) -> list[list[str]]:
 
 def _search(store: FeatureStore, query: str, author: str, candidates: int) -> list[Passage]:
     return best(store, store.search(query, author, candidates), 20)
-
-
-def _abstention(store: FeatureStore, foreign: list[str]) -> None:
-    """Questions about the author's own titles should be answered, those about other corpora refused."""
-    own = [f"What do you think about {post.title}?" for post in store.posts(AUTHOR)]
-    kept = [_similarity(store, question) for question in own]
-    refused = [_similarity(store, question) for question in foreign]
-    print(f"abstention: {len(own)} questions about own titles, {len(foreign)} about other corpora")
-    for step in range(20, 51, 5):
-        threshold = step / 100
-        answered = sum(value >= threshold for value in kept) / len(kept)
-        declined = sum(value < threshold for value in refused) / len(refused)
-        mark = "  ← shipped" if abs(threshold - LEAST_SIMILARITY) < 0.001 else ""
-        print(f"  threshold {threshold:.2f}: answered {answered:.3f}, refused {declined:.3f}{mark}")
-
-
-def _similarity(store: FeatureStore, question: str) -> float:
-    return max((hit.similarity for hit in store.search(question, AUTHOR)), default=0.0)
 
 
 def read_questions(data: Path) -> Iterator[Question]:

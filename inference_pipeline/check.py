@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from contracts.records import Citation, Sentence
+from contracts.records import Citation, NearestPost, Sentence
+from inference_pipeline.answerable import nearest
 from inference_pipeline.ground import ground
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Checked(TypedDict):
     sentences: tuple[Sentence, ...]
     unsupported_claims: int
     cut: bool
+    nearest: tuple[NearestPost, ...]
 
 
 def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checked:
@@ -31,7 +33,10 @@ def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checke
     `limited`: the model ended because it may say no more.
     """
     if not found.passages:
-        return Checked(answer=NOTHING_FOUND, citations=(), sentences=(), unsupported_claims=0, cut=False)
+        offered = nearest(store, found.asked, found.question.author)
+        return Checked(
+            answer=NOTHING_FOUND, citations=(), sentences=(), unsupported_claims=0, cut=False, nearest=offered
+        )
     version = store.active()
     embed = store.embedder_of(version).embed if version else None
     grounded = ground(text, found.passages, found.asked, embed, limited)
@@ -42,4 +47,5 @@ def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checke
         sentences=grounded.sentences,
         unsupported_claims=claims,
         cut=grounded.cut,
+        nearest=(),
     )

@@ -118,6 +118,10 @@ def test_where_nothing_fits_no_model_is_asked(twin: Twin, engine: Engine) -> Non
     assert isinstance(found, Found)
     assert isinstance(answer, Answer)
     assert (answer.answer, answer.citations, answer.passages) == (NOTHING_FOUND, (), ())
+    assert answer.sentences == ()
+    assert 1 <= len(answer.nearest) <= 3  # posts to read instead: no evidence
+    assert len({post.post_id for post in answer.nearest}) == len(answer.nearest)
+    assert all(post.url and post.title and post.date for post in answer.nearest)
     assert set(answer.timings) == {"retrieve", "total", "tokens"}
     assert (engine.asked, engine.model.heard) == ([], [])
 

@@ -119,9 +119,16 @@ def _answer_json(asked: Question, answer: Answer) -> dict[str, Any]:
 
 def _answer(answer: Answer) -> None:
     print(answer.answer)
-    for citation in answer.citations:
-        print(f"\n[{citation.marker}] {citation.title or 'Untitled'}  {citation.url or citation.post_id}")
+    shown = 0
+    for citation in answer.citations:  # those of one passage follow each other
+        if citation.marker != shown:
+            print(f"\n[{citation.marker}] {citation.title or 'Untitled'}  {citation.url or citation.post_id}")
         print(f"    “{' '.join(citation.text.split())}”")
+        shown = citation.marker
+    if answer.nearest:
+        print("\nThe nearest posts:")
+    for post in answer.nearest:
+        print(f"    {post.title or 'Untitled'} ({post.date or 'no date'})  {post.url or post.post_id}")
     print(f"\n{answer.model}, snapshot {answer.snapshot}, {answer.timings['total']:.1f} s", file=sys.stderr, flush=True)
 
 
