@@ -34,17 +34,14 @@ def label(author: str, store: FeatureStore) -> int:
 def lesson(given: Feedback) -> Lesson:
     """Refused where there is nothing to learn."""
     chosen, rejected = _own(given.author, given.edited), _own(given.author, given.answer)
-    refused = (
-        "it was written from no passage"
-        if not given.passages
-        else "too little of it is the twin's, or the author's, own words"
-        if min(len(chosen), len(rejected)) < SHORTEST
-        else "nothing but what is left out was changed"
-        if chosen == rejected
-        else ""
+    wrong = (
+        (not given.passages, "it was written from no passage"),
+        (min(len(chosen), len(rejected)) < SHORTEST, "too little of it is the twin's, or the author's, own words"),
+        (chosen == rejected, "nothing but what is left out was changed"),
     )
-    if refused:
-        return Lesson(refused=refused)
+    for found, reason in wrong:
+        if found:
+            return Lesson(refused=reason)
     return Lesson(instruction=masked(_post(given.author, ""), given.question), chosen=chosen, rejected=rejected)
 
 

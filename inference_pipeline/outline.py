@@ -18,6 +18,7 @@ from inference_pipeline.twin import Found, Question, Twin
 WORDS_A_SECTION = 150  # of an outline made from a title
 MOST_SECTIONS = 12
 LONGEST_POINT = 300  # characters
+FEWEST_WORDS, MOST_WORDS = 20, 5000
 _CLAUSE = re.compile(r".{12,70}?(?=[,.;:!?…—–(]|\s-\s|$)|.{12,60}(?=\s)|.{1,70}$")
 _SIGNS = re.compile(r"^[\s#>*+-]+|[*_`]")
 
@@ -35,22 +36,17 @@ class Brief:
     user: str = ""
 
     def __post_init__(self) -> None:
-        points = (*self.points, self.title)
-        problem = (
-            "there is neither a title nor a point"
-            if not any(point.strip() for point in points)
-            else "a point is empty"
-            if not all(point.strip() for point in self.points)
-            else f"a point is longer than {LONGEST_POINT} characters"
-            if max(map(len, points)) > LONGEST_POINT
-            else f"there are more than {MOST_SECTIONS} points"
-            if len(self.points) > MOST_SECTIONS
-            else "a draft has from 20 to 5,000 words"
-            if not 20 <= self.words <= 5000
-            else ""
+        texts = (*self.points, self.title)
+        wrong = (
+            (not any(text.strip() for text in texts), "there is neither a title nor a point"),
+            (not all(point.strip() for point in self.points), "a point is empty"),
+            (max(map(len, texts)) > LONGEST_POINT, f"a title or point is longer than {LONGEST_POINT} characters"),
+            (len(self.points) > MOST_SECTIONS, f"there are more than {MOST_SECTIONS} points"),
+            (not FEWEST_WORDS <= self.words <= MOST_WORDS, f"a draft has {FEWEST_WORDS} to {MOST_WORDS:,} words"),
         )
-        if problem:
-            raise UsageError(problem, "twin draft 'A title' --point 'What it says' --author NAME")
+        for found, problem in wrong:
+            if found:
+                raise UsageError(problem, "twin draft 'A title' --point 'What it says' --author NAME")
 
 
 @dataclass(frozen=True)

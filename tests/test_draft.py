@@ -212,7 +212,7 @@ def test_a_changed_outline_is_written_as_it_stands(twin: Twin) -> None:
         ({"title": "Old", "points": ("Glue", "")}, "a point is empty"),
         ({"points": ("Glue",) * 13}, "more than 12 points"),
         ({"title": "x" * 301}, "longer than 300"),
-        ({"title": "Old", "words": 0}, "from 20 to 5,000 words"),
+        ({"title": "Old", "words": 0}, "20 to 5,000 words"),
     ],
 )
 def test_a_brief_that_is_none_is_told(brief: dict[str, object], says: str) -> None:

@@ -67,4 +67,13 @@ def test_from_posts_to_a_cited_answer(tmp_path: Path, own_home: Path, monkeypatc
     for citation in answer["citations"]:
         whole = store.post(citation["post_id"], WREN)
         assert whole.text[citation["start"] : citation["end"]] == citation["text"]
+
+    points = ("--point", title, "--point", "How the Large Hadron Collider cools its magnets")
+    draft = twin("draft", "Of dust", *points, "--words", "20", "--author", WREN, "--model", f"{WREN}@v1")
+    assert [section["status"] for section in draft["sections"]] == ["written", "nothing"]
+    assert (draft["model"], draft["words"] > 0) == (f"{WREN}@v1", True)
+    for citation in draft["citations"]:
+        whole = store.post(citation["post_id"], WREN)
+        assert whole.text[citation["start"] : citation["end"]] == citation["text"]
+        assert f"[{citation['marker']}]" in draft["text"]
     store.close()

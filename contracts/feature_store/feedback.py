@@ -162,22 +162,18 @@ class FeedbackLog:
 
 def _check(given: Feedback) -> None:
     texts = (given.question, given.answer, given.edited, given.other_answer)
+    edited = given.verdict == "edited"
     compared = given.verdict == "same" or given.blind
-    problem = (
-        "the edited text is empty"
-        if given.verdict == "edited" and not given.edited.strip()
-        else "the edited text is the answer as it was"
-        if given.verdict == "edited" and given.edited.strip() == given.answer.strip()
-        else "only an answer beside another can be as good as that"
-        if compared and not given.other
-        else f"a text is longer than {LONGEST:,} characters"
-        if max(map(len, texts)) > LONGEST
-        else f"{given.model} was compared with itself"
-        if given.other == given.model
-        else ""
+    wrong = (
+        (edited and not given.edited.strip(), "the edited text is empty"),
+        (edited and given.edited.strip() == given.answer.strip(), "the edited text is the answer as it was"),
+        (compared and not given.other, "only an answer beside another can be as good, or be judged blind"),
+        (given.other == given.model, f"{given.model} was compared with itself"),
+        (max(map(len, texts)) > LONGEST, f"a text is longer than {LONGEST:,} characters"),
     )
-    if problem:
-        raise UsageError(problem, "twin feedback --help")
+    for found, problem in wrong:
+        if found:
+            raise UsageError(problem, "twin feedback --help")
 
 
 def _texts(given: Feedback, lesson: Mapping[str, str] | None) -> list[str]:
