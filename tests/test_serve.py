@@ -7,60 +7,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from contracts.errors import ModelError, UsageError
 from inference_pipeline.queue import Queue
-from inference_pipeline.twin import NOTHING_FOUND, Exchange, Twin
-from tests.browser import ADA, SEATPOST, WREN, Small, small, stock
+from inference_pipeline.twin import NOTHING_FOUND, Exchange
+from tests.browser import ADA, SEATPOST, WREN, small, stock
+from tests.served import KEY, WRENS_KEY, Site, events, serving, until
 from ui.serve.catalogue import Served
 from ui.serve.completions import question, unsaid
 from ui.serve.keys import Caller, Keys
 from ui.serve.schema import LONGEST_QUESTION, MOST_MESSAGES, ChatRequest
 from ui.serve.server import running
-from ui.settings import Settings
 
-KEY, WRENS_KEY = "a-key-for-every-author", "a-key-for-wren-alone"
 CANARY = "xylophone-canary"
-
-
-@dataclass
-class Site:
-    """A server, a client to it, and what it logged."""
-
-    client: httpx.Client
-    twin: Small
-    log: list[dict[str, Any]] = field(default_factory=list)
-
-    def chat(self, text: str = SEATPOST, model: str = WREN, **more: Any) -> httpx.Response:
-        body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
-        return self.client.post("/v1/chat/completions", json=body)
-
-    def figures(self) -> dict[str, float]:
-        """Every sample of /metrics, summed over its labels."""
-        sums: dict[str, float] = {}
-        for family in text_string_to_metric_families(self.client.get("/metrics").text):
-            for sample in family.samples:
-                sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-        return sums
-
-
-def serving(home: Path, keys: str | None = None, queue: Queue | None = None, **model: Any) -> Iterator[Site]:
-    twin = small(home, **{"pause": 0.0, **model})
-    twin.app.settings = Settings(api_keys=keys)
-    if queue:
-        twin.app.twin = Twin(twin.app.store, twin.app.registry, twin.engine, queue=queue)
-    stock(twin)
-    log: list[dict[str, Any]] = []
-    with running(twin.app, log=log.append) as url, httpx.Client(base_url=url, timeout=20) as client:
-        yield Site(client, twin, log)
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +42,6 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def slow(tmp_path: Path) -> Iterator[Site]:
     """One answer at a time, none waiting; a word every 30 ms, and far more of them than anybody waits for."""
     yield from serving(tmp_path / "home", queue=Queue(at_once=1, waiting=0), pause=0.03, repeat=50)
-
-
-def events(response: httpx.Response) -> list[Any]:
-    lines = [line.removeprefix("data: ") for line in response.iter_lines() if line]
-    assert lines[-1] == "[DONE]"
-    return [json.loads(line) for line in lines[:-1]]
-
-
-def until(condition: Any, seconds: float = 5) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return bool(condition())
 
 
 # ---- answers --------------------------------------------------------------------------------------------------------
