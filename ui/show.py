@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from contracts.records import Answer, Passage
+    from contracts.records import Answer, Citation, Passage
     from inference_pipeline.twin import Question
     from ui.doctor import Check
 
@@ -119,17 +119,21 @@ def _answer_json(asked: Question, answer: Answer) -> dict[str, Any]:
 
 def _answer(answer: Answer) -> None:
     print(answer.answer)
-    shown = 0
-    for citation in answer.citations:  # those of one passage follow each other
-        if citation.marker != shown:
-            print(f"\n[{citation.marker}] {citation.title or 'Untitled'}  {citation.url or citation.post_id}")
-        print(f"    “{' '.join(citation.text.split())}”")
-        shown = citation.marker
+    citations(answer.citations)
     if answer.nearest:
         print("\nThe nearest posts:")
     for post in answer.nearest:
         print(f"    {post.title or 'Untitled'} ({post.date or 'no date'})  {post.url or post.post_id}")
     print(f"\n{answer.model}, snapshot {answer.snapshot}, {answer.timings['total']:.1f} s", file=sys.stderr, flush=True)
+
+
+def citations(cited: Sequence[Citation]) -> None:
+    shown = 0
+    for citation in cited:  # those of one passage follow each other
+        if citation.marker != shown:
+            print(f"\n[{citation.marker}] {citation.title or 'Untitled'}  {citation.url or citation.post_id}")
+        print(f"    “{' '.join(citation.text.split())}”")
+        shown = citation.marker
 
 
 def status(state: dict[str, Any], as_json: bool) -> None:

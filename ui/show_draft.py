@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ui.show import note, one_line, out
+from ui.show import citations, note, one_line, out
 
 if TYPE_CHECKING:
     from inference_pipeline.draft import Draft, Event
@@ -60,9 +60,7 @@ def _draft(whole: Draft) -> None:
     from inference_pipeline.assemble import NOTHING
 
     print(whole.text if whole.sections else f"{NOTHING} Say with --point what it is to be about.")
-    for citation in whole.citations:
-        print(f"\n[{citation.marker}] {citation.title or 'Untitled'}  {citation.url or citation.post_id}")
-        print(f"    “{' '.join(citation.text.split())}”")
+    citations(whole.citations)
     unsupported = sum(section.unsupported for section in whole.sections)
     empty = sum(section.status == "nothing" for section in whole.sections)
     said = f"{whole.words} of {whole.asked_words} words, {_count(unsupported, 'sentence')} without support"
