@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from contracts.feature_store import FeatureStore, Filters
-from contracts.feature_store.retrieve import allowed, fuse
+from contracts.feature_store.retrieve import fuse
 from contracts.records import Passage
 from inference_pipeline.answerable import answerable
 from inference_pipeline.follow_up import FollowUp
@@ -35,17 +35,17 @@ def retrieve(
     """Up to `limit` passages, best first; none where the author has written nothing that fits."""
     if asks_for_news(question):
         return store.newest(author, limit, filters)
-    among = allowed(store, author, None, filters)
-    text, hits = question, store.search(question, author, among=among)
-    searches = [hits]
+    when = asked_when(question)
+    hits = store.search(when.searched, author, filters=filters)
+    searches, judged = [hits], when.topic
     if follow:
-        searches.append(store.search(follow.searched, author, among=among))
+        searches.append(store.search(asked_when(follow.searched).searched, author, filters=filters))
         if not follow.moves_on:
-            text, hits = follow.asked, searches[1]
-    when = asked_when(text)
-    if not answerable(store, when.topic, hits):
+            when, hits = asked_when(follow.asked), searches[1]
+            judged = when.topic
+    if not answerable(store, judged, hits):
         return []
-    searches.append(within(store, text, author, when, among, hits))
+    searches.append(within(store, author, when, filters, hits))
     return select(store, in_time(store, fuse(*searches), when, limit), limit)
 
 

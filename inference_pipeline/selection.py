@@ -10,6 +10,7 @@ from contracts.feature_store.retrieve import Scored, as_passages
 from contracts.records import Passage, Span
 
 POOL = 5  # times as many chunks as are wanted are looked through
+RELEVANCE = 0.9  # against novelty: λ of Carbonell and Goldstein, 1998; docs/retrieval.md has the table
 ALIKE = 0.95  # cosine of two chunks that say the same
 GAP = 20  # characters: what a chunker leaves out between two chunks is space, or a rule
 
@@ -20,16 +21,23 @@ def select(store: FeatureStore, ranked: Sequence[Scored], limit: int) -> list[Pa
 
 
 def diverse(store: FeatureStore, ranked: Sequence[Scored], limit: int) -> list[Scored]:
-    """The first `limit` of the ranked chunks without those that say what one before them says."""
-    pool = ranked[: POOL * limit]
-    vectors = store.vectors_of([chunk.chunk_id for chunk in pool])
+    """`limit` of the ranked chunks by maximal marginal relevance, in the order in which they were chosen; no copies."""
+    import numpy as np
+
+    vectors = store.vectors_of([chunk.chunk_id for chunk in ranked[: POOL * limit]])
+    pool = [chunk for chunk in ranked[: POOL * limit] if chunk.chunk_id in vectors]
+    if not pool:
+        return []
+    stacked = np.stack([vectors[chunk.chunk_id] for chunk in pool])
+    merit = np.array([chunk.score for chunk in pool]) / max(chunk.score for chunk in pool)
+    nearest = np.zeros(len(pool))
     chosen: list[Scored] = []
-    for chunk in pool:
-        own = vectors.get(chunk.chunk_id)
-        if own is not None and not any(own @ vectors[other.chunk_id] >= ALIKE for other in chosen):
-            chosen.append(chunk)
-        if len(chosen) == limit:
-            break
+    while len(chosen) < limit and (nearest < ALIKE).any():
+        worth = np.where(nearest < ALIKE, RELEVANCE * merit - (1 - RELEVANCE) * nearest, -np.inf)
+        place = int(worth.argmax())
+        chosen.append(pool[place])
+        nearest = np.maximum(nearest, stacked @ stacked[place])
+        nearest[place] = 1.0
     return chosen
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from contracts.feature_store import FeatureStore, Hit
+from contracts.feature_store import FeatureStore, Filters, Hit
 from contracts.feature_store.retrieve import RRF_K, Scored
 from inference_pipeline.when import When
 
@@ -12,14 +12,11 @@ FITS = 0.8  # of the best similarity: nearly as near to the question as the near
 POOL = 20  # chunks whose order a date may change
 
 
-def within(
-    store: FeatureStore, text: str, author: str, when: When, among: Collection[str] | None, hits: Sequence[Hit]
-) -> list[Hit]:
+def within(store: FeatureStore, author: str, when: When, filters: Filters | None, hits: Sequence[Hit]) -> list[Hit]:
     """One more search, of the days that the question names. What fits better from other days is still found by `hits`."""
     if not when.span:
         return []
-    inside = store.matching(author, when.span)
-    found = store.search(text, author, among=inside if among is None else [post for post in inside if post in among])
+    found = store.search(when.searched, author, filters=(filters or Filters()).and_days_of(when.span))
     least = FITS * max((hit.similarity for hit in hits), default=0.0)
     return [hit for hit in found if hit.similarity >= least]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from contracts.feature_store import Filters
@@ -42,7 +43,7 @@ _CHANGE_WORDS = re.compile(
     r"|over the years|over time)\b",
     re.IGNORECASE,
 )
-_TIMES = (_BETWEEN, _MONTH, _FROM, _AFTER, _BEFORE, _IN, _NOW)
+_DAYS = (_BETWEEN, _MONTH, _FROM, _AFTER, _BEFORE, _IN)
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,24 @@ class When:
     """Whether it asks for the present view: newer is better."""
     changed: bool = False
     """Whether it asks how a view has changed: old and new are wanted."""
+    searched: str = ""
+    """The question without the days that it names: posts of those days are found by their date, not by its digits."""
     topic: str = ""
-    """The question without its time: whether the author wrote about it is not a matter of when."""
+    """The question without any time: whether the author wrote about it is not a matter of when."""
 
 
 def asked_when(question: str) -> When:
     text = " ".join(question.split())
-    changed = bool(_CHANGED.search(text))
-    topic = _CHANGE_WORDS.sub("", text) if changed else text
-    for pattern in _TIMES:
-        topic = pattern.sub("", topic)
-    return When(_span(text), not changed and bool(_NOW.search(text)), changed, " ".join(topic.split()))
+    changed, span = bool(_CHANGED.search(text)), _span(text)
+    searched = _without(_DAYS, text) if span else text
+    topic = _without((_CHANGE_WORDS, _NOW) if changed else (_NOW,), searched)
+    return When(span, not changed and bool(_NOW.search(text)), changed, searched, topic)
+
+
+def _without(patterns: Iterable[re.Pattern[str]], text: str) -> str:
+    for pattern in patterns:
+        text = pattern.sub("", text)
+    return " ".join(text.split())
 
 
 def _span(text: str) -> Filters:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from contracts.feature_store.index import EdgeIndex, Point, ServerIndex, VectorIndex
+from contracts.feature_store.index import EdgeIndex, Point, Scope, ServerIndex, VectorIndex
 from tests.fakes import WordEmbedder
 
 EMBEDDER = WordEmbedder(32)
@@ -22,7 +24,7 @@ def point(number: int, text: str, author: str = "Ada", post: str = "a post") -> 
 
 
 def found(index: VectorIndex, text: str, author: str = "Ada") -> tuple[list[int], list[int]]:
-    ranked = index.search(text, EMBEDDER.embed([text])[0], author, 10)
+    ranked = index.search(text, EMBEDDER.embed([text])[0], Scope(author), 10)
     return [uuid.UUID(i).int for i, _ in ranked.dense], [uuid.UUID(i).int for i, _ in ranked.bm25]
 
 
@@ -52,6 +54,43 @@ def test_an_author_sees_only_their_own(index: VectorIndex) -> None:
     index.apply([point(1, "clocks run slow", "Ada"), point(2, "clocks run slow", "Bob")], [], 1)
     assert found(index, "slow clocks", "Ada") == ([1], [1])
     assert found(index, "slow clocks", "Eve") == ([], [])
+
+
+def test_a_scope_narrows_what_is_found_and_never_whose(index: VectorIndex) -> None:
+    def made(number: int, **more: Any) -> Point:
+        return replace(point(number, "clocks run slow", "Bob" if number > 4 else "Ada", f"p{number}"), **more)
+
+    index.apply([
+        made(1, day=10, format="note", source="/a"), made(2, day=20, format="article", source="/b"),
+        made(3, source="/b"), made(4, day=30, format="note", source="/c"), made(5, day=20, format="note", source="/b"),
+    ], [], 1)  # fmt: skip
+    scopes = {
+        Scope("Ada"): {1, 2, 3, 4},
+        Scope("Ada", after=10, before=30): {1, 2},
+        Scope("Ada", before=10): set(),
+        Scope("Ada", after=0): {1, 2, 4},
+        Scope("Ada", format="note"): {1, 4},
+        Scope("Ada", sources=("/b",)): {2, 3},
+        Scope("Ada", sources=("/b",), also=("p1", "p5")): {1, 2, 3},
+        Scope("Ada", among=("p4", "p5")): {4},
+        Scope("Ada", format="note", among=("p4", "p2"), after=25): {4},
+        Scope("Bob", sources=("/b",)): {5},
+        Scope("Eve", among=("p1", "p5")): set(),
+    }
+    for scope, expected in scopes.items():
+        ranked = index.search("slow clocks", EMBEDDER.embed(["slow clocks"])[0], scope, 10)
+        for found in (ranked.dense, ranked.bm25):
+            assert {uuid.UUID(i).int for i, _ in found} == expected
+
+
+def test_how_rare_a_word_is_is_counted_over_one_author(index: VectorIndex) -> None:
+    """Rust is rare with Ada, however often Bob says it, and with all of hers, however few a search may find."""
+    index.apply([point(1, "rust rust", "Ada"), *(point(n, "clock oil", "Ada") for n in range(2, 6))], [], 1)
+    vector = EMBEDDER.embed(["rust"])[0]
+    alone = index.search("rust", vector, Scope("Ada"), 10).bm25
+    index.apply([point(n, "rust again", "Bob") for n in range(10, 40)], [], 2)
+    for scope in (Scope("Ada"), Scope("Ada", among=("a post",))):
+        assert dict(index.search("rust", vector, scope, 10).bm25) == pytest.approx(dict(alone), abs=1e-5)
 
 
 def test_upsert_replaces_and_delete_removes(index: VectorIndex) -> None:
@@ -97,7 +136,7 @@ def test_both_rank_alike(tmp_path: Path) -> None:
         made.apply(points, [], 1)
     for query in ("brass clock", "rain", "oil for a clock"):
         vector = EMBEDDER.embed([query])[0]
-        one, other = (made.search(query, vector, "Ada", 10) for made in (edge, server))
+        one, other = (made.search(query, vector, Scope("Ada"), 10) for made in (edge, server))
         assert dict(one.dense) == pytest.approx(dict(other.dense), abs=1e-5)
         assert dict(one.bm25) == pytest.approx(dict(other.bm25), abs=1e-4)
     edge.close()
@@ -131,7 +170,7 @@ def test_a_torn_edge_index_starts_anew(tmp_path: Path) -> None:
 def test_vectors_keep_their_values(tmp_path: Path) -> None:
     index = EdgeIndex(tmp_path / "index", 32, "a")
     index.apply([point(1, "some words here")], [], 1)
-    ranked = index.search("some words here", EMBEDDER.embed(["some words here"])[0], "Ada", 1)
+    ranked = index.search("some words here", EMBEDDER.embed(["some words here"])[0], Scope("Ada"), 1)
     assert np.isclose(ranked.dense[0][1], 1.0, atol=1e-5)
     index.close()
 

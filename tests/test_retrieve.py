@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import NotFound
-from contracts.feature_store import FeatureStore, Hit
+from contracts.feature_store import FeatureStore, Filters, Hit
 from contracts.feature_store.retrieve import fused, search
 from contracts.records import Passage
 from inference_pipeline.retrieve import asks_for_news, retrieve
@@ -21,7 +21,14 @@ class Ranked(FeatureStore):
     def __init__(self, hits: list[Hit]) -> None:
         self.hits = hits
 
-    def search(self, text: str, author: str, candidates: int = 100, among: Collection[str] | None = None) -> list[Hit]:
+    def search(
+        self,
+        text: str,
+        author: str,
+        candidates: int = 100,
+        among: Collection[str] | None = None,
+        filters: Filters | None = None,
+    ) -> list[Hit]:
         return self.hits
 
     def passages(self, scores: dict[str, tuple[float, float]]) -> list[Passage]:

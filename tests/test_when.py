@@ -83,11 +83,11 @@ def test_now_and_change(question: str, now: bool, changed: bool) -> None:
 
 @pytest.fixture(scope="module")
 def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FeatureStore]:
-    """Nine posts about glue, one every half year or so, the older the nearer to the question; one about rust in 2016."""
+    """Nine posts about glue, one a year from 2012 on, all as near to the question; one about rust in 2016."""
     made = FeatureStore(tmp_path_factory.mktemp("home"), WordEmbedder(512))
     days = [(dt.date(2012 + year, 3, 1) - dt.date(2024, 1, 1)).days for year in range(9)]
     texts = [
-        " ".join(["I think of hide glue that it holds well.", *"gluepot clamp linen".split()[: year // 3]])
+        f"I think of hide glue that it holds well. {' '.join(f'own{n}word{year}' for n in range(5))}"
         for year in range(9)
     ]
     fill(made, [post(n, text, day=day, title="Glue") for n, (text, day) in enumerate(zip(texts, days, strict=True))])

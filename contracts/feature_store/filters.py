@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sql
 
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import tables as t
+from contracts.feature_store.index import Scope
 from contracts.records import Format
 
 NAMED = 8  # places that an error lists
@@ -29,6 +31,12 @@ class Filters:
 
     def __bool__(self) -> bool:
         return self != Filters()
+
+    def and_days_of(self, other: Filters) -> Filters:
+        """Narrowed to the days that both let through."""
+        after = max(filter(None, (self.after, other.after)), default=None)
+        before = min(filter(None, (self.before, other.before)), default=None)
+        return replace(self, after=after, before=before)
 
     @classmethod
     def of(cls, after: str = "", before: str = "", source: str = "", format: Format | None = None) -> Filters:
@@ -52,9 +60,18 @@ def day(text: str) -> dt.date | None:
     raise UsageError(f"{text!r} is no date", "write a year, a month or a day: 2015, 2015-03 or 2015-03-12")
 
 
-def matching(db: sql.Connection, author: str, filters: Filters) -> list[str]:
-    """Ids of the author's posts that pass. Raises NotFound for a source that the author does not have."""
-    return list(db.scalars(sql.select(t.posts.c.id).where(*wanted(db, author, filters)).order_by(t.posts.c.id)))
+def scope(db: sql.Connection, author: str, filters: Filters, among: Collection[str] | None) -> Scope:
+    """As the index is asked. Raises NotFound for a source that the author does not have."""
+    places = _places(db, author, filters.source) if filters.source else None
+    return Scope(
+        author,
+        after=filters.after.toordinal() if filters.after else None,
+        before=filters.before.toordinal() if filters.before else None,
+        format=filters.format,
+        sources=places,
+        also=_seen_elsewhere(db, author, places) if places else (),
+        among=None if among is None else sorted(among),
+    )
 
 
 def wanted(db: sql.Connection, author: str, filters: Filters) -> list[sql.ColumnElement[bool]]:
@@ -82,8 +99,17 @@ def _places(db: sql.Connection, author: str, named: str) -> list[str]:
     return found
 
 
+def _seen_elsewhere(db: sql.Connection, author: str, places: list[str]) -> list[str]:
+    """Posts of the author's that stand under another place's name, and that one of these shows too."""
+    foreign = t.posts.c.source.not_in(places)
+    return list(db.scalars(sql.select(t.posts.c.id).where(t.posts.c.author == author, foreign, _shown(places, author))))
+
+
 def _seen_at(places: list[str], author: str) -> sql.ColumnElement[bool]:
     """A text that stands in several places is one post: each of them shows it."""
+    return sql.or_(t.posts.c.source.in_(places), _shown(places, author))
+
+
+def _shown(places: list[str], author: str) -> sql.ColumnElement[bool]:
     here = sql.or_(t.sightings.c.source.in_(places), t.sightings.c.address.in_(places))
-    shown = sql.select(t.sightings.c.post_id).where(t.sightings.c.author == author, here)
-    return sql.or_(t.posts.c.source.in_(places), t.posts.c.id.in_(shown))
+    return t.posts.c.id.in_(sql.select(t.sightings.c.post_id).where(t.sightings.c.author == author, here))

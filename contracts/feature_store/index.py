@@ -35,7 +35,7 @@ BM25_AVERAGE_LENGTH = 120.0
 WRITE_BATCH = 512
 OPTIMIZE_FROM = 10_000
 OVERSAMPLING = 1.5
-LAYOUT = "2"
+LAYOUT = "3"
 """Raised when what is kept with a point changes: an index of another layout is filled anew from the ledger."""
 
 
@@ -48,6 +48,34 @@ class Point:
     post: str
     text: str
     dense: Vector
+    day: int | None = None
+    """`date.toordinal()` of its post."""
+    format: str = ""
+    source: str = ""
+
+    @property
+    def payload(self) -> dict[str, str | int]:
+        """What a search may be narrowed by."""
+        known: dict[str, str | int] = {}
+        known.update(author=self.author, post=self.post, format=self.format, source=self.source)
+        return known if self.day is None else {**known, "day": self.day}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose chunks a search sees, and which of them: all that is given must hold."""
+
+    author: str
+    after: int | None = None
+    """That day or later, as `date.toordinal()`."""
+    before: int | None = None
+    """Earlier than that day."""
+    format: str | None = None
+    sources: Sequence[str] | None = None
+    also: Sequence[str] = ()
+    """Posts that were seen at `sources`, too."""
+    among: Sequence[str] | None = None
+    """Of these posts."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +89,13 @@ class Ranked:
 class VectorIndex(Protocol):
     """What the store needs of an index. `applied` is the ledger's `seq` that it has caught up with.
 
-    A search sees one author's chunks alone, and how rare a word is is counted over these; `posts` narrows what it may find,
-    never whose.
+    A search sees one author's chunks alone, and how rare a word is is counted over all of these, whatever the scope.
     """
 
     @property
     def applied(self) -> int: ...
     def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None: ...
-    def search(
-        self, text: str, dense: Vector, author: str, limit: int, posts: Sequence[str] | None = None
-    ) -> Ranked: ...
+    def search(self, text: str, dense: Vector, scope: Scope, limit: int) -> Ranked: ...
     def count(self) -> int: ...
     def close(self) -> None: ...
 
@@ -120,7 +145,9 @@ class EdgeIndex:
         )
         shard = edge.EdgeShard.create(str(self._folder / "shard"), config)
         shard.update(edge.UpdateOperation.create_field_index("author", edge.KeywordIndexParams(is_tenant=True)))
-        shard.update(edge.UpdateOperation.create_field_index("post", edge.KeywordIndexParams()))
+        for field in ("post", "format", "source"):
+            shard.update(edge.UpdateOperation.create_field_index(field, edge.KeywordIndexParams()))
+        shard.update(edge.UpdateOperation.create_field_index("day", edge.IntegerIndexParams(lookup=False, range=True)))
         return shard
 
     def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None:
@@ -132,7 +159,7 @@ class EdgeIndex:
                 edge.Point(
                     point.id,
                     {DENSE: point.dense.tolist(), SPARSE: _bm25().embed_document(point.text)},
-                    {"author": point.author, "post": point.post},
+                    point.payload,
                 )
                 for point in batch
             ]
@@ -147,12 +174,20 @@ class EdgeIndex:
         write_json(self._marker, {"identity": self._identity, "seq": seq})
         self.applied = seq
 
-    def search(self, text: str, dense: Vector, author: str, limit: int, posts: Sequence[str] | None = None) -> Ranked:
+    def search(self, text: str, dense: Vector, scope: Scope, limit: int) -> Ranked:
         import qdrant_edge as edge
 
-        mine = edge.FieldCondition("author", match=edge.MatchValue(author))
-        these = [] if posts is None else [edge.FieldCondition("post", match=edge.MatchAny(list(posts)))]
-        found = edge.Filter(must=[mine, *these])
+        def is_any(field: str, values: Sequence[str]) -> edge.FieldCondition:
+            return edge.FieldCondition(field, match=edge.MatchAny(list(values)))
+
+        mine = is_any("author", [scope.author])
+        must: list[Any] = [mine]
+        if scope.after is not None or scope.before is not None:
+            must.append(edge.FieldCondition("day", range=edge.RangeFloat(gte=scope.after, lt=scope.before)))
+        must += [is_any(*pair) for pair in _equal(scope)]
+        if scope.sources is not None:
+            must.append(edge.Filter(should=[is_any("source", scope.sources), is_any("post", scope.also)]))
+        found = edge.Filter(must=must)
         counted = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[mine])))
         again = edge.SearchParams(quantization=edge.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING))
         sparse = _bm25().embed_query(text)
@@ -191,7 +226,9 @@ class ServerIndex:
             )
             tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
             self._ask(client.create_payload_index, collection, "author", tenant)
-        self._ask(client.create_payload_index, collection, "post", models.PayloadSchemaType.KEYWORD)
+        for field in ("post", "format", "source"):
+            self._ask(client.create_payload_index, collection, field, models.PayloadSchemaType.KEYWORD)
+        self._ask(client.create_payload_index, collection, "day", models.PayloadSchemaType.INTEGER)
 
     def _ask(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """What the server answers; it is asked three times. Raises StoreError."""
@@ -237,7 +274,7 @@ class ServerIndex:
                     models.PointStruct(
                         id=point.id,
                         vector={DENSE: point.dense.tolist(), SPARSE: sparse(point.text)},
-                        payload={"author": point.author, "post": point.post},
+                        payload=point.payload,
                     )
                     for point in batch
                 ],
@@ -248,11 +285,19 @@ class ServerIndex:
         marker = models.PointStruct(id=0, vector={}, payload={"kind": "applied", "seq": seq, "layout": LAYOUT})
         self._ask(self._client.upsert, self._collection, [marker], wait=True)
 
-    def search(self, text: str, dense: Vector, author: str, limit: int, posts: Sequence[str] | None = None) -> Ranked:
+    def search(self, text: str, dense: Vector, scope: Scope, limit: int) -> Ranked:
         from qdrant_client import models
 
-        mine = models.FieldCondition(key="author", match=models.MatchValue(value=author))
-        these = [] if posts is None else [models.FieldCondition(key="post", match=models.MatchAny(any=list(posts)))]
+        def is_any(field: str, values: Sequence[str]) -> models.FieldCondition:
+            return models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))
+
+        mine = is_any("author", [scope.author])
+        must: list[Any] = [mine]
+        if scope.after is not None or scope.before is not None:
+            must.append(models.FieldCondition(key="day", range=models.Range(gte=scope.after, lt=scope.before)))
+        must += [is_any(*pair) for pair in _equal(scope)]
+        if scope.sources is not None:
+            must.append(models.Filter(should=[is_any("source", scope.sources), is_any("post", scope.also)]))
         counted = models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=[mine])))
         sparse = _bm25().embed_query(text)
 
@@ -264,7 +309,7 @@ class ServerIndex:
                 self._collection,
                 query=query,
                 using=using,
-                query_filter=models.Filter(must=[mine, *these]),
+                query_filter=models.Filter(must=must),
                 search_params=params,
                 limit=limit,
                 with_payload=False,
@@ -284,6 +329,14 @@ class ServerIndex:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _equal(scope: Scope) -> Iterator[tuple[str, Sequence[str]]]:
+    """Fields with the values that they may have."""
+    if scope.format is not None:
+        yield "format", [scope.format]
+    if scope.among is not None:
+        yield "post", scope.among
 
 
 def _batches(points: Iterable[Point]) -> Iterator[list[Point]]:

@@ -19,7 +19,7 @@ from contracts.feature_store import tables as t
 from contracts.feature_store.catalogue import Catalogue
 from contracts.feature_store.database import Database, now, slices
 from contracts.feature_store.feedback import FeedbackLog
-from contracts.feature_store.filters import Filters, matching, wanted
+from contracts.feature_store.filters import Filters, wanted
 from contracts.feature_store.sightings import Sightings
 from contracts.feature_store.versions import FeatureVersion, FeatureVersions
 from contracts.records import AuthorStatus, Example, Passage, Post, Snapshot, Span, Split, digest
@@ -94,12 +94,6 @@ class Ledger:
                 return
             known = ", ".join(db.scalars(names.order_by(t.authors.c.reference, t.authors.c.name))) or "none yet"
         raise NotFound(f"no posts by {name!r} are stored (authors: {known})", f"twin ingest SOURCE --author {name!r}")
-
-    def matching(self, author: str, filters: Filters) -> list[str]:
-        """Ids of the author's posts that a search may find. Raises NotFound for a source that the author does not have."""
-        self.require_author(author)
-        with self._begin() as db:
-            return matching(db, author, filters)
 
     def posts(self, author: str, limit: int | None = None) -> list[Post]:
         """The author's posts, newest first; those without a date come last."""

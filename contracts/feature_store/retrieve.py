@@ -22,17 +22,7 @@ def search(
     filters: Filters | None = None,
 ) -> list[Passage]:
     """The best passages for a query, whether or not they fit it; of the posts `among`, or that pass, alone where given."""
-    return best(store, store.search(query, author, among=allowed(store, author, among, filters)), limit)
-
-
-def allowed(
-    store: FeatureStore, author: str, among: Collection[str] | None, filters: Filters | None
-) -> Collection[str] | None:
-    """Ids of the posts that may be found; None: all of the author's."""
-    if not filters:
-        return among
-    passing = store.matching(author, filters)
-    return passing if among is None else [post for post in passing if post in among]
+    return best(store, store.search(query, author, among=among, filters=filters), limit)
 
 
 class Scored(NamedTuple):

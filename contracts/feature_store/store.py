@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from contracts.embedder import Embedder
 from contracts.errors import Mismatch, StoreBusy
 from contracts.feature_store import tables as t
+from contracts.feature_store.filters import Filters, scope
 from contracts.feature_store.index import EdgeIndex, Point, ServerIndex, VectorIndex
 from contracts.feature_store.versions import FeatureVersion
 from contracts.feature_store.writing import WritableLedger
@@ -62,20 +63,27 @@ class FeatureStore(WritableLedger):
         self._index_lock = threading.RLock()
 
     def search(
-        self, text: str, author: str, candidates: int = CANDIDATES, among: Collection[str] | None = None
+        self,
+        text: str,
+        author: str,
+        candidates: int = CANDIDATES,
+        among: Collection[str] | None = None,
+        filters: Filters | None = None,
     ) -> list[Hit]:
         """The author's chunks nearest to `text` by meaning and by words, `candidates` of each; the caller fuses them.
 
-        Only chunks of the posts `among`, where these are given: a post of somebody else's named there is not found.
+        Only chunks of the posts `among` and of those that pass the filters, where these are given: a post of somebody
+        else's that is named there is not found.
         """
         self.require_author(author)
         version = self.active()
         if version is None or not text.strip() or (among is not None and not among):
             return []
+        with self._begin() as db:
+            seen = scope(db, author, filters or Filters(), among)
         vector = self.embedder_of(version).embed([text])[0]
-        posts = None if among is None else sorted(among)
         with self._index_lock:
-            ranked = self._caught_up(version).search(text, vector, author, candidates, posts)
+            ranked = self._caught_up(version).search(text, vector, seen, candidates)
         bm25 = {chunk: rank for rank, (chunk, _) in enumerate(sorted(ranked.bm25, key=_by_score), start=1)}
         dense = enumerate(sorted(ranked.dense, key=_by_score), start=1)
         found = {chunk: Hit(chunk, score, rank, bm25.get(chunk)) for rank, (chunk, score) in dense}
@@ -165,7 +173,7 @@ class FeatureStore(WritableLedger):
             return table.c.version == version.id, table.c.seq > index.applied, table.c.seq <= latest
 
         live = (
-            sql.select(t.chunks, t.posts.c.text, t.vectors.c.data)
+            sql.select(t.chunks, *(t.posts.c[name] for name in ("text", "date", "format", "source")), t.vectors.c.data)
             .join(t.posts, t.posts.c.id == t.chunks.c.post_id)
             .join(t.vectors, t.vectors.c.key == t.chunks.c.vector)
             .where(*newer(t.chunks))
@@ -178,7 +186,9 @@ class FeatureStore(WritableLedger):
             for row in db.execution_options(yield_per=1000).execute(live):
                 text = row.text[row.start : row.end]
                 vector = np.frombuffer(row.data, dtype="<f2").astype(np.float32)
-                yield Point(row.id, row.author, row.post_id, f"{row.header}\n{text}" if row.header else text, vector)
+                text = f"{row.header}\n{text}" if row.header else text
+                day = row.date.toordinal() if row.date else None
+                yield Point(row.id, row.author, row.post_id, text, vector, day, row.format, row.source)
 
         with self._begin() as db:
             deletes = list(db.scalars(dead))
