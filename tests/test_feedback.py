@@ -177,6 +177,12 @@ def test_words_are_held_in_rows_of_eight() -> None:
     assert held.holding("") == set()
 
 
+def test_words_without_spaces_are_held_by_their_signs() -> None:
+    held = Words({"a": ["先週、教会の時計は四分進んだ。I saw it."]})
+    assert held.holding("教会の時計は四分進んだと書いた") == {"a"}
+    assert held.holding("教会の時計は二分遅れたと書いた") == set()
+
+
 # ---- ledgers from before --------------------------------------------------------------------------------------------
 
 

@@ -10,9 +10,22 @@ import sqlalchemy as sql
 
 from contracts.errors import StoreBusy, StoreError
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.feedback import Feedback
 from contracts.feature_store.retrieve import search
+from contracts.records import Span
 from feature_pipeline import pipeline
 from tests.fakes import WordEmbedder
+
+FEEDBACK = Feedback(
+    author="Ada",
+    question="Of what?",
+    answer="",
+    model="Ada@v1",
+    snapshot="s",
+    prompt_hash="p",
+    passages=(),
+    verdict="better",
+)
 
 
 @pytest.fixture
@@ -47,15 +60,22 @@ def test_a_life_in_postgres_is_the_one_in_sqlite(url: str, folder: Path, tmp_pat
         edited.write_text("---\ntitle: Post 3\n---\nNow of copper.", encoding="utf-8")
         gone.unlink()
         second = pipeline.run([str(folder)], "Ada", store)
+        for name in ("05.md", "06.md"):
+            shown = (Span(post_id=store.find_post("Ada", name), start=0, end=5),)
+            store.feedback.add(FEEDBACK.model_copy(update={"answer": name, "passages": shown}))
         store.forget("Ada", [store.find_post("Ada", "05.md")])
+        said = [one.model_dump(exclude={"id", "at"}) for one in store.feedback.all("Ada")]
         third = pipeline.run([str(folder)], "Ada", store)
         found = [passage.model_dump() for passage in search(store, "copper", "Ada", 3)]
         counts = [(one.added, one.changed, one.unchanged, one.deleted, one.refused) for one in (first, second, third)]
-        lives.append((counts, found, store.snapshot(), store.splits("Ada"), store.corpus("Ada"), store.index_size()))
+        lives.append(
+            (counts, found, said, store.snapshot(), store.splits("Ada"), store.corpus("Ada"), store.index_size())
+        )
         store.close()
         edited.write_text(before[0], encoding="utf-8")
         gone.write_text(before[1], encoding="utf-8")
     assert lives[0] == lives[1]
+    assert [one["answer"] for one in lives[0][2]] == ["06.md"]
     assert lives[0][0] == [(12, 0, 0, 0, {}), (0, 1, 10, 1, {}), (0, 0, 10, 0, {"forgotten": 1})]
 
 

@@ -81,7 +81,9 @@ def _introduction(card: AdapterCard) -> Iterator[str]:
     preference = card.training.get("preference")
     if preference:
         kept = "was not kept" if preference["not_kept"] else "was kept"
-        yield f"A second training by preference, on {preference['pairs']} pairs of texts, {kept}."
+        edits = preference.get("edits", 0)
+        told = f", {edits} of them answers that people edited" if edits else ""
+        yield f"A second training by preference, on {preference['pairs']} pairs of texts{told}, {kept}."
     if card.parent:
         yield f"Its parent is `{_code(card.parent)}`." + _replaces(card)
 

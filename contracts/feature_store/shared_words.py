@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 RUN = 8  # words in a row that two texts seldom share by chance
 LEAST = 4  # words: what is shorter is anybody's
 
-_WORD = re.compile(r"\w+")
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # Chinese and Japanese put no space between words
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 
 
 class Words:
