@@ -27,6 +27,12 @@ PASSAGE = """\
 {text}
 """
 
+VOICE = """\
+
+So you write, about other things. Keep to this voice; say nothing of what these say.
+{examples}"""
+"""For a model that has no adapter. Adapters are trained without it, so it is no part of the hash."""
+
 PASSAGES = 4  # shown with a question, unless a person sets another number; training shows as many
 
 PROMPT_HASH = digest(SYSTEM, WRITE, ANSWER, PASSAGE)
@@ -45,8 +51,13 @@ class Quotable(Protocol):
     def text(self) -> str: ...
 
 
-def messages(author: str, instruction: str, passages: Sequence[Quotable] = ()) -> list[Message]:
-    """The conversation that asks `author` for `instruction`, with `passages` as evidence where there are any."""
+def messages(
+    author: str, instruction: str, passages: Sequence[Quotable] = (), voice: Sequence[str] = ()
+) -> list[Message]:
+    """The conversation that asks `author` for `instruction`, with `passages` as evidence where there are any.
+
+    `voice`: how the author writes, apart from the evidence and without numbers, because it is never cited.
+    """
     if passages:
         body = "\n".join(
             PASSAGE.format(
@@ -60,7 +71,10 @@ def messages(author: str, instruction: str, passages: Sequence[Quotable] = ()) -
         content = ANSWER.format(passages=body, instruction=instruction)
     else:
         content = WRITE.format(instruction=instruction)
-    return [{"role": "system", "content": SYSTEM.format(author=author)}, {"role": "user", "content": content}]
+    system = SYSTEM.format(author=author)
+    if voice:
+        system += VOICE.format(examples="\n\n".join(f"“{text.strip()}”" for text in voice))
+    return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, conversation: Sequence[Message]) -> list[int]:

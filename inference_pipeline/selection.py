@@ -20,7 +20,7 @@ def select(store: FeatureStore, ranked: Sequence[Scored], limit: int) -> list[Pa
     return joined(store, as_passages(store, diverse(store, ranked, limit)))
 
 
-def diverse(store: FeatureStore, ranked: Sequence[Scored], limit: int) -> list[Scored]:
+def diverse(store: FeatureStore, ranked: Sequence[Scored], limit: int, relevance: float = RELEVANCE) -> list[Scored]:
     """`limit` of the ranked chunks by maximal marginal relevance, in the order in which they were chosen; no copies."""
     import numpy as np
 
@@ -33,7 +33,7 @@ def diverse(store: FeatureStore, ranked: Sequence[Scored], limit: int) -> list[S
     nearest = np.zeros(len(pool))
     chosen: list[Scored] = []
     while len(chosen) < limit and (nearest < ALIKE).any():
-        worth = np.where(nearest < ALIKE, RELEVANCE * merit - (1 - RELEVANCE) * nearest, -np.inf)
+        worth = np.where(nearest < ALIKE, relevance * merit - (1 - relevance) * nearest, -np.inf)
         place = int(worth.argmax())
         chosen.append(pool[place])
         nearest = np.maximum(nearest, stacked @ stacked[place])
