@@ -19,10 +19,11 @@ from contracts import hardware
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
-from contracts.prompt import PASSAGES, encode, messages
-from contracts.records import Passage
+from contracts.model_registry import ModelRegistry
+from contracts.prompt import encode, messages
 from feature_pipeline import pipeline
-from inference_pipeline.retrieve import retrieve
+from inference_pipeline.engines.local import LocalEngine
+from inference_pipeline.twin import Found, Question, Twin
 from inference_pipeline.voice import voice
 from training_pipeline.copies import Posts
 from training_pipeline.texts import own_words, pooled, stripped, thinned
@@ -46,14 +47,14 @@ def main(data: Path, home: Path) -> None:
     verifier = Verifier(texts.pop(AUTHOR), texts)
     base = BaseLanguageModel(DEFAULT, home)
     model, tokenizer = base.load().eval(), base.tokenizer()
-    asked = _questions(store)
+    asked = _questions(store, home)
     scores = {}
     for count in COUNTS:
         torch.manual_seed(7)
-        shown = [voice(store, question, AUTHOR, passages, count) for question, passages in asked]
+        shown = [voice(store, found, count) for found in asked]
         prompts = [
-            encode(tokenizer, messages(AUTHOR, question, passages, examples))
-            for (question, passages), examples in zip(asked, shown, strict=True)
+            encode(tokenizer, messages(AUTHOR, found.asked, found.passages, examples))
+            for found, examples in zip(asked, shown, strict=True)
         ]
         made = [
             tokenizer.decode(ids, skip_special_tokens=True)
@@ -75,12 +76,13 @@ def main(data: Path, home: Path) -> None:
     store.close()
 
 
-def _questions(store: FeatureStore) -> list[tuple[str, list[Passage]]]:
+def _questions(store: FeatureStore, home: Path) -> list[Found]:
     """Evenly over the years, with the passages that the twin would answer from."""
     with QUESTIONS.open(encoding="utf-8", newline="") as file:
         rows = [row["question"] for row in csv.DictReader(file, delimiter="\t") if row["label"] == "answerable"]
-    found = ((question, retrieve(store, question, AUTHOR, PASSAGES)) for question in thinned(rows, 2 * ASKED))
-    return [(question, passages) for question, passages in found if passages][:ASKED]
+    twin = Twin(store, ModelRegistry(home), LocalEngine(BaseLanguageModel(DEFAULT, home)))
+    found = (twin.find(Question(question, AUTHOR)) for question in thinned(rows, 2 * ASKED))
+    return [one for one in found if one.passages][:ASKED]
 
 
 def _mean(values: NDArray[np.float64]) -> str:

@@ -20,6 +20,7 @@ from inference_pipeline.queue import Queue
 from inference_pipeline.retrieve import retrieve
 from inference_pipeline.sampling import Sampling, until
 from inference_pipeline.split import drawn
+from inference_pipeline.voice import voice
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -91,8 +92,10 @@ class Twin:
         temperature: float = 0.3,
         queue: Queue | None = None,
         challenger_share: float = 0.0,
+        voice_examples: int = 0,
     ) -> None:
-        self._challenger_share = challenger_share
+        """`voice_examples`: how many a model without an adapter is shown of how the author writes."""
+        self._challenger_share, self._voice_examples = challenger_share, voice_examples
         self._store, self._registry, self._engine = store, registry, engine
         self.queue = queue or Queue()
         self._passages, self._max_new_tokens, self._temperature = passages, max_new_tokens, temperature
@@ -188,7 +191,8 @@ class Twin:
 
         `counts` gets what an engine says of the tokens of the prompt, and of the answer with its last piece.
         """
-        asked = messages(found.question.author, found.asked, found.passages)
+        shown = () if version else voice(self._store, found, self._voice_examples)
+        asked = messages(found.question.author, found.asked, found.passages, shown)
         with self.queue.place(found.question.user, stop) as placed:
             if not placed:
                 return

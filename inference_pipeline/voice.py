@@ -7,26 +7,35 @@ has enough of. They are shown apart from the passages, and never cited.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from contracts.feature_store import FeatureStore, Filters
+from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import search
-from contracts.records import Format, Passage, Post
+from contracts.records import Format, Post
+
+if TYPE_CHECKING:
+    from inference_pipeline.twin import Found
 
 KINDS: tuple[Format, ...] = ("reply", "note", "article", "document")
 ENOUGH = 5  # posts of a kind
+LOOKED_AT = 20  # chunks
 SHORTEST, LONGEST = 150, 400  # characters
 _NO_PROSE = re.compile(r"\s*(?:[#>|`~*+-]|\d+[.)]\s|!?\[|<)")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’')]*(?=\s|$)")
 
 
-def voice(store: FeatureStore, question: str, author: str, passages: Sequence[Passage], count: int) -> tuple[str, ...]:
-    """Up to `count` texts, nearest to the question first, from posts that no passage is of."""
+def voice(store: FeatureStore, found: Found, count: int) -> tuple[str, ...]:
+    """Up to `count` texts, nearest to the question first, from posts that no passage is of and the filters let through."""
+    if not count:
+        return ()
+    author, filters = found.question.author, found.question.filters
     written = store.corpus(author)["formats"]
-    kind = next((kind for kind in KINDS if written.get(kind, 0) >= ENOUGH), None)
-    shown = {passage.post_id for passage in passages}
-    found = search(store, question, author, 20, filters=Filters(format=kind) if kind else None)
-    ids = [post_id for post_id in dict.fromkeys(passage.post_id for passage in found) if post_id not in shown]
+    kind = filters.format or next((kind for kind in KINDS if written.get(kind, 0) >= ENOUGH), None)
+    hits = search(store, found.asked, author, LOOKED_AT, filters=replace(filters, format=kind))
+    shown = {passage.post_id for passage in found.passages}
+    ids = [post_id for post_id in dict.fromkeys(passage.post_id for passage in hits) if post_id not in shown]
     posts = {post.id: post for post in store.posts_by_id(ids)}
     texts = (next(own_words(posts[post_id]), None) for post_id in ids if post_id in posts)
     return tuple(text for text in texts if text)[:count]
