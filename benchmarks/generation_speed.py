@@ -20,7 +20,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from contracts import hardware
 from contracts.base_model import DEFAULT, BaseLanguageModel
-from contracts.prompt import encode, messages
+from contracts.prompt import Message, encode, messages
 from contracts.records import Passage, Post
 from feature_pipeline import pipeline
 from feature_pipeline.chunk import chunk
@@ -28,8 +28,10 @@ from feature_pipeline.report import Report
 from inference_pipeline.engines.decoders import Decoder
 from inference_pipeline.engines.graph import GraphDecoder, graph_of
 from inference_pipeline.engines.local import merged
+from inference_pipeline.engines.memory import Memory
 
 TIMES, TOKENS_IN, TOKENS_OUT = 5, 1500, 200
+TAIL, SCORED = 40, 128  # tokens: of a question and what follows it in a prompt; of an answer
 ANSWER = 50  # tokens of each answer that is compared
 DRAWN = 0.005  # standard deviation of the adapter's B
 
@@ -37,7 +39,7 @@ DRAWN = 0.005  # standard deviation of the adapter's B
 def main(data: Path, prompts: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = BaseLanguageModel(DEFAULT, Path(folder))
-        adapter = _adapter(base, Path(folder) / "adapter")
+        adapter = drawn(base, Path(folder) / "adapter")
         reference: Any = PeftModel.from_pretrained(base.load(), str(adapter)).eval()
         traced = time.perf_counter()
         graph = graph_of(base)
@@ -47,7 +49,10 @@ def main(data: Path, prompts: int) -> None:
         decoder = GraphDecoder(graph, merged(base, adapter)[1])
         print(f"a version loaded in {time.perf_counter() - loaded:.1f} s", flush=True)
         made = _prompts(data, base, prompts)
-        _speed(reference, decoder, next(prompt[:TOKENS_IN] for prompt in made if len(prompt) >= TOKENS_IN))
+        long = next(prompt[:TOKENS_IN] for prompt in made if len(prompt) >= TOKENS_IN)
+        _speed(reference, decoder, long)
+        _read_before(decoder, long)
+        _scored(decoder, long)
         _faithfulness(reference, decoder, made)
     print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
 
@@ -69,6 +74,37 @@ def _speed(reference: Any, decoder: Decoder, prompt: list[int]) -> None:
     print(f"  ours: {median(rates):.1f} tokens/s after the first")
     ratios = sorted(a / b for a, b in zip(took["transformers"], took["ours"], strict=True))
     print(f"  ratio {median(ratios):.2f} [{ratios[0]:.2f}, {ratios[-1]:.2f}]", flush=True)
+
+
+def _read_before(decoder: Decoder, prompt: list[int]) -> None:
+    """Seconds to the first token where the prompt, or all but its last TAIL tokens, was read for an answer before."""
+    took: dict[str, list[float]] = {"nothing": [], f"all but the last {TAIL} tokens": [], "the whole prompt": []}
+    same = []
+    for number in range(TIMES):
+        memory, answers = Memory(decoder), []
+        for name, asked in zip(took, (prompt, [*prompt[:-TAIL], *prompt[number : number + TAIL]], prompt), strict=True):
+            began = time.perf_counter()
+            begun = memory.begin(asked)
+            took[name].append(time.perf_counter() - began)
+            said = [int(begun.logits.argmax())]
+            for _ in range(ANSWER - 1):
+                said.append(int(begun.session.feed(said[-1:]).argmax()))
+            memory.end(begun)
+            answers.append(said)
+        same += [a == b for a, b in zip(answers[0], answers[2], strict=True)]
+    for name, seconds in took.items():
+        print(f"  first token where {name} was read before: {median(seconds):.2f} s {[round(s, 2) for s in seconds]}")
+    print(f"  {sum(same)} of {len(same)} tokens the same where the prompt was read before", flush=True)
+
+
+def _scored(decoder: Decoder, prompt: list[int]) -> None:
+    """Seconds to score an answer through a prompt without passages."""
+    took = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        decoder.open().read(prompt[: 80 + SCORED], last=SCORED)
+        took.append(time.perf_counter() - began)
+    print(f"  an answer of {SCORED} tokens scored: {median(took):.2f} s {[round(s, 2) for s in took]}", flush=True)
 
 
 def _ours(decoder: Decoder, prompt: list[int], tokens: int) -> tuple[float, float]:
@@ -114,12 +150,18 @@ def _faithfulness(reference: Any, decoder: Decoder, prompts: list[list[int]]) ->
 
 
 def _prompts(data: Path, base: BaseLanguageModel, number: int) -> list[list[int]]:
+    tokenizer = base.tokenizer()
+    return [encode(tokenizer, asked) for asked in conversations(data, number)]
+
+
+def conversations(data: Path, number: int) -> list[list[Message]]:
+    """Questions with passages as serving builds them, of eight chunks each."""
     read = pipeline.collect([str(data / "blogs" / "skeeto" / "_posts")], "skeeto", Report(""))
     posts = [post for post in read if isinstance(post, Post)]
-    tokenizer, rng, made = base.tokenizer(), random.Random(0), []
+    rng, made = random.Random(0), []
     for post in rng.sample(posts, number):
         passages = [passage for each in [post, *rng.sample(posts, 3)] for passage in _passages(each)[:2]]
-        made.append(encode(tokenizer, messages("skeeto", f"What do you think about {post.title}?", passages)))
+        made.append(messages("skeeto", f"What do you think about {post.title}?", passages))
     return made
 
 
@@ -131,7 +173,8 @@ def _passages(post: Post) -> list[Passage]:
     ]
 
 
-def _adapter(base: BaseLanguageModel, folder: Path) -> Path:
+def drawn(base: BaseLanguageModel, folder: Path) -> Path:
+    """An adapter of rank 16 on every linear layer, that nobody has trained."""
     torch.manual_seed(0)
     model = get_peft_model(base.load(torch.float32), LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"))
     for name, weight in model.named_parameters():

@@ -192,16 +192,49 @@ def test_an_adapter_that_has_changed_since_it_was_registered_is_not_loaded(
         LocalEngine(base, graphs=False).chat_model(version)
 
 
-def test_two_models_are_kept_and_the_one_used_longest_ago_leaves(
+def test_three_models_are_kept_and_the_one_used_longest_ago_leaves(
     base: BaseLanguageModel, adapted: Path, tmp_path: Path
 ) -> None:
-    first, second = (register(tmp_path, base, adapted, run_id=str(n)) for n in range(2))
+    first, second, third = (register(tmp_path, base, adapted, run_id=str(n)) for n in range(3))
     engine = LocalEngine(base, graphs=False)
     one, two = engine.chat_model(first), engine.chat_model(second)
+    engine.chat_model(None)
     assert engine.chat_model(first) is one
-    engine.chat_model(None)  # second was used longest ago
+    engine.chat_model(third)  # second was used longest ago
     assert engine.chat_model(first) is one
     assert engine.chat_model(second) is not two
+
+
+class Slow(LocalEngine):
+    """Loads when it is told to, and counts."""
+
+    def __init__(self, base: BaseLanguageModel) -> None:
+        super().__init__(base, graphs=False)
+        self.loads, self.go = 0, threading.Event()
+
+    def _load(self, version: ModelVersion | None) -> LocalChatModel:
+        self.loads += 1
+        if version:
+            assert self.go.wait(20)
+        return super()._load(version)
+
+
+def test_a_question_asked_meanwhile_waits_for_the_rest_and_others_do_not(
+    base: BaseLanguageModel, adapted: Path, tmp_path: Path
+) -> None:
+    engine, version = Slow(base), register(tmp_path, base, adapted)
+    plain, found = engine.chat_model(None), list[BaseChatModel]()
+    threads = [threading.Thread(target=lambda: found.append(engine.chat_model(version))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert engine.chat_model(None) is plain  # while the version loads
+    assert not found
+    engine.go.set()
+    for thread in threads:
+        thread.join(20)
+    assert engine.loads == 2
+    assert len(found) == 3
+    assert len({id(model) for model in found}) == 1
 
 
 # ---- a server ---------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from inference_pipeline.engines.memory import Begun, Memory
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-KEPT = 2  # models in memory: two versions side by side
+KEPT = 3  # models in memory: two versions side by side, and the base model that their style is measured against
 LONGEST = 512  # tokens of a text that is scored: their logits are 100 MB
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
@@ -42,18 +42,28 @@ class LocalEngine:
     def __init__(self, base: BaseLanguageModel, graphs: bool = True) -> None:
         self._base, self._graphs = base, graphs and best_device() == "cpu"
         self._loaded: OrderedDict[str, LocalChatModel] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
 
     def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
         """Raises Mismatch for an adapter that was trained on another base model, tokenizer or prompt, or has changed."""
         name = version.name if version else ""
+        if found := self._kept(name):
+            return found
+        with self._loading:  # one at a time: a base model in fp32 is in memory meanwhile; who has a model does not wait
+            return self._kept(name) or self._keep(name, self._load(version))
+
+    def _kept(self, name: str) -> LocalChatModel | None:
         with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = self._load(version)
-                while len(self._loaded) > KEPT:
-                    self._loaded.popitem(last=False)
-            self._loaded.move_to_end(name)
-            return self._loaded[name]
+            if name in self._loaded:
+                self._loaded.move_to_end(name)
+            return self._loaded.get(name)
+
+    def _keep(self, name: str, model: LocalChatModel) -> LocalChatModel:
+        with self._lock:
+            self._loaded[name] = model
+            while len(self._loaded) > KEPT:
+                self._loaded.popitem(last=False)
+        return model
 
     def _load(self, version: ModelVersion | None) -> LocalChatModel:
         if version:

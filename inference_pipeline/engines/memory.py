@@ -36,16 +36,12 @@ class Memory:
         """Read the prompt, or of it only what follows that which an idle session has read already."""
         known = self._take(prompt)
         if known is None:
-            session = self._decoder.open()
-            return Begun(session, tuple(prompt), session.feed(prompt))
-        same = shared(known.session.ids, prompt)
-        if known.prompt == tuple(prompt) and known.session.rewind(len(prompt)):
-            return known
-        same = min(same, len(prompt) - 1)
+            return self._anew(prompt)
+        whole = known.prompt == tuple(prompt)
+        same = len(prompt) if whole else min(shared(known.session.ids, prompt), len(prompt) - 1)
         if not known.session.rewind(same):
-            session = self._decoder.open()
-            return Begun(session, tuple(prompt), session.feed(prompt))
-        return Begun(known.session, tuple(prompt), known.session.feed(prompt[same:]))
+            return self._anew(prompt)
+        return known if whole else Begun(known.session, tuple(prompt), known.session.feed(prompt[same:]))
 
     def end(self, begun: Begun) -> None:
         """Keep it for who begins in the same way; what was used longest ago goes where there is too much."""
@@ -57,6 +53,10 @@ class Memory:
     @property
     def bytes_(self) -> int:
         return sum(begun.session.bytes_ for begun in self._idle)
+
+    def _anew(self, prompt: Sequence[int]) -> Begun:
+        session = self._decoder.open()
+        return Begun(session, tuple(prompt), session.feed(prompt))
 
     def _take(self, prompt: Sequence[int]) -> Begun | None:
         """The idle session that has read most of the prompt, where going on with it is quicker than to begin anew."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
+import httpx
 from langchain.chat_models import init_chat_model
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -15,26 +18,57 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from contracts.errors import ModelError, UsageError
 from contracts.model_registry import ModelVersion
 
+LONGEST_LIST = 2**20  # bytes of the list of models
+TIMEOUT, RETRIES = 60.0, 2  # seconds between two bytes; and how often what failed before the first byte is tried again
+LONGEST_TOKEN = 64  # characters: a server that says more than so many for each token that it may say is hung up on
+
 
 class RemoteEngine:
     """An adapter is asked for by its immutable name, `author@v3`, under which the server must have loaded it."""
 
-    def __init__(self, url: str, base: str | None, api_key: str | None) -> None:
+    def __init__(self, url: str, base: str | None, api_key: str | None, timeout: float = TIMEOUT) -> None:
         if not base:
             raise UsageError("TWIN_REMOTE_URL is set, but no model", "set TWIN_REMOTE_MODEL to the server's model name")
-        self._url, self._base, self._api_key = url, base, api_key
+        self._url, self._base, self._api_key, self._timeout = url.rstrip("/"), base, api_key or "none", timeout
+        self._served: frozenset[str] = frozenset()
 
     def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
+        """Raises ModelError where the server says that it serves other models, but not this one."""
         name = version.name if version else self._base
+        self._check(name)
         server: BaseChatModel = init_chat_model(
             name,
             model_provider="openai",
             base_url=self._url,
-            api_key=self._api_key or "none",
-            timeout=60,
-            max_retries=2,
+            api_key=self._api_key,
+            timeout=self._timeout,
+            max_retries=RETRIES,
         )
-        return RemoteChatModel(server=server, url=self._url, served=name)
+        return RemoteChatModel(server=server, url=self._url, served=name, secret=self._api_key)
+
+    def _check(self, name: str) -> None:
+        """llama.cpp's server answers with whatever it has loaded, whichever name it is asked for."""
+        if name in self._served:
+            return
+        self._served = self._listed() or self._served
+        if self._served and not {name, f"{name}:latest"} & self._served:
+            raise ModelError(
+                f"the server at {self._url} does not serve {name!r} (it serves: {', '.join(sorted(self._served))})",
+                f"load it there under that name (twin models export {name}), or ask for another model",
+            )
+
+    def _listed(self) -> frozenset[str]:
+        """The names that the server says it serves; none where it does not say."""
+        try:
+            headers, body = {"Authorization": f"Bearer {self._api_key}"}, b""
+            with httpx.stream("GET", f"{self._url}/models", headers=headers, timeout=min(self._timeout, 5)) as response:
+                for part in response.iter_bytes():
+                    body += part
+                    if len(body) > LONGEST_LIST:
+                        return frozenset()
+            return frozenset(str(model["id"]) for model in json.loads(body)["data"])
+        except (httpx.HTTPError, ValueError, TypeError, KeyError):
+            return frozenset()  # what is wrong with it is told when it is asked to write
 
 
 class RemoteChatModel(BaseChatModel):
@@ -43,6 +77,7 @@ class RemoteChatModel(BaseChatModel):
     server: Any
     url: str
     served: str
+    secret: str
 
     @property
     def _llm_type(self) -> str:
@@ -67,12 +102,22 @@ class RemoteChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         # LangChain would call the limit max_completion_tokens, as OpenAI does; max_tokens is what every server knows.
-        limit = {"max_tokens": max_tokens}
+        limit, room = {"max_tokens": max_tokens}, max_tokens * LONGEST_TOKEN
         try:
-            for piece in self.server.stream(messages, stop=stop, extra_body=limit, **kwargs):
-                yield ChatGenerationChunk(message=piece)
+            # Closed by hand: closing hangs up, and only then does the server stop computing.
+            with closing(self.server.stream(messages, stop=stop, extra_body=limit, **kwargs)) as pieces:
+                for piece in pieces:
+                    yield ChatGenerationChunk(message=piece)
+                    room -= len(str(piece.content))
+                    if room < 0:
+                        return
         except Exception as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelError(
-                f"the server at {self.url} failed: {(str(error).splitlines() or [type(error).__name__])[0]}",
+                f"the server at {self.url} failed: {self._without_key(said)}",
                 f"check that it runs and serves {self.served!r}, or unset TWIN_REMOTE_URL",
             ) from error
+
+    def _without_key(self, text: str) -> str:
+        """Some servers repeat the key that they refuse."""
+        return text.replace(self.secret, "…") if len(self.secret) > 4 else text
