@@ -118,6 +118,17 @@ def test_remembers_what_it_has_applied(index: VectorIndex) -> None:
     assert index.count() == 1
 
 
+def test_a_server_filled_under_another_layout_is_filled_anew() -> None:
+    from qdrant_client import QdrantClient, models
+
+    client = QdrantClient(":memory:")
+    ServerIndex(client, "old", 32).apply([point(1, "text")], [], 7)
+    assert ServerIndex(client, "old", 32).applied == 7
+    marker = models.PointStruct(id=0, vector={}, payload={"kind": "applied", "seq": 7})
+    client.upsert("old", [marker])
+    assert ServerIndex(client, "old", 32).applied == 0
+
+
 def test_a_query_of_stop_words_alone_finds_no_words(index: VectorIndex) -> None:
     index.apply([point(1, "the clock")], [], 1)
     dense, bm25 = found(index, "the of and")
