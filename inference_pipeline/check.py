@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from contracts.records import Citation, NearestPost, Sentence
+from contracts.records import Citation, Copied, NearestPost, Sentence
 from inference_pipeline.answerable import nearest
+from inference_pipeline.copied import copied
 from inference_pipeline.ground import ground
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Checked(TypedDict):
     sentences: tuple[Sentence, ...]
     unsupported_claims: int
     cut: bool
+    copied: Copied | None
     nearest: tuple[NearestPost, ...]
 
 
@@ -32,10 +34,16 @@ def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checke
 
     `limited`: the model ended because it may say no more.
     """
+    author = found.question.author
     if not found.passages:
-        offered = nearest(store, found.asked, found.question.author)
         return Checked(
-            answer=NOTHING_FOUND, citations=(), sentences=(), unsupported_claims=0, cut=False, nearest=offered
+            answer=NOTHING_FOUND,
+            citations=(),
+            sentences=(),
+            unsupported_claims=0,
+            cut=False,
+            copied=None,
+            nearest=nearest(store, found.asked, author),
         )
     version = store.active()
     embed = store.embedder_of(version).embed if version else None
@@ -47,5 +55,6 @@ def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checke
         sentences=grounded.sentences,
         unsupported_claims=claims,
         cut=grounded.cut,
+        copied=copied(store, author, found.snapshot, grounded.text[: grounded.said]),
         nearest=(),
     )
