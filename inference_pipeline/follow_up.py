@@ -87,6 +87,8 @@ def made_whole(question: str, history: Exchanges) -> FollowUp | None:
 def leans(question: str) -> bool:
     """Whether it can be understood only with what was said before it."""
     asked = " ".join(question.replace("’", "'").split())
+    if len(asked) > LONGEST:  # whoever writes so much says what it is about
+        return False
     rest = _OPENING.sub("", asked)
     own = _own(rest)
     if re.match(r"who are you\b", rest, re.IGNORECASE):

@@ -100,6 +100,10 @@ def test_an_ordinal_means_an_item_of_the_last_answers_list() -> None:
     assert beyond.searched == beyond.asked
 
 
+def test_a_long_question_says_itself_what_it_is_about() -> None:
+    assert not leans("And " + "what about it? " * 10_000)
+
+
 def test_nothing_was_said_before_the_first_question() -> None:
     assert made_whole("And why?", []) is None
 
