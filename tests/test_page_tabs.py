@@ -175,13 +175,13 @@ def test_files_are_looked_at_then_taken_in_and_not_kept(site: str, tab: Tab, twi
     page.locator("#files input[type=file]").set_input_files([tmp_path / "rain.md", tmp_path / "empty.md"])
     expect(page.locator("#files")).to_contain_text("rain")
     page.locator("#look").click()
-    expect(page.locator("#report")).to_contain_text("1 post would be taken in", timeout=60_000)
+    expect(page.locator("#report")).to_contain_text("1 post would be taken in", timeout=120_000)
     assert "Gil" not in [known.name for known in twin.app.store.authors()]
     page.locator("#take").click()
     later = tab(site)  # a tab that comes later finds the work going on, and sees it end
     open_tab(later, "Posts")
     expect(later.locator("#posts-progress")).to_contain_text("Reading the posts of Gil")
-    expect(page.locator("#report")).to_contain_text("1 new", timeout=60_000)
+    expect(page.locator("#report")).to_contain_text("1 new", timeout=120_000)
     expect(page.locator("#report")).to_contain_text("empty × 1")
     expect(later.locator("#report")).to_contain_text("1 new")
     assert [post.title for post in twin.app.store.posts("Gil")] == ["Rain"]
@@ -266,7 +266,7 @@ def test_settings_say_what_they_mean_and_keep_keys_to_themselves(site: str, tab:
     expect(page.locator("#settings tr", has_text="TWIN_QDRANT_API_KEY")).to_contain_text("not set")
     expect(page.locator("#memory")).to_contain_text("posts")
     page.locator("#check").click()
-    expect(page.locator("#health")).to_contain_text(r"Everything is there and whole.", timeout=60_000)
+    expect(page.locator("#health")).to_contain_text(r"Everything is there and whole.", timeout=120_000)
 
 
 # ---- a first visit --------------------------------------------------------------------------------------------------
@@ -284,15 +284,55 @@ def test_from_the_sample_author_to_a_version_without_a_terminal(
         page = tab(url)
         page.locator("#sample").click()
         expect(page.locator("#sample-progress")).to_contain_text("Reading the posts of Wren Halloway")
-        expect(page.locator("#author input")).to_have_value(WREN, timeout=90_000)
+        expect(page.locator("#author input")).to_have_value(WREN, timeout=120_000)
         ask(page, "How do you free a seized seatpost?")
         answered(page)
         open_tab(page, "Train")
         page.get_by_label("Your own: tiny").check()
         page.locator("#train").click()
         expect(page.locator("#training-progress")).to_contain_text("Training the twin of Wren Halloway")
-        expect(page.locator("#losses svg").first).to_be_visible(timeout=90_000)
+        expect(page.locator("#losses svg").first).to_be_visible(timeout=120_000)
         expect(page.locator("#outcome")).to_contain_text(f"{WREN}@v1", timeout=120_000)
         page.locator("#open-version").click()
         expect(page.locator("#versions button")).to_have_count(1)
     assert not (tmp_path / "home" / "page").exists()
+
+
+# ---- conversations --------------------------------------------------------------------------------------------------
+
+
+def test_a_conversation_is_kept_found_again_saved_and_deleted(site: str, tab: Tab) -> None:
+    page = tab(site)
+    ask(page, SEATPOST)
+    answered(page)
+    later = tab(site)
+    later.get_by_role("button", name="Conversations").click()
+    later.locator("#kept-list button", has_text=SEATPOST).first.click()
+    expect(later.locator("#chat .fine")).to_have_count(1)
+    expect(later.locator("#sources .passage").first).to_be_visible()
+    later.locator("#kept-title textarea, #kept-title input").fill("The seatpost")
+    later.locator("#rename").click()
+    expect(later.locator("#kept-list")).to_contain_text("The seatpost")
+    ask(later, "Who regulates the church clock pendulum?")
+    answered(later, answers=2)
+    expect(later.locator("#kept-list button", has_text="The seatpost")).to_have_count(1)
+    with later.expect_download() as download:
+        later.get_by_text("Save as Markdown").click()
+    assert download.value.suggested_filename == "The-seatpost.md"
+    later.locator("#kept-delete").click()
+    later.locator("#kept-yes").click()
+    expect(later.locator("#kept-list")).not_to_contain_text("The seatpost")
+    expect(later.locator("#chat .bot")).to_have_count(0)
+
+
+def test_a_question_is_edited_and_asked_again(site: str, tab: Tab) -> None:
+    page = tab(site)
+    ask(page, "Who will <b>weld</b> it?")
+    answered(page)
+    page.get_by_role("button", name="Edit").first.click()
+    box = page.locator("#chat .user textarea")
+    expect(box).to_have_value("Who will &lt;b&gt;weld&lt;/b&gt; it?")
+    box.fill(SEATPOST)
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("#chat .bot .md")).to_contain_text("bolt and all")
+    assert page.locator("#chat .user .md").inner_text() == SEATPOST

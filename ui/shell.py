@@ -16,6 +16,7 @@ from contracts.errors import TwinError
 from ui import passages as html
 from ui.jobs import Jobs
 from ui.tabs.chat import Chat
+from ui.tabs.kept import user
 from ui.tabs.me import Me
 from ui.tabs.posts import Posts
 from ui.tabs.settings import Settings
@@ -84,20 +85,20 @@ class Shell:
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
-    def _loaded(self) -> Updates:
+    def _loaded(self, request: gr.Request) -> Updates:
         try:
             names, author = self._authors(self._first)
         except TwinError as error:
             return self.chat._closed(error)
-        return {**self.chat.opened(author), **self._named(names, author), **self._watch()}
+        return {**self.chat.opened(author, user(request)), **self._named(names, author), **self._watch()}
 
-    def _chosen(self, author: str | None, where: str) -> Updates:
+    def _chosen(self, author: str | None, where: str, request: gr.Request) -> Updates:
         """Another author: a fresh conversation, and the tab that is looked at anew."""
-        drawn = self.chat.opened(author)
+        drawn = self.chat.opened(author, user(request))
         return drawn if where == "chat" else {**drawn, **self.tabs[where].opened(author)}
 
-    def _chat_opened(self, author: str | None, turns: list[Any]) -> Updates:
-        return {self.where: "chat", **self.chat.seen(author, turns), **self._watch()}
+    def _chat_opened(self, author: str | None, turns: list[Any], request: gr.Request) -> Updates:
+        return {self.where: "chat", **self.chat.seen(author, turns, user(request)), **self._watch()}
 
     def _opener(self, tab: Tab) -> Any:
         def opened(author: str | None) -> Updates:
@@ -105,14 +106,14 @@ class Shell:
 
         return opened
 
-    def _ticked(self, author: str | None, where: str) -> Updates:
+    def _ticked(self, author: str | None, where: str, request: gr.Request) -> Updates:
         """While a job runs what it changes; at its end the whole tab, and whoever is new."""
         if self._jobs.running():
             return self.tabs[where].ticked(author)
         names, chosen = self._authors(author)
         drawn: Updates = {self.timer: gr.Timer(active=False)}
         if chosen != author:
-            drawn |= self.chat.opened(chosen)
+            drawn |= self.chat.opened(chosen, user(request))
         if where != "chat":
             drawn |= self.tabs[where].opened(chosen)
         return drawn | self._named(names, chosen)

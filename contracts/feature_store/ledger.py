@@ -17,6 +17,7 @@ from contracts.embedder import Embedder
 from contracts.errors import NotFound
 from contracts.feature_store import tables as t
 from contracts.feature_store.catalogue import Catalogue
+from contracts.feature_store.conversations import Conversations
 from contracts.feature_store.database import Database, now, slices
 from contracts.feature_store.feedback import FeedbackLog
 from contracts.feature_store.filters import Filters, wanted
@@ -59,7 +60,7 @@ class Ledger:
         self._identity = self._database.remember("ledger", uuid.uuid4().hex)
         self.versions, self.sightings = FeatureVersions(self._database), Sightings(self._database)
         self.feedback = FeedbackLog(self._database)
-        self.catalogue = Catalogue(self._database)
+        self.catalogue, self.conversations = Catalogue(self._database), Conversations(self._database)
 
     def active(self) -> FeatureVersion | None:
         return self.versions.active()

@@ -239,6 +239,20 @@ feedback = Table(
     Column("lesson", JSON(none_as_null=True)),  # what may be learned from an edit
 )
 
+# What a person asked and was answered; `text` is what it is searched by. It holds words of posts, and goes with them.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("turns", JSON, nullable=False),
+    Column("text", Text, nullable=False),
+    SqlIndex("conversations_by_user", "user", "author", "at"),
+)
+
 runs = Table(
     "runs",
     metadata,

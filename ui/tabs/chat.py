@@ -25,6 +25,7 @@ from ui import passages as html
 from ui.conversation import Turn, messages
 from ui.jobs import Jobs
 from ui.markup import aside, job
+from ui.tabs.kept import Kept, user
 from ui.tabs.shared import NOW, PLAIN, Tab, Updates, sorry, told
 from ui.wiring import App
 
@@ -48,6 +49,7 @@ class Chat(Tab):
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
         self._stops: dict[str, threading.Event] = {}
+        self.kept = Kept(app)
 
     def lay_out(self) -> None:
         self.turns: gr.State = gr.State([])
@@ -93,18 +95,20 @@ class Chat(Tab):
                     self.again = gr.Button("Regenerate", elem_id="again", interactive=False, scale=0, min_width=120)
             with gr.Column(scale=2, min_width=320):
                 self.model: gr.Dropdown = gr.Dropdown([], label="Model version", elem_id="model", min_width=120)
+                self.kept.lay_out()
                 self.sources: gr.HTML = gr.HTML(html.idle_sources(), elem_id="sources", **PLAIN)
 
     def wire(self, shell: Shell) -> None:
         self.author, self.timer = shell.author, shell.timer
         self.stop.click(self.stopped, None, self.stop, **NOW)
         self.chat.select(self.shown, self.turns, self.sources, **NOW)
-        self.chat.clear(self.cleared, None, [*self._conversation(), shell.author], **NOW)
+        self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
         self.sample.click(self.sampled, None, [self.progress, self.sample, self.own, shell.timer], **NOW)
         self.own.click(lambda: gr.Tabs(selected="posts"), None, shell.strip, **NOW)
         shell.blocks.unload(self.left)
 
-        talk = [self.question, *self._conversation(), shell.author]
+        talk = [self.question, *self.conversation(), *self.kept.outputs(), shell.author]
+        self.kept.wire(self, shell.author)
         asked = gr.on([self.send.click, self.question.submit], self.asked, self._inputs(self.question), talk, **NOW)
         picked = self.chat.example_select(self.picked, self._inputs(), talk, **NOW)
         edited = self.chat.edit(self.edited, self._inputs(), talk, **NOW)
@@ -112,7 +116,7 @@ class Chat(Tab):
         for started in (asked, picked, edited, again):
             answer = started.success(
                 self.answered,
-                [self.model, self.turns],
+                [self.model, self.turns, self.kept.id],
                 talk,
                 concurrency_id="answers",
                 concurrency_limit=ANSWERS_AT_ONCE,
@@ -121,29 +125,34 @@ class Chat(Tab):
             )
             answer.failure(self.refused, self.turns, talk, **NOW)
 
-    def _conversation(self) -> list[Any]:
+    def conversation(self) -> list[Any]:
         return [self.turns, self.chat, self.sources, self.send, self.stop, self.again, self.model]
 
     def outputs(self) -> list[Any]:
         first = [self.notices, self.first, self.steps, self.progress, self.sample, self.own, self.columns]
-        return [*first, self.question, *self._conversation()]
+        return [*first, self.question, *self.conversation(), *self.kept.outputs()]
 
     def _inputs(self, *first: Any) -> list[Any]:
         return [*first, self.author, self.turns]
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
-    def opened(self, author: str | None) -> Updates:
-        """A fresh conversation with this author."""
+    def opened(self, author: str | None, who: str = "") -> Updates:
+        """A fresh conversation with this author; `who` looks at it."""
         try:
-            return self._open(author)
+            return {**self._open(author), **self.kept.drawn(who, author)}
         except TwinError as error:
             return self._closed(error)
 
-    def seen(self, author: str | None, turns: list[Turn]) -> Updates:
-        """The tab is looked at again: what was said stays; versions and examples are as they are now."""
+    def seen(self, author: str | None, turns: list[Turn], who: str = "") -> Updates:
+        """The tab is looked at again: what was said stays; versions and examples are as they are now.
+
+        Gradio also says so of the tab that a page opens with, maybe before the page knows an author: that changes nothing.
+        """
+        if not author:
+            return self._first_steps()
         if not turns:
-            return self.opened(author)
+            return self.opened(author, who)
         try:
             return self._models(turns[-1].author)
         except TwinError:
@@ -186,7 +195,7 @@ class Chat(Tab):
         last = turns[-1]
         return self._talk([*turns[:-1], Turn(last.number, last.author, last.question)], busy=True)
 
-    def answered(self, model: str, turns: list[Turn], request: gr.Request) -> Iterator[Updates]:
+    def answered(self, model: str, turns: list[Turn], kept: str, request: gr.Request) -> Iterator[Updates]:
         """Run the twin, and redraw the page as it goes. Closed by Gradio when the tab goes away."""
         stop = self._stops.get(_tab(request))
         if stop is None:  # the tab was gone for a while as the question waited
@@ -211,7 +220,22 @@ class Chat(Tab):
         finally:
             was_stopped = stop.is_set()
             self._end(_tab(request))
-        yield self._talk([*turns[:-1], replace(turn, stopped=was_stopped)], busy=False)
+        turns = [*turns[:-1], replace(turn, stopped=was_stopped)]
+        yield {**self._talk(turns, busy=False), **self._keep(turns, kept, request)}
+
+    def _keep(self, turns: list[Turn], kept: str, request: gr.Request) -> Updates:
+        """The conversation, in the ledger. An answer that is there is not taken back because it cannot be kept."""
+        try:
+            return self.kept.keep(user(request), turns, kept)
+        except TwinError:
+            log.exception("a conversation is not kept")
+            return {}
+
+    def replaced(self, turns: list[Turn], request: gr.Request) -> Updates:
+        """Another conversation in the place of this one; not while an answer is being written."""
+        if _tab(request) in self._stops:
+            raise _not_yet("An answer is being written: wait for it, or press Stop.")
+        return self._talk(turns, busy=False)
 
     def stopped(self, request: gr.Request) -> Any:
         stop = self._stops.get(_tab(request))
@@ -231,9 +255,11 @@ class Chat(Tab):
         message = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
         return turns[message // 2].sources() if message // 2 < len(turns) else gr.skip()
 
-    def cleared(self, request: gr.Request) -> Updates:
-        """Forget the conversation; while an answer is being written, only end that."""
-        return self._talk([], busy=False) if _tab(request) not in self._stops else {self.stop: self.stopped(request)}
+    def cleared(self, author: str | None, request: gr.Request) -> Updates:
+        """A new conversation; while an answer is being written, only end that. What is kept stays."""
+        if _tab(request) in self._stops:
+            return {self.stop: self.stopped(request)}
+        return {**self._talk([], busy=False), **self.kept.drawn(user(request), author)}
 
     def left(self, request: gr.Request) -> None:
         self._end(_tab(request))

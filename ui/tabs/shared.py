@@ -25,7 +25,7 @@ CLICKS: dict[str, Any] = {
 """HTML whose buttons tell their `data-id`."""
 # Private: no second way in for a program that is not this page. Without the queue, in which only answers wait.
 NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-SLOWLY: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
+SLOWLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 Updates = dict[Any, Any]
 Handler = TypeVar("Handler", bound=Callable[..., Any])

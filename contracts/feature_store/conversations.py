@@ -1,0 +1,141 @@
+"""Conversations of a person with a twin, kept until they are deleted. Each person sees their own.
+
+They hold words of posts, so they go with them: what was answered from a forgotten post, or holds words of one, is gone in
+the same transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sql
+
+from contracts.errors import NotFound, UsageError
+from contracts.feature_store import tables as t
+from contracts.feature_store.database import Database, now, slices
+from contracts.feature_store.shared_words import Words
+from contracts.records import Answer, Record
+
+LONGEST_TITLE = 120  # characters
+LISTED = 50
+
+
+class Said(Record):
+    """A question, and the whole answer to it."""
+
+    question: str
+    answer: Answer
+
+
+class Listed(NamedTuple):
+    id: str
+    title: str
+    at: dt.datetime
+    turns: int
+
+
+class Conversation(Record):
+    id: str
+    author: str
+    """Whose twin answered."""
+    title: str
+    at: dt.datetime
+    turns: tuple[Said, ...]
+
+
+class Conversations:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, user: str, author: str, turns: Sequence[Said], id: str = "") -> str:
+        """Store these turns as the conversation `id`, or as a new one, and return its id."""
+        rows = [turn.model_dump(mode="json") for turn in turns]
+        text = "\n".join(f"{turn.question}\n{turn.answer.answer}" for turn in turns)
+        values = {"at": now(), "turns": rows, "text": text}
+        with self._database.begin(write=True) as db:
+            mine = (t.conversations.c.id == id, t.conversations.c.user == user, t.conversations.c.author == author)
+            if id and db.execute(sql.update(t.conversations).where(*mine).values(**values)).rowcount:
+                return id
+            title = " ".join(turns[0].question.split())[:LONGEST_TITLE]
+            made = {"id": uuid.uuid4().hex[:16], "user": user, "author": author, "title": title, **values}
+            db.execute(sql.insert(t.conversations).values(**made))
+            return str(made["id"])
+
+    def all(self, user: str, author: str, words: str = "") -> list[Listed]:
+        """The person's last conversations with this author's twin that hold all of `words`, the latest first."""
+        table = t.conversations.c
+        mine = [table.user == user, table.author == author]
+        mine += [
+            sql.or_(table.title.icontains(w, autoescape=True), table.text.icontains(w, autoescape=True))
+            for w in words.split()
+        ]
+        query = (
+            sql.select(table.id, table.title, table.at, table.turns)
+            .where(*mine)
+            .order_by(table.at.desc())
+            .limit(LISTED)
+        )
+        with self._database.begin() as db:
+            return [Listed(row.id, row.title, row.at, len(row.turns)) for row in db.execute(query)]
+
+    def get(self, user: str, id: str) -> Conversation:
+        """Raises NotFound, also for another person's."""
+        query = sql.select(t.conversations).where(t.conversations.c.id == id, t.conversations.c.user == user)
+        with self._database.begin() as db:
+            row = db.execute(query).one_or_none()
+        if row is None:
+            raise NotFound("there is no such conversation", "choose one of the list")
+        return Conversation(id=row.id, author=row.author, title=row.title, at=row.at, turns=row.turns)
+
+    def rename(self, user: str, id: str, title: str) -> None:
+        title = " ".join(title.split())[:LONGEST_TITLE]
+        if not title:
+            raise UsageError("a conversation needs a name", "write one")
+        self._change(sql.update(t.conversations).values(title=title), user, id)
+
+    def delete(self, user: str, id: str) -> None:
+        self._change(sql.delete(t.conversations), user, id)
+        self._database.settle()
+
+    def _change(self, change: Any, user: str, id: str) -> None:
+        with self._database.begin(write=True) as db:
+            if not db.execute(change.where(t.conversations.c.id == id, t.conversations.c.user == user)).rowcount:
+                raise NotFound("there is no such conversation", "choose one of the list")
+
+    @staticmethod
+    def erase(db: sql.Connection, post_ids: Sequence[str]) -> None:
+        """Turns that were answered from these posts, or hold their words. Called while the posts' texts still stand."""
+        kept = list(db.execute(sql.select(t.conversations.c.id, t.conversations.c.title, t.conversations.c.turns)))
+        turns = {f"{row.id} {n}": turn for row in kept for n, turn in enumerate(row.turns)}
+        if not turns:
+            return
+        wanted = set(post_ids)
+        gone = {name for name, turn in turns.items() if wanted.intersection(_posts(turn["answer"]))}
+        words = Words({name: (turn["question"], turn["answer"]["answer"]) for name, turn in turns.items()})
+        for some in slices(post_ids):
+            for table, column in ((t.posts, t.posts.c.id), (t.revisions, t.revisions.c.post_id)):
+                for post in db.execute(sql.select(table.c.title, table.c.text).where(column.in_(some))):
+                    gone |= words.holding(post.text) | words.holding(post.title)
+        for row in kept:
+            left = [turn for n, turn in enumerate(row.turns) if f"{row.id} {n}" not in gone]
+            if len(left) < len(row.turns):
+                _shorten(db, row.id, left)
+
+
+def _shorten(db: sql.Connection, id: str, turns: Sequence[dict[str, Any]]) -> None:
+    mine = t.conversations.c.id == id
+    if not turns:
+        db.execute(sql.delete(t.conversations).where(mine))
+        return
+    text = "\n".join(f"{turn['question']}\n{turn['answer']['answer']}" for turn in turns)
+    title = " ".join(turns[0]["question"].split())[:LONGEST_TITLE]  # the old one may be of what is gone
+    db.execute(sql.update(t.conversations).where(mine).values(turns=list(turns), text=text, title=title))
+
+
+def _posts(answer: dict[str, Any]) -> set[str]:
+    """Every post whose words or title the answer holds."""
+    copied = [answer["copied"]] if answer.get("copied") else []
+    return {one["post_id"] for one in (*answer["passages"], *answer.get("nearest", ()), *copied)}

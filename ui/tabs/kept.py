@@ -1,0 +1,151 @@
+"""The kept conversations beside the chat: search them, open one, name it, take it away as Markdown, delete it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import gradio as gr
+
+from contracts.feature_store.conversations import Listed, Said
+from inference_pipeline.twin import Found, Question
+from ui.conversation import Turn
+from ui.markup import aside
+from ui.tabs.shared import CLICKS, NOW, PLAIN, Sure, Updates, say, told
+from ui.wiring import App
+
+if TYPE_CHECKING:
+    from ui.tabs.chat import Chat
+
+
+class Kept:
+    """`id` names the conversation that stands in the chat; empty while it is not kept."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def lay_out(self) -> None:
+        self.id: gr.State = gr.State("")
+        with gr.Accordion("Conversations", open=False, elem_id="kept"):
+            self.new = gr.Button("New conversation", elem_id="new", size="sm")
+            self.words: gr.Textbox = gr.Textbox(label="Words in them", max_length=200, elem_id="kept-words")
+            self.list: gr.HTML = gr.HTML(elem_id="kept-list", **CLICKS)
+            with gr.Column(visible=False, elem_id="kept-acts") as self.acts:
+                self.title: gr.Textbox = gr.Textbox(label="Name of this one", max_length=120, elem_id="kept-title")
+                with gr.Row():
+                    self.rename = gr.Button("Rename", elem_id="rename", size="sm", min_width=80)
+                    self.delete = gr.Button("Delete", elem_id="kept-delete", variant="stop", size="sm", min_width=80)
+                self.export: gr.HTML = gr.HTML(elem_id="kept-export", **PLAIN)
+                self.sure = Sure("kept", "Delete it")
+
+    def wire(self, chat: Chat, author: gr.Dropdown) -> None:
+        self._chat = chat
+        listed, whose = [author, self.words, self.id], [*self.outputs(), *chat.conversation(), author]
+        self.words.change(self.found, listed, self.list, trigger_mode="always_last", **NOW)
+        self.new.click(self.begun, author, whose, **NOW)
+        self.list.click(self.opened, author, whose, **NOW)
+        self.title.submit(self.renamed, [self.id, self.title, author], self.outputs(), **NOW)
+        self.rename.click(self.renamed, [self.id, self.title, author], self.outputs(), **NOW)
+        self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
+        self.sure.yes.click(self.deleted, [self.id, author], whose, **NOW)
+
+    def outputs(self) -> list[Any]:
+        return [self.id, self.list, self.acts, self.title, self.export, *self.sure.outputs()]
+
+    # ---- what stands there ------------------------------------------------------------------------------------------
+
+    def drawn(self, user: str, author: str | None, id: str = "") -> Updates:
+        """The list, and what can be done with the conversation `id`."""
+        if not author:
+            return {self.id: "", self.list: "", self.acts: gr.update(visible=False), **self.sure.closed()}
+        conversations = self._app.store.conversations
+        one = conversations.get(user, id) if id else None
+        return {
+            self.id: id,
+            self.list: _list(conversations.all(user, author), id),
+            self.acts: gr.update(visible=bool(one)),
+            self.title: one.title if one else "",
+            self.export: _export(one.title, one.turns) if one else "",
+            **self.sure.closed(),
+        }
+
+    def keep(self, user: str, turns: Sequence[Turn], id: str) -> Updates:
+        """Store what is said so far, as soon as there is an answer."""
+        said = [Said(question=turn.question, answer=turn.answer) for turn in turns if turn.answer]
+        if not said:
+            return {}
+        author = turns[-1].author
+        return self.drawn(user, author, self._app.store.conversations.keep(user, author, said, id))
+
+    def found(self, author: str | None, words: str, id: str, request: gr.Request) -> str:
+        return _list(self._app.store.conversations.all(user(request), author, words), id) if author else ""
+
+    # ---- handlers ---------------------------------------------------------------------------------------------------
+
+    @told
+    def begun(self, author: str | None, request: gr.Request) -> Updates:
+        return {**self._chat.replaced([], request), **self.drawn(user(request), author)}
+
+    @told
+    def opened(self, author: str | None, event: gr.EventData, request: gr.Request) -> Updates:
+        one = self._app.store.conversations.get(user(request), str(event.id))
+        turns = [_turn(n, one.author, said) for n, said in enumerate(one.turns, start=1)]
+        return {**self._chat.replaced(turns, request), **self.drawn(user(request), author, one.id)}
+
+    @told
+    def renamed(self, id: str, title: str, author: str | None, request: gr.Request) -> Updates:
+        self._app.store.conversations.rename(user(request), id, title)
+        return self.drawn(user(request), author, id)
+
+    def asked(self) -> Updates:
+        return self.sure.ask("Delete this conversation? This cannot be undone.")
+
+    @told
+    def deleted(self, id: str, author: str | None, request: gr.Request) -> Updates:
+        drawn = self._chat.replaced([], request)
+        self._app.store.conversations.delete(user(request), id)
+        say("The conversation is deleted")
+        return {**drawn, **self.drawn(user(request), author)}
+
+
+def user(request: gr.Request) -> str:
+    """Who is logged in; nobody needs to be on a machine of one's own."""
+    return str(request.username or "")
+
+
+def _turn(number: int, author: str, said: Said) -> Turn:
+    answer = said.answer
+    found = Found(Question(said.question, author), answer.passages, answer.snapshot, 0.0, said.question)
+    return Turn(number, author, said.question, found, answer.answer, answer)
+
+
+def _list(rows: Sequence[Listed], id: str) -> str:
+    lines = "".join(
+        f'<li><button type="button" data-id="{escape(row.id)}" aria-pressed="{str(row.id == id).lower()}">'
+        f'<span class="name" dir="auto">{escape(row.title)}</span><small>{row.at:%Y-%m-%d %H:%M}</small></button></li>'
+        for row in rows
+    )
+    return f'<ul class="list">{lines}</ul>' if lines else aside("None yet: what is said here is kept on this machine.")
+
+
+def _export(title: str, turns: Sequence[Said]) -> str:
+    """A link that holds the conversation itself, so that no file is made of it."""
+    file = "".join(character if character.isalnum() else "-" for character in title)[:60].strip("-") or "conversation"
+    page = quote(markdown(title, turns), safe="")
+    address = f"data:text/markdown;charset=utf-8,{page}"
+    return f'<a class="whole" download="{escape(file)}.md" href="{address}">Save as Markdown</a>'
+
+
+def markdown(title: str, turns: Sequence[Said]) -> str:
+    parts = [f"# {title}"]
+    for said in turns:
+        answer = said.answer
+        parts += [f"## {said.question}", answer.answer]
+        parts += [
+            f"[{one.marker}] {one.title or 'Untitled'}{f', {one.url}' if one.url else ''}: “{' '.join(one.text.split())}”"
+            for one in answer.citations
+        ]
+        parts.append(f"*{answer.model}, snapshot {answer.snapshot}*")
+    return "\n\n".join(parts) + "\n"
