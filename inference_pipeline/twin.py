@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from contracts.errors import NotFound
 from contracts.feature_store.filters import Filters
@@ -20,6 +20,7 @@ from inference_pipeline.queue import Queue
 from inference_pipeline.retrieve import retrieve
 from inference_pipeline.sampling import Sampling, until
 from inference_pipeline.split import drawn
+from inference_pipeline.style_meter import SHORTEST, Scorer, Style, measure, own_posts, said
 from inference_pipeline.voice import voice
 
 if TYPE_CHECKING:
@@ -166,6 +167,22 @@ class Twin:
             snapshot=found.snapshot,
             timings={key: round(value, 3) for key, value in timings.items()},
         )
+
+    def meter(self, question: Question, answer: Answer) -> Style | None:
+        """How much like the author an answer to the question is, by the version that wrote it.
+
+        None for the base model, on a server, where the version has no band of the author's own, and for a few words.
+        """
+        version, text = self._version(question, answer.model), said(answer)
+        own = own_posts(version) if version and answer.passages else []
+        if not own or len(text.encode()) < SHORTEST:
+            return None
+        with self.queue.place(question.user):
+            models = [self._engine.chat_model(which) for which in (version, None)]
+            if not all(hasattr(model, "nll") for model in models):
+                return None
+            adapted, base = cast("list[Scorer]", models)
+            return measure(adapted, base, messages(question.author, question.text), text, own)
 
     def resolve(self, question: Question, model: str | None = None) -> str:
         """The name of the version that will answer. Raises NotFound where there is no such version of the author's."""

@@ -1,0 +1,134 @@
+"""The style meter: own words stand in the band, others' below it; and where nothing can be said, nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from contracts.base_model import BaseLanguageModel
+from contracts.feature_store import FeatureStore
+from contracts.files import write_json
+from contracts.model_registry import ModelRegistry, ModelVersion
+from contracts.prompt import encode, encode_target, messages
+from contracts.records import Answer
+from inference_pipeline.engines.local import LocalEngine
+from inference_pipeline.engines.remote import RemoteEngine
+from inference_pipeline.style_meter import Style, measure, own_posts, place, said
+from inference_pipeline.twin import Question, Twin
+from tests.fakes import WORDS, WordEmbedder, card, fill, post, voice
+
+pytestmark = pytest.mark.usefixtures("single")
+
+CLOCK = "The clock runs slow and a spring bends when rain falls on brass. I count every screw twice, then drink tea."
+QUESTION = Question("Why does the clock run slow when rain falls?", "Ada")
+OTHERS = "ZINC VOLT AMP RELAY COIL! " * 5
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[BaseLanguageModel, ModelVersion]:
+    """A version that has learned Ada's few words, with the gains of her held-out posts beside it."""
+    from peft import LoraConfig, get_peft_model
+
+    home = tmp_path_factory.mktemp("home")
+    base = BaseLanguageModel(str(tiny_model), home)
+    tokenizer = base.tokenizer()
+    torch.manual_seed(0)
+    model = get_peft_model(base.load(torch.float32), LoraConfig(r=8, target_modules="all-linear"))
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
+    prompt = encode(tokenizer, messages("Ada", "Write about clocks."))
+    for number in range(30):
+        target = encode_target(tokenizer, voice(number, WORDS))
+        labels = torch.tensor([[-100] * len(prompt) + target])
+        model(input_ids=torch.tensor([prompt + target]), labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(str(home / "adapter"))
+    hashes = {"base_model_hash": base.hash, "tokenizer_hash": base.tokenizer_hash}
+    engine, registry = LocalEngine(base, graphs=False), ModelRegistry(home)
+    draft = registry.register(card(run_id="draft", **hashes), home / "adapter")
+    own = [gain(engine, draft, voice(number, WORDS)) for number in range(100, 120)]
+    write_json(home / "adapter" / "evaluation.json", {"deltas": {str(n): value for n, value in enumerate(own)}})
+    return base, registry.register(card(run_id="whole", **hashes), home / "adapter")
+
+
+def gain(engine: LocalEngine, version: ModelVersion, text: str) -> float:
+    adapted, base = engine.chat_model(version), engine.chat_model(None)
+    return measure(adapted, base, messages("Ada", "Write about clocks."), text, [0.0]).delta  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def twin(trained: tuple[BaseLanguageModel, ModelVersion], tmp_path: Path) -> Iterator[Twin]:
+    base, version = trained
+    store = FeatureStore(tmp_path / "home", WordEmbedder(512))
+    fill(store, [post(1, CLOCK)])
+    yield Twin(store, ModelRegistry(version.folder.parents[2]), LocalEngine(base, graphs=False), max_new_tokens=20)
+    store.close()
+
+
+def answer(twin: Twin, text: str, model: str = "Ada@v2") -> Answer:
+    passages = twin.find(QUESTION).passages
+    assert passages
+    facts = {"citations": (), "snapshot": "s", "timings": {}}
+    return Answer(answer=text, model=model, passages=passages, **facts)
+
+
+@pytest.mark.parametrize("engine", ["torch", "graph"])
+def test_own_words_stand_in_the_band_and_others_below_it(
+    trained: tuple[BaseLanguageModel, ModelVersion], engine: str
+) -> None:
+    base, version = trained
+    local, own = LocalEngine(base, graphs=engine == "graph"), own_posts(version)
+    assert len(own) == 20
+    hers, theirs = (place(gain(local, version, text), own) for text in (voice(500, WORDS), OTHERS))
+    assert hers.low < hers.delta < hers.high
+    assert 0 < hers.share < 1
+    assert theirs.delta < theirs.low
+    assert theirs.share == 0
+
+
+def test_the_twin_measures_what_the_model_said(twin: Twin) -> None:
+    hers = twin.meter(QUESTION, answer(twin, CLOCK.replace(".", ". [1]")))
+    theirs = twin.meter(QUESTION, answer(twin, OTHERS))
+    assert hers
+    assert theirs
+    assert hers == twin.meter(QUESTION, answer(twin, CLOCK))
+    assert hers.delta > theirs.delta
+    assert "less like you" in theirs.says or theirs.says == "not like you"
+    assert twin.queue.length() == 0
+
+
+def test_where_nothing_can_be_said_nothing_is(twin: Twin) -> None:
+    assert twin.meter(QUESTION, answer(twin, CLOCK, "base")) is None
+    assert twin.meter(QUESTION, answer(twin, CLOCK, "Ada@v1")) is None  # no band is kept
+    assert twin.meter(QUESTION, answer(twin, "It runs slow.")) is None
+    assert twin.meter(QUESTION, answer(twin, CLOCK).model_copy(update={"passages": ()})) is None
+    twin._engine = RemoteEngine("http://127.0.0.1:1/v1", "smol", None)
+    assert twin.meter(QUESTION, answer(twin, CLOCK)) is None
+
+
+def test_a_quotation_that_was_put_behind_is_not_measured(twin: Twin) -> None:
+    made = twin.ask(QUESTION, "Ada@v2")
+    text = said(made)
+    assert "I wrote" not in text
+    assert "[1]" not in text
+    assert made.answer.startswith(text[:10])
+
+
+@pytest.mark.parametrize(
+    ("delta", "says", "share"),
+    [
+        (0.5, "more like you than your own posts are: imitation overdone", 1),
+        (0.16, "as much like you as your own posts", 0.6),
+        (0.12, "like you, though 80% of your own posts are more so", 0.2),
+        (0.05, "less like you than nearly all of your own posts", 0),
+        (-0.1, "not like you", 0),
+    ],
+)
+def test_it_is_said_in_words(delta: float, says: str, share: float) -> None:
+    style = place(delta, [0.1 + 0.01 * n for n in range(10)])
+    assert (style.says, style.share) == (says, pytest.approx(share, abs=0.11))
+    assert isinstance(style, Style)
+    assert style.low == pytest.approx(0.1045)
