@@ -12,9 +12,13 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from contracts.embedder import SentenceEmbedder
+from contracts.feature_store import FeatureStore
+from feature_pipeline import pipeline
 from inference_pipeline.queue import Queue
 from inference_pipeline.twin import Twin
-from tests.browser import SEATPOST, WREN, Small, small, stock
+from tests.browser import ADA, SEATPOST, WREN, Small, small, stock
+from tests.fakes import WORDS, voice
 from ui.serve.server import running
 from ui.settings import Settings
 
@@ -64,3 +68,14 @@ def until(condition: Callable[[], Any], seconds: float = 5) -> bool:
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
     return bool(condition())
+
+
+def ada_at_home(folder: Path, embedder: Path) -> Path:
+    """A home with posts of Ada's, for a process of its own."""
+    (folder / "posts").mkdir()
+    for number in range(4):
+        (folder / "posts" / f"{number}.md").write_text(voice(number, WORDS), encoding="utf-8")
+    store = FeatureStore(folder / "home", SentenceEmbedder(str(embedder)))
+    pipeline.run([str(folder / "posts")], ADA, store)
+    store.close()
+    return folder / "home"

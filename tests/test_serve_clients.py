@@ -17,15 +17,13 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from contracts.embedder import SentenceEmbedder
 from contracts.errors import ModelError
-from contracts.feature_store import FeatureStore
 from feature_pipeline import pipeline
 from inference_pipeline.queue import Queue
 from inference_pipeline.twin import NOTHING_FOUND
 from tests.browser import ADA, SEATPOST, WREN, free_port
-from tests.fakes import WORDS, hear_ctrl_c, voice
-from tests.served import KEY, WRENS_KEY, Site, serving, until
+from tests.fakes import hear_ctrl_c
+from tests.served import KEY, WRENS_KEY, Site, ada_at_home, serving, until
 from ui.serve.server import running
 from ui.settings import Settings
 from ui.wiring import App
@@ -144,15 +142,7 @@ def test_langchain_hears_what_is_wrong(site: Site) -> None:
 
 @pytest.fixture(scope="module")
 def settled(embedder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with posts of Ada's."""
-    folder = tmp_path_factory.mktemp("settled")
-    (folder / "posts").mkdir()
-    for number in range(4):
-        (folder / "posts" / f"{number}.md").write_text(voice(number, WORDS), encoding="utf-8")
-    store = FeatureStore(folder / "home", SentenceEmbedder(str(embedder)))
-    pipeline.run([str(folder / "posts")], ADA, store)
-    store.close()
-    return folder / "home"
+    return ada_at_home(tmp_path_factory.mktemp("settled"), embedder)
 
 
 def test_the_command_serves_until_it_is_told_to_end(home: Path) -> None:

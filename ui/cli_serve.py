@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -25,3 +26,18 @@ def serve(
     from ui.serve.server import serve as run
 
     run(parts, host, port, ready=lambda url: show.note(f"The API is at {url}/v1  (Ctrl-C stops it)"))
+
+
+@commands.command()
+def mcp(
+    author: Annotated[str | None, typer.Option(help="Open this author's posts alone.")] = None,
+) -> None:
+    """Let an assistant search the posts and ask the twin: an MCP server on stdin and stdout, which the assistant starts."""
+    parts = app()
+    if author:
+        parts.store.require_author(author)
+    from ui.mcp_server import run
+
+    show.note("An MCP server: it waits on stdin for an assistant.")
+    with suppress(KeyboardInterrupt):
+        run(parts, author)
