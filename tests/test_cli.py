@@ -292,6 +292,12 @@ def test_a_twins_life(
         assert store.post(citation["post_id"], "Ada").text[citation["start"] : citation["end"]] == citation["text"]
         assert f"[{citation['marker']}]" in answer["answer"]
     store.close()
+    both = twin("ask", question, "--author", "Ada", "--model", "Ada@v1", "--model", "base", "--json").json
+    assert [one["model"] for one in both] == ["Ada@v1", "base"]
+    assert both[0]["passages"] == both[1]["passages"] == answer["passages"]
+    (tmp_path / "both.json").write_text(json.dumps(both), encoding="utf-8")
+    voted = twin("feedback", "--answer", tmp_path / "both.json", "--of", "base", "--worse", "--blind", "--json").json
+    assert [(vote["model"], vote["other"], vote["verdict"]) for vote in voted] == [("base", "Ada@v1", "worse")]
     shown = twin("ask", question, "--author", "Ada", "--model", "base")
     marker = re.findall(r"^\[\d\]", shown.out, re.MULTILINE)[0]  # a citation of its own line …
     assert f" {marker}\n" in shown.out  # … for one in the text
