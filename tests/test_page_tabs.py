@@ -336,3 +336,16 @@ def test_a_question_is_edited_and_asked_again(site: str, tab: Tab) -> None:
     page.get_by_role("button", name="Submit").click()
     expect(page.locator("#chat .bot .md")).to_contain_text("bolt and all")
     assert page.locator("#chat .user .md").inner_text() == SEATPOST
+
+
+def test_an_answer_is_copied_without_its_markers(site: str, tab: Tab) -> None:
+    page = tab(site)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ask(page, SEATPOST)
+    answered(page)
+    page.get_by_text("Copy", exact=True).click()
+    expect(page.get_by_text("Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("The clamp comes off first, bolt and all.")
+    assert "[1]" not in copied
+    assert "snapshot" not in copied

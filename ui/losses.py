@@ -29,7 +29,9 @@ def read(runs: Path, since: float) -> tuple[Points, Points]:
 
 
 def drawn(train: Points, validation: Points) -> str:
-    """A plot with its last values as words; nothing before the first step."""
+    """A plot with its last values as words; nothing before there is a line."""
+    if len(train) < 2:
+        return ""
     from training_pipeline.plots import Curve, curves
 
     plot = curves(

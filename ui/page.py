@@ -24,7 +24,7 @@ UPLOADS = {"/gradio_api/upload": LARGEST_UPLOAD}
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
-CSS = Path(__file__).with_name("page.css")
+CSS, SCRIPT = (Path(__file__).with_name(name) for name in ("page.css", "page.js"))
 # Gradio's page needs inline scripts and eval. Whatever a post smuggles in, the browser still fetches from here only.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -32,23 +32,6 @@ POLICY = (
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
-# An older answer's passages arrive a moment after its marker is clicked, so the marker waits for them.
-# Gradio's place for files has a name that does not hold its own words; without it, the words are its name.
-FOLLOW_MARKERS = """() => {
-new MutationObserver(() => document.querySelectorAll(".upload-container[aria-label]").forEach(
-  (place) => place.removeAttribute("aria-label"))).observe(document.body, {childList: true, subtree: true});
-document.addEventListener("click", (event) => {
-  const marker = event.target.closest?.("a.marker");
-  if (!marker) return;
-  event.preventDefault();
-  const show = (tries) => {
-    const passage = document.getElementById(marker.getAttribute("href").slice(1));
-    if (!passage) return tries && setTimeout(show, 100, tries - 1);
-    passage.scrollIntoView({behavior: "smooth", block: "nearest"});
-    passage.animate([{outlineColor: "var(--color-accent)"}, {outlineColor: "transparent"}], 1600);
-  };
-  show(10);
-}); }"""
 
 
 def build(app: App, author: str | None = None) -> gr.Blocks:
@@ -97,7 +80,7 @@ def _served(app: App, host: str, port: int, author: str | None, password: str | 
             app_kwargs={"middleware": [(Guard, (), guard)]},  # what Starlette makes of its own Middleware(Guard)
             theme=_theme(),
             css_paths=[CSS],
-            js=FOLLOW_MARKERS,
+            js=SCRIPT.read_text(encoding="utf-8"),
         )
     except OSError as error:
         raise UsageError(f"port {port} of {host} is in use", "choose another: twin chat --port 7861") from error

@@ -89,7 +89,7 @@ def fine_print(answer: Answer, stopped: bool) -> str:
             facts.append(f"{further / seconds:.0f} tokens/s")
     if stopped:
         facts.append("stopped")
-    return f'<div class="fine">{escape(" · ".join(facts))}</div>'
+    return f'<div class="fine">{escape(" · ".join(facts))} · <a class="copy" href="#copy">Copy</a></div>'
 
 
 def problem(message: str, hint: str) -> str:
