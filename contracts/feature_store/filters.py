@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sql
@@ -14,6 +15,7 @@ from contracts.feature_store import tables as t
 from contracts.feature_store.index import Scope
 from contracts.records import Format
 
+Begin = Callable[[], AbstractContextManager[sql.Connection]]
 NAMED = 8  # places that an error lists
 
 
@@ -60,16 +62,20 @@ def day(text: str) -> dt.date | None:
     raise UsageError(f"{text!r} is no date", "write a year, a month or a day: 2015, 2015-03 or 2015-03-12")
 
 
-def scope(db: sql.Connection, author: str, filters: Filters, among: Collection[str] | None) -> Scope:
-    """As the index is asked. Raises NotFound for a source that the author does not have."""
-    places = _places(db, author, filters.source) if filters.source else None
+def scope(begin: Begin, author: str, filters: Filters, among: Collection[str] | None) -> Scope:
+    """As the index is asked; `begin` is needed for a source. Raises NotFound for one that the author does not have."""
+    places, also = None, list[str]()
+    if filters.source:
+        with begin() as db:
+            places = _places(db, author, filters.source)
+            also = _seen_elsewhere(db, author, places)
     return Scope(
         author,
         after=filters.after.toordinal() if filters.after else None,
         before=filters.before.toordinal() if filters.before else None,
         format=filters.format,
         sources=places,
-        also=_seen_elsewhere(db, author, places) if places else (),
+        also=also,
         among=None if among is None else sorted(among),
     )
 

@@ -79,8 +79,7 @@ class FeatureStore(WritableLedger):
         version = self.active()
         if version is None or not text.strip() or (among is not None and not among):
             return []
-        with self._begin() as db:
-            seen = scope(db, author, filters or Filters(), among)
+        seen = scope(self._begin, author, filters or Filters(), among)
         vector = self.embedder_of(version).embed([text])[0]
         with self._index_lock:
             ranked = self._caught_up(version).search(text, vector, seen, candidates)
