@@ -35,6 +35,8 @@ wheel: $(VENV)/.dev  ## build the wheel, install it in a clean environment, time
 
 real: $(VENV)/.installed  ## the README's figures, from real authors' posts in DATA
 	$(BIN)/python -m benchmarks.retrieval $(DATA)
+	$(BIN)/python -m benchmarks.passages $(DATA)
+	$(BIN)/python -m benchmarks.follow_ups $(DATA)
 	$(BIN)/python -m benchmarks.real_authors $(DATA)
 
 bench: $(VENV)/.installed  ## ours against what one would otherwise write, on the same posts, in turn
@@ -43,6 +45,7 @@ bench: $(VENV)/.installed  ## ours against what one would otherwise write, on th
 	$(BIN)/python -m benchmarks.ingest_speed $(DATA)
 	$(BIN)/python -m benchmarks.training_speed $(DATA)
 	$(BIN)/python -m benchmarks.extraction $(DATA)
+	$(BIN)/python -m benchmarks.search_speed $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
