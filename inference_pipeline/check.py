@@ -50,7 +50,7 @@ def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checke
     grounded = ground(text, found.passages, found.asked, embed, limited)
     claims = sum(s.first_person and s.support == "unsupported" for s in grounded.sentences)
     return Checked(
-        answer=grounded.text,
+        answer=grounded.text or NOTHING_FOUND,
         citations=grounded.citations,
         sentences=grounded.sentences,
         unsupported_claims=claims,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.records import Citation, Passage, Sentence
+from inference_pipeline.inert import inert
+from inference_pipeline.orders import is_order, withheld
 from inference_pipeline.sentences import content_words, first_person, sentences
 from inference_pipeline.support import Judged, Source, judge, sources
 from inference_pipeline.tidy import tidy, whole
@@ -38,14 +40,16 @@ def ground(
 
     `limited`: the model ended because it may say no more. Without `embed`, only words are compared.
     """
-    text, cut = whole(tidy(text, passages)) if limited else (tidy(text, passages), False)
+    text = tidy(inert(text, passages), passages)
+    text, cut = whole(text) if limited else (text, False)
     known = sources(passages)
     places = list(sentences(text))
     judged = judge([text[start:end] for start, end in places], known, embed)
     text, traced = _marked(text, places, judged, passages)
     said = len(text)
-    if passages and not any(sentence.support == "supported" for sentence in traced):
-        text, quotation = _quoted(text, _quotation(content_words(question), known, passages), passages)
+    nearest = None if any(one.support == "supported" for one in traced) else _quotation(question, known, passages)
+    if nearest:
+        text, quotation = _quoted(text, nearest, passages)
         traced = [*traced, quotation]
     cited = {_place(s.evidence): s.evidence for s in traced if s.evidence and s.support == "supported"}
     return Grounded(text, tuple(cited[place] for place in sorted(cited)), tuple(traced), cut, said)
@@ -78,7 +82,7 @@ def _marked(
 def _quoted(text: str, source: Source, passages: Sequence[Passage]) -> tuple[str, Sentence]:
     """The text with a quotation at its end, and that quotation."""
     title = passages[source.passage - 1].title
-    where = f" in “{title}”" if title else ""  # a note has no title
+    where = f" in “{title}”" if title and not is_order(title) else ""  # a note has no title
     text = f"{text}\n\n" if text else ""
     quotation = f"I wrote{where}: “{source.text}”"
     sentence = Sentence(
@@ -91,17 +95,26 @@ def _quoted(text: str, source: Source, passages: Sequence[Passage]) -> tuple[str
     return f"{text}{quotation} [{source.passage}]", sentence
 
 
-def _quotation(question: set[str], known: Sequence[Source], passages: Sequence[Passage]) -> Source:
+def _quotation(question: str, known: Sequence[Source], passages: Sequence[Passage]) -> Source | None:
     """The passage sentence nearest to the question, the first passage's where none shares a word with it."""
     if not known:
-        text = passages[0].text[:QUOTE]
-        return Source(1, 0, len(text), text, frozenset())
-    first = max(known, key=lambda source: (len(source.words & question), -source.passage, len(source.words) > 4))
-    # … and what follows it, as far as a quotation goes.
-    ends = [s.end for s in known if s.passage == first.passage and first.end < s.end <= first.start + QUOTE]
+        return next(
+            (_beginning(n, passage) for n, passage in enumerate(passages, 1) if not withheld(passage.text)), None
+        )
+    asked = content_words(question)
+    first = max(known, key=lambda source: (len(source.words & asked), -source.passage, len(source.words) > 4))
+    # … and what follows it, as far as a quotation goes, and as an order to the model does not stand between.
+    text = passages[first.passage - 1].text
+    orders = [start for start, _ in withheld(text) if start > first.start]
+    longest = min(first.start + QUOTE, *orders) if orders else first.start + QUOTE
+    ends = [s.end for s in known if s.passage == first.passage and first.end < s.end <= longest]
     end = min(max(ends, default=first.end), first.start + QUOTE)
-    text = passages[first.passage - 1].text[first.start : end]
-    return Source(first.passage, first.start, end, text, first.words)
+    return Source(first.passage, first.start, end, text[first.start : end], first.words)
+
+
+def _beginning(number: int, passage: Passage) -> Source:
+    text = passage.text[:QUOTE]
+    return Source(number, 0, len(text), text, frozenset())
 
 
 def _citation(source: Source, passages: Sequence[Passage]) -> Citation:

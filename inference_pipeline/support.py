@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.records import Passage, Support
+from inference_pipeline.orders import withheld
 from inference_pipeline.sentences import content_words, negated, numbers, sentences
 
 if TYPE_CHECKING:
@@ -45,8 +46,13 @@ class Judged:
 
 
 def sources(passages: Sequence[Passage]) -> list[Source]:
-    """The sentences of all passages that say something."""
-    cut = ((n, p.text, start, end) for n, p in enumerate(passages, start=1) for start, end in sentences(p.text))
+    """The sentences of all passages that say something; an order to the model is no evidence."""
+    cut = (
+        (number, passage.text, start, end)
+        for number, passage in enumerate(passages, start=1)
+        for start, end in sentences(passage.text)
+        if not any(first <= start < last for first, last in withheld(passage.text))
+    )
     made = (Source(n, a, b, text[a:b], frozenset(content_words(text[a:b]))) for n, text, a, b in cut)
     return [source for source in made if source.words]
 

@@ -16,6 +16,7 @@ from contracts.records import Answer, Passage
 from inference_pipeline.check import LIMIT, check
 from inference_pipeline.check import NOTHING_FOUND as NOTHING_FOUND
 from inference_pipeline.follow_up import made_whole
+from inference_pipeline.orders import harmless, without_orders
 from inference_pipeline.queue import Queue
 from inference_pipeline.retrieve import retrieve
 from inference_pipeline.sampling import Sampling, until
@@ -208,8 +209,8 @@ class Twin:
 
         `counts` gets what an engine says of the tokens of the prompt, and of the answer with its last piece.
         """
-        shown = () if version else voice(self._store, found, self._voice_examples)
-        asked = messages(found.question.author, found.asked, found.passages, shown)
+        shown = () if version else tuple(map(without_orders, voice(self._store, found, self._voice_examples)))
+        asked = messages(found.question.author, found.asked, harmless(found.passages), shown)
         with self.queue.place(found.question.user, stop) as placed:
             if not placed:
                 return
