@@ -349,3 +349,13 @@ def test_an_answer_is_copied_without_its_markers(site: str, tab: Tab) -> None:
     assert copied.startswith("The clamp comes off first, bolt and all.")
     assert "[1]" not in copied
     assert "snapshot" not in copied
+
+
+def test_an_answer_is_judged_and_the_verdict_kept(site: str, tab: Tab, twin: Small) -> None:
+    page = tab(site)
+    ask(page, SEATPOST)
+    answered(page)
+    page.get_by_role("button", name="dislike").click()
+    expect(page.get_by_text("Kept, with the version")).to_be_visible()
+    (given,) = twin.app.store.feedback.all(WREN)
+    assert (given.verdict, given.model, given.question) == ("worse", f"{WREN}@v2", SEATPOST)

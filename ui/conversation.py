@@ -25,6 +25,8 @@ class Turn:
     answer: Answer | None = None
     stopped: bool = False
     problem: tuple[str, str] | None = None
+    style: str = ""
+    """How much like the author the answer is, in words; empty where that cannot be told."""
 
     def after(self, event: Found | str | Answer) -> Turn:
         if isinstance(event, Found):
@@ -35,7 +37,7 @@ class Turn:
         if self.problem:
             return html.prose(self.text) + html.problem(*self.problem)
         if self.answer:
-            said = html.answer(self.answer, self.number) + html.in_words(self.answer)
+            said = html.answer(self.answer, self.number) + html.in_words(self.answer, self.style)
             return said + self._understood() + html.fine_print(self.answer, self.stopped)
         return html.prose(self.text) or html.waiting(bool(self.found))
 

@@ -50,9 +50,9 @@ def answer(given: Answer, turn: int) -> str:
     return "".join([*parts, prose(given.answer[at:], turn, markers)])
 
 
-def in_words(given: Answer) -> str:
-    """What a reader should know of the answer: how much of it nothing supports, what it copies, and where it ends early."""
-    lines = []
+def in_words(given: Answer, style: str = "") -> str:
+    """What a reader should know of the answer: how it sounds, what nothing supports, what it copies, where it ends early."""
+    lines = [f"{style[:1].upper()}{style[1:]}."] if style else []
     counts = {kind: sum(one.support == kind for one in given.sentences) for kind in SUPPORT}
     if counts["unsupported"]:
         lines.append(f"{_sentences(counts['unsupported'])} underlined in red: no post says so.")

@@ -19,6 +19,7 @@ import gradio as gr
 
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import TwinError
+from contracts.feature_store.feedback import Feedback, Verdict
 from inference_pipeline.twin import BASE, Found
 from ui import conversation, sample
 from ui import passages as html
@@ -26,7 +27,7 @@ from ui.conversation import Turn, messages
 from ui.jobs import Jobs
 from ui.markup import aside, job
 from ui.tabs.kept import Kept, user
-from ui.tabs.shared import NOW, PLAIN, Tab, Updates, sorry, told
+from ui.tabs.shared import NOW, PLAIN, SLOWLY, Tab, Updates, say, sorry, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Chat(Tab):
                     sanitize_html=True,
                     allow_tags=False,
                     latex_delimiters=[],
-                    feedback_options=None,
+                    feedback_options=("Like", "Dislike"),
                     buttons=[],
                     editable="user",
                     show_label=False,
@@ -103,6 +104,7 @@ class Chat(Tab):
         self.stop.click(self.stopped, None, self.stop, **NOW)
         self.chat.select(self.shown, self.turns, self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
+        self.chat.like(self.judged, self.turns, None, **SLOWLY)
         self.sample.click(self.sampled, None, [self.progress, self.sample, self.own, shell.timer], **NOW)
         self.own.click(lambda: gr.Tabs(selected="posts"), None, shell.strip, **NOW)
         shell.blocks.unload(self.left)
@@ -202,8 +204,9 @@ class Chat(Tab):
             yield self._talk(turns[:-1], busy=False)
             return
         turn, drawn = turns[-1], 0.0
+        asked = conversation.question(turns)
         try:
-            stream = self._app.twin.stream(conversation.question(turns), model, stop)
+            stream = self._app.twin.stream(asked, model, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # the twin's iterator is a generator
                 for event in events:
                     turn = turn.after(event)
@@ -212,6 +215,10 @@ class Chat(Tab):
                     elif isinstance(event, str) and time.monotonic() - drawn > REDRAW:
                         yield {self.chat: messages([*turns[:-1], turn])}
                         drawn = time.monotonic()
+            if turn.answer and not stop.is_set():
+                yield {self.chat: messages([*turns[:-1], turn])}
+                style = self._app.twin.meter(asked, turn.answer)
+                turn = replace(turn, style=style.says if style else "")
         except TwinError as error:
             turn = replace(turn, problem=(error.message, error.hint))
         except Exception:  # the page must stay usable whatever an engine raises; the details are for the terminal
@@ -230,6 +237,18 @@ class Chat(Tab):
         except TwinError:
             log.exception("a conversation is not kept")
             return {}
+
+    @told
+    def judged(self, turns: list[Turn], event: gr.LikeData, request: gr.Request) -> None:
+        """A person's verdict on an answer, kept with all that tells how it came about: better or worse than they hoped."""
+        message = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
+        turn = turns[message // 2] if message // 2 < len(turns) else None
+        if turn is None or turn.answer is None or not isinstance(event.liked, bool):
+            return
+        verdict: Verdict = "better" if event.liked else "worse"
+        given = Feedback.of(turn.answer, turn.author, turn.question, verdict, by=user(request))
+        self._app.store.feedback.add(given)
+        say("Kept, with the version and the passages: “twin models compare” counts it.")
 
     def replaced(self, turns: list[Turn], request: gr.Request) -> Updates:
         """Another conversation in the place of this one; not while an answer is being written."""

@@ -13,7 +13,7 @@ from contracts.feature_store.conversations import Listed, Said
 from inference_pipeline.twin import Found, Question
 from ui.conversation import Turn
 from ui.markup import aside
-from ui.tabs.shared import CLICKS, NOW, PLAIN, Sure, Updates, say, told
+from ui.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Updates, say, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Kept:
         self.title.submit(self.renamed, [self.id, self.title, author], self.outputs(), **NOW)
         self.rename.click(self.renamed, [self.id, self.title, author], self.outputs(), **NOW)
         self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
-        self.sure.yes.click(self.deleted, [self.id, author], whose, **NOW)
+        self.sure.yes.click(self.deleted, [self.id, author], whose, **SLOWLY)
 
     def outputs(self) -> list[Any]:
         return [self.id, self.list, self.acts, self.title, self.export, *self.sure.outputs()]

@@ -99,6 +99,7 @@ def sorry(message: str, hint: str = "", title: str = "Not done") -> gr.Error:
 
 
 def say(message: str) -> None:
+    """Tell what was done. Gradio shows it for events in the queue alone: wire them SLOWLY."""
     gr.Info(escape(message), title="Done")
 
 

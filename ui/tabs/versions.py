@@ -68,7 +68,7 @@ class Versions(Tab):
         self.promote.click(self.ask_promote, self.version, ask, **NOW)
         self.back.click(self.ask_back, shell.author, ask, **NOW)
         self.delete.click(self.ask_delete, self.version, ask, **NOW)
-        self.sure.yes.click(self.done, [*at, self.doing], drawn, **NOW)
+        self.sure.yes.click(self.done, [*at, self.doing], drawn, **SLOWLY)
         compared = self.compare.click(self.compared, [self.version, self.other], self.more, **NOW)
         reported = self.report.click(self.reported, self.version, [self.more, self.download], **SLOWLY)
         for below in (reported, compared):
