@@ -20,7 +20,7 @@ class Piece:
 
 
 def side_by_side(
-    twin: Twin, question: Question, models: Sequence[str], stop: threading.Event | None = None
+    twin: Twin, question: Question, models: Sequence[str | None], stop: threading.Event | None = None
 ) -> Iterator[Found | Piece | Answer]:
     """What was found, once; then each version's pieces and its whole answer, in the order of `models`.
 

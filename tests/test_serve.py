@@ -19,7 +19,6 @@ from inference_pipeline.queue import Queue
 from inference_pipeline.twin import NOTHING_FOUND, Exchange
 from tests.browser import ADA, SEATPOST, WREN, small, stock
 from tests.served import KEY, WRENS_KEY, Site, events, serving, until
-from ui.serve.catalogue import Served
 from ui.serve.completions import question, unsaid
 from ui.serve.keys import Caller, Keys
 from ui.serve.schema import LONGEST_QUESTION, MOST_MESSAGES, ChatRequest
@@ -108,6 +107,20 @@ def test_what_has_no_effect_is_named(site: Site) -> None:
     assert reply["twin"]["ignored"] == ["system message", "top_p"]
 
 
+def test_versions_answer_side_by_side_from_the_same_passages(site: Site) -> None:
+    def compared(*models: str) -> httpx.Response:
+        body = {"models": models, "messages": [{"role": "user", "content": SEATPOST}]}
+        return site.client.post("/v1/side_by_side", json=body)
+
+    found = compared(f"{WREN}@v1", f"{WREN}@champion", f"{WREN}@base").json()
+    assert found["author"] == WREN
+    assert [answer["model"] for answer in found["answers"]] == [f"{WREN}@v1", f"{WREN}@v2", "base"]
+    assert all(answer["passages"] == found["answers"][0]["passages"] for answer in found["answers"])
+    assert compared(f"{WREN}@v1", f"{ADA}@base").json()["error"]["code"] == "bad_request"
+    assert compared(f"{WREN}@v2", WREN).json()["error"]["code"] == "bad_request"
+    assert [compared(f"{WREN}@v1", f"{WREN}@v9").status_code, compared(WREN).status_code] == [404, 400]
+
+
 def test_search_gives_one_authors_passages(site: Site) -> None:
     body = {"query": "the church clock", "author": WREN, "limit": 1}
     found = site.client.post("/v1/search", json=body).json()
@@ -158,7 +171,7 @@ def test_the_last_message_is_the_question_and_the_others_are_the_conversation() 
         seed=4,
         user="visitor",
     )
-    made = question(body, Served(WREN, WREN, None), Caller("key-1"))
+    made = question(body, WREN, Caller("key-1"))
     assert (made.text, made.author, made.user, made.key) == ("Which\noil?", WREN, "key-1", "key-1/visitor")
     assert made.history == (Exchange("How?", "With oil.\nAnd heat."), Exchange("And then?", ""))
     assert (made.sampling.max_tokens, made.sampling.stop, made.sampling.seed) == (1024, ("\n",), 4)
@@ -333,7 +346,7 @@ def test_leaving_ends_the_generation(slow: Site, stream: bool) -> None:
             assert next(lines).startswith("data:")
     else:
         with pytest.raises(httpx.ReadTimeout):
-            slow.client.post("/v1/chat/completions", json=body, timeout=0.5)
+            slow.client.post("/v1/chat/completions", json=body, timeout=2)
     left = time.monotonic()
     log = next(log for log in slow.twin.engine.logs if log.words)  # the others only warmed
     assert log.ended.wait(3)

@@ -30,6 +30,7 @@ OPERATIONS = {
     "GET /v1/models/{model}",
     "POST /v1/search",
     "POST /v1/chat/completions",
+    "POST /v1/side_by_side",
     "GET /health",
     "GET /ready",
 }

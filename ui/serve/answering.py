@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from contracts.records import Answer
-from inference_pipeline.twin import Event
 from ui.serve.metrics import Metrics
 
-Start = Callable[[threading.Event], Iterator[Event]]
+Start = Callable[[threading.Event], Iterator[Any]]
 T = TypeVar("T")
 
 
@@ -25,14 +24,14 @@ class Answering:
         self._metrics = metrics
         self._open: dict[threading.Event, threading.Thread] = {}
 
-    async def events(self, start: Start) -> AsyncGenerator[Event]:
+    async def events(self, start: Start) -> AsyncGenerator[Any]:
         """What `start` yields, in a thread. Whoever leaves early ends the generation at its next token."""
-        stop, came = threading.Event(), asyncio.Queue[Event | Exception | None]()
+        stop, came = threading.Event(), asyncio.Queue[Any]()
         self._metrics.open.inc()
         arguments = (start, stop, asyncio.get_running_loop(), came)
         self._open[stop] = threading.Thread(target=_run, args=arguments, daemon=True, name="answer")
         self._open[stop].start()
-        item: Event | Exception | None = ""
+        item: Any = ""
         try:
             while (item := await came.get()) is not None:
                 if isinstance(item, Exception):
@@ -55,7 +54,7 @@ class Answering:
 
 
 def _run(start: Start, stop: threading.Event, loop: asyncio.AbstractEventLoop, came: asyncio.Queue[Any]) -> None:
-    def give(item: Event | Exception | None) -> None:
+    def give(item: Any) -> None:
         with suppress(RuntimeError):  # the server's loop has ended
             loop.call_soon_threadsafe(came.put_nowait, item)
 

@@ -17,12 +17,12 @@ from inference_pipeline.twin import Event, Exchange, Found, Question
 from ui.serve.catalogue import Served
 from ui.serve.keys import Caller
 from ui.serve.problems import problem, told
-from ui.serve.schema import ChatRequest, Choice, Completion, Extension, Reply, Usage
+from ui.serve.schema import Asked, ChatRequest, Choice, Completion, Extension, Reply, Usage
 
 _SKIPPED = re.compile(r"\s+|\[\d{1,2}\]")  # what an answer is given beside what the model said
 
 
-def question(body: ChatRequest, served: Served, caller: Caller) -> Question:
+def question(body: Asked, author: str, caller: Caller) -> Question:
     """The last user message, with the exchanges before it; what stands before the first question answers nothing."""
     history: list[Exchange] = []
     for message in body.messages[:-1]:
@@ -33,7 +33,7 @@ def question(body: ChatRequest, served: Served, caller: Caller) -> Question:
             history[-1] = Exchange(asked, f"{said}\n{message.text}".strip())
     return Question(
         body.messages[-1].text,
-        served.author,
+        author,
         tuple(history),
         user=caller.name,
         key=f"{caller.name}/{body.user}" if body.user else "",
@@ -107,7 +107,11 @@ class Shape:
         )
 
     def _extension(self, answer: Answer) -> Extension:
-        return Extension(author=self.served.author, ignored=tuple(self.body.ignored), **answer.model_dump())
+        return extension(answer, self.body, self.served.author)
+
+
+def extension(answer: Answer, body: Asked, author: str) -> Extension:
+    return Extension(author=author, ignored=tuple(body.ignored), **answer.model_dump())
 
 
 def finish(answer: Answer) -> Literal["stop", "length"]:

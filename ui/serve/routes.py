@@ -12,11 +12,12 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from contracts.errors import UsageError
 from contracts.records import Answer
-from inference_pipeline.twin import Event
-from ui.serve.answering import unless_gone
+from inference_pipeline.side_by_side import side_by_side
+from ui.serve.answering import Start, unless_gone
 from ui.serve.catalogue import Served
-from ui.serve.completions import Shape, covered, question
+from ui.serve.completions import Shape, covered, extension, question
 from ui.serve.keys import Caller
 from ui.serve.logs import where
 from ui.serve.parts import Parts
@@ -28,6 +29,8 @@ from ui.serve.schema import (
     ProblemBody,
     SearchRequest,
     SearchResult,
+    SideBySide,
+    SideBySideRequest,
 )
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -83,23 +86,38 @@ async def chat(body: ChatRequest, request: Request, parts: InUse, who: Who) -> R
     """Ask a twin. The last message is the question, those before it the conversation; a client that leaves ends it."""
     served = await run_in_threadpool(parts.catalogue.get, body.model, who)
     request.state.model = served.id
-    asked, shape = question(body, served, who), Shape(body, served)
-    events = parts.answering.events(lambda stop: parts.app.twin.stream(asked, served.model, stop))
-    heard = _heard(events, request, parts)
+    asked, shape = question(body, served.author, who), Shape(body, served)
+    heard = _heard(lambda stop: parts.app.twin.stream(asked, served.model, stop), request, parts)
     if body.stream:
         first = await unless_gone(request, _first(heard))
         if first is None:
             return Response(status_code=GONE)
         return StreamingResponse(shape.stream(first, heard), media_type="text/event-stream", headers=STREAM_HEADERS)
-    answer = await unless_gone(request, _last(heard))
-    return JSONResponse(shape.whole(answer).model_dump(mode="json")) if answer else Response(status_code=GONE)
+    answers = await unless_gone(request, _answers(heard))
+    return JSONResponse(shape.whole(answers[-1]).model_dump(mode="json")) if answers else Response(status_code=GONE)
 
 
-async def _heard(events: AsyncGenerator[Event], request: Request, parts: Parts) -> AsyncGenerator[Event]:
-    """The same events; the answer is measured, and what the log may know of how it went is kept."""
+@v1.post("/side_by_side", response_model=SideBySide)
+async def compare(body: SideBySideRequest, request: Request, parts: InUse, who: Who) -> Response:
+    """Several versions of one author's twin answer from the same passages, one after the other."""
+    asked_for = [await run_in_threadpool(parts.catalogue.get, name, who) for name in body.models]
+    author = asked_for[0].author
+    if any(served.author != author for served in asked_for):
+        raise UsageError("the models are of different authors", "ask one author's at a time")
+    asked, models = question(body, author, who), [served.model for served in asked_for]
+    heard = _heard(lambda stop: side_by_side(parts.app.twin, asked, models, stop), request, parts)
+    answers = await unless_gone(request, _answers(heard))
+    if answers is None:
+        return Response(status_code=GONE)
+    both = SideBySide(author=author, answers=[extension(answer, body, author) for answer in answers])
+    return JSONResponse(both.model_dump(mode="json"))
+
+
+async def _heard(start: Start, request: Request, parts: Parts) -> AsyncGenerator[Any]:
+    """The events of what `start` begins; each answer is measured, and what the log may know of how it went is kept."""
     state = request.state
     try:
-        async with aclosing(events):
+        async with aclosing(parts.answering.events(start)) as events:
             async for event in events:
                 if isinstance(event, Answer):
                     parts.metrics.answered(event, covered(event))
@@ -111,16 +129,14 @@ async def _heard(events: AsyncGenerator[Event], request: Request, parts: Parts) 
         raise
 
 
-async def _first(events: AsyncGenerator[Event]) -> list[Event]:
+async def _first(events: AsyncGenerator[Any]) -> list[Any]:
     """What was found, and the event after it: until then a failure still has a status of its own."""
     return [await anext(events), await anext(events)]
 
 
-async def _last(events: AsyncGenerator[Event]) -> Answer:
+async def _answers(events: AsyncGenerator[Any]) -> list[Answer]:
     async with aclosing(events):
-        *_, answer = [event async for event in events]
-    assert isinstance(answer, Answer)
-    return answer
+        return [event async for event in events if isinstance(event, Answer)]
 
 
 def _model(served: Served) -> Model:

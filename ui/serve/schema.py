@@ -53,15 +53,12 @@ class StreamOptions(Given):
     include_usage: bool = False
 
 
-class ChatRequest(Given):
+class Asked(Given):
     """Parameters that are not named here are left aside, and `twin.ignored` of the answer names them."""
 
     model_config = ConfigDict(extra="allow", protected_namespaces=())
 
-    model: ModelId
     messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES)
-    stream: bool = False
-    stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -74,7 +71,7 @@ class ChatRequest(Given):
     logprobs: Literal[False] | None = None
 
     @model_validator(mode="after")
-    def _a_question_at_the_end(self) -> ChatRequest:
+    def _a_question_at_the_end(self) -> Asked:
         last = self.messages[-1]
         if last.role != "user" or not last.text.strip():
             raise ValueError("the last message must be the user's question")
@@ -100,6 +97,18 @@ class ChatRequest(Given):
         return [*system, *sorted(extra)[:20]]
 
 
+class ChatRequest(Asked):
+    model: ModelId
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+
+
+class SideBySideRequest(Asked):
+    """Of one author: they answer from the same passages."""
+
+    models: list[ModelId] = Field(min_length=2, max_length=4)
+
+
 class Usage(BaseModel):
     prompt_tokens: int
     completion_tokens: int
@@ -112,6 +121,12 @@ class Extension(Answer):
     author: str
     ignored: tuple[str, ...] = ()
     """Of the request."""
+
+
+class SideBySide(BaseModel):
+    author: str
+    answers: list[Extension]
+    """In the order of `models`."""
 
 
 class Reply(BaseModel):
