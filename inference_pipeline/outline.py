@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from contracts.errors import UsageError
 from contracts.records import Format, Passage
+from inference_pipeline.orders import without_orders
 from inference_pipeline.sentences import content_words, sentences
 from inference_pipeline.twin import Found, Question, Twin
 
@@ -86,7 +87,7 @@ def _points(brief: Brief, passages: Sequence[Passage]) -> tuple[str, ...]:
     wanted = max(1, min(round(brief.words / WORDS_A_SECTION), MOST_SECTIONS))
     first = {passage.post_id: passage for passage in reversed(passages)}
     turn = sorted(passages, key=lambda passage: first[passage.post_id] is not passage)  # stable: best first remains
-    clauses = (_clause(passage.text, content_words(brief.title)) for passage in turn)
+    clauses = (_clause(without_orders(passage.text), content_words(brief.title)) for passage in turn)
     return tuple(dict.fromkeys(clause for clause in clauses if clause))[:wanted]
 
 
