@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contracts.feature_store import FeatureStore, Filters, Hit
-from contracts.feature_store.retrieve import RRF_K, Scored
+from contracts.feature_store.retrieve import Scored
 from inference_pipeline.when import When
 
 FITS = 0.8  # of the best similarity: nearly as near to the question as the nearest
 POOL = 20  # chunks whose order a date may change
+DATE_K = 20  # smaller than the 60 of the other rankings: among what fits alike, the date decides
 
 
 def within(store: FeatureStore, author: str, when: When, filters: Filters | None, hits: Sequence[Hit]) -> list[Hit]:
@@ -30,7 +31,7 @@ def in_time(store: FeatureStore, ranked: Sequence[Scored], when: When, limit: in
     dates = store.dates_of([chunk.chunk_id for chunk in pool])
     dated = sorted((chunk for chunk in pool if chunk.chunk_id in dates), key=lambda chunk: dates[chunk.chunk_id])
     if when.changed:
-        first = spread(dated, limit)
+        first = [chunk._replace(score=chunk.score + ranked[0].score) for chunk in spread(dated, limit)]
     else:
         days = sorted(set(dates.values()), reverse=True)
         first = sorted((_raised(c, days.index(dates[c.chunk_id]) + 1) for c in dated), key=lambda c: -c.score)
@@ -47,4 +48,4 @@ def spread(dated: Sequence[Scored], limit: int) -> list[Scored]:
 
 
 def _raised(chunk: Scored, place: int) -> Scored:
-    return chunk._replace(score=chunk.score + 1 / (RRF_K + place))
+    return chunk._replace(score=chunk.score + 1 / (DATE_K + place))

@@ -84,7 +84,7 @@ def test_now_and_change(question: str, now: bool, changed: bool) -> None:
 @pytest.fixture(scope="module")
 def glue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FeatureStore]:
     """Nine posts about glue, one a year from 2012 on, all as near to the question; one about rust in 2016."""
-    made = FeatureStore(tmp_path_factory.mktemp("home"), WordEmbedder(512))
+    made = FeatureStore(tmp_path_factory.mktemp("home"), WordEmbedder(8192))
     days = [(dt.date(2012 + year, 3, 1) - dt.date(2024, 1, 1)).days for year in range(9)]
     texts = [
         f"I think of hide glue that it holds well. {' '.join(f'own{n}word{year}' for n in range(5))}"
@@ -124,8 +124,9 @@ def test_now_prefers_the_newer(glue: FeatureStore) -> None:
 
 
 def test_a_change_is_shown_from_the_first_to_the_last(glue: FeatureStore) -> None:
-    found = sorted(years(glue, "How has your view of hide glue changed?"))
-    assert (found[0], found[-1], len(found)) == (2012, 2020, 3)
+    for limit in (2, 3, 4):
+        found = sorted(years(glue, "How has your view of hide glue changed?", limit))
+        assert (found[0], found[-1], len(found)) == (2012, 2020, limit)
 
 
 def test_filters_hold_whatever_the_question_asks(glue: FeatureStore) -> None:
