@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -119,6 +120,21 @@ def test_versions_answer_side_by_side_from_the_same_passages(site: Site) -> None
     assert compared(f"{WREN}@v1", f"{ADA}@base").json()["error"]["code"] == "bad_request"
     assert compared(f"{WREN}@v2", WREN).json()["error"]["code"] == "bad_request"
     assert [compared(f"{WREN}@v1", f"{WREN}@v9").status_code, compared(WREN).status_code] == [404, 400]
+
+
+def test_a_post_is_drafted_from_its_own_evidence(site: Site) -> None:
+    body = {"model": WREN, "title": "Freeing a seized seatpost", "points": ["Oil and heat free the seized seatpost"]}
+    made = site.client.post("/v1/drafts", json=body).json()
+    assert (made["author"], made["model"], made["title"]) == (WREN, f"{WREN}@v2", body["title"])
+    [section] = made["sections"]
+    assert section["status"] == "written"
+    for citation in made["citations"]:
+        text = site.twin.app.store.post(citation["post_id"], WREN).text
+        assert text[citation["start"] : citation["end"]] == citation["text"]
+    for wrong in ({"points": []}, {"title": " ", "points": []}, {"points": ["\ud800"]}, {"words": 9}):
+        content = json.dumps({"model": WREN, **wrong})
+        response = site.client.post("/v1/drafts", content=content, headers={"content-type": "application/json"})
+        assert response.status_code == 400, wrong
 
 
 def test_search_gives_one_authors_passages(site: Site) -> None:
@@ -364,6 +380,22 @@ def test_more_than_can_wait_are_told_to_come_back(slow: Site) -> None:
         assert (response.status_code, response.json()["error"]["code"]) == (429, "busy")
         assert int(response.headers["retry-after"]) > 0
     assert slow.figures()["twin_refusals_total"] == 2
+
+
+def test_fifty_at_once_are_answered_or_told_to_come_back(tmp_path: Path) -> None:
+    async def ask(client: httpx.AsyncClient) -> int:
+        return (await client.post("/v1/chat/completions", json=chat_with())).status_code
+
+    async def all_of_them(url: httpx.URL) -> list[int]:
+        async with httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=50)) as client:
+            return await asyncio.gather(*(ask(client) for _ in range(50)))
+
+    for site in serving(tmp_path / "home", queue=Queue(at_once=2, waiting=8), pause=0.02):
+        statuses = asyncio.run(all_of_them(site.client.base_url))
+        assert set(statuses) == {200, 429}
+        assert statuses.count(200) >= 10
+        assert site.figures()["twin_refusals_total"] == statuses.count(429)
+        assert site.chat().status_code == 200
 
 
 def test_the_server_ends_while_an_answer_is_written(tmp_path: Path) -> None:

@@ -178,10 +178,11 @@ def answers(url: str) -> bool:
 @pytest.mark.slow
 def test_the_default_models_answer_openai(own_home: Path) -> None:
     app = App(Settings(engine="torch"), own_home)
-    pipeline.run([str(EXAMPLES / "wren_halloway")], WREN, app.store)
+    posts = [str(path) for path in sorted((EXAMPLES / "wren_halloway").glob("*-a-*.md"))]
+    pipeline.run(posts, WREN, app.store)
     with (
         running(app, log=lambda _: None) as url,
-        openai.OpenAI(base_url=f"{url}/v1", api_key="none needed here", timeout=200) as twin,
+        openai.OpenAI(base_url=f"{url}/v1", api_key="none needed here", timeout=500) as twin,
     ):
         request: Any = {"model": f"{WREN}@base", "messages": user("How do you free a seized seatpost?"), "seed": 3}
         replies = [twin.chat.completions.create(**request, max_tokens=12, temperature=0.8) for _ in range(2)]

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from contracts.records import Answer
+from inference_pipeline.draft import Draft
 from ui.serve.metrics import Metrics
 
 Start = Callable[[threading.Event], Iterator[Any]]
@@ -41,7 +42,7 @@ class Answering:
             stop.set()
             del self._open[stop]
             self._metrics.open.dec()
-            if item is not None and not isinstance(item, (Exception, Answer)):
+            if item is not None and not isinstance(item, (Exception, Answer, Draft)):
                 self._metrics.stopped.inc()
 
     def stop(self, patience: float = 0) -> None:

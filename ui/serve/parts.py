@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from contracts.errors import TwinError
 from ui.serve.answering import Answering
 from ui.serve.catalogue import Catalogue
 from ui.serve.keys import Caller
@@ -36,7 +35,7 @@ class Readiness:
             if authors:
                 self._app.twin.warm(authors[0])
             self._status = "ready" if authors else "no posts"
-        except TwinError as error:
+        except Exception as error:  # whatever a model raises as it loads, who asks must not wait for it for ever
             self._status = f"failed: {type(error).__name__}"
 
 

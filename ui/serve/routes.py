@@ -14,6 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from contracts.errors import UsageError
 from contracts.records import Answer
+from inference_pipeline.draft import Draft, draft
+from inference_pipeline.outline import Brief
 from inference_pipeline.side_by_side import side_by_side
 from ui.serve.answering import Start, unless_gone
 from ui.serve.catalogue import Served
@@ -24,6 +26,7 @@ from ui.serve.parts import Parts
 from ui.serve.schema import (
     ChatRequest,
     Completion,
+    DraftRequest,
     Model,
     ModelList,
     ProblemBody,
@@ -113,6 +116,17 @@ async def compare(body: SideBySideRequest, request: Request, parts: InUse, who: 
     return JSONResponse(both.model_dump(mode="json"))
 
 
+@v1.post("/drafts", response_model=Draft)
+async def write(body: DraftRequest, request: Request, parts: InUse, who: Who) -> Response:
+    """Draft a post, section by section, each from its own evidence; a point without any says so."""
+    served = await run_in_threadpool(parts.catalogue.get, body.model, who)
+    request.state.model = served.id
+    brief = Brief(served.author, body.title, tuple(body.points), body.words, body.format, user=who.name)
+    heard = _heard(lambda stop: draft(parts.app.twin, brief, served.model, stop), request, parts)
+    made = await unless_gone(request, _draft(heard))
+    return JSONResponse(made.model_dump(mode="json")) if made else Response(status_code=GONE)
+
+
 async def _heard(start: Start, request: Request, parts: Parts) -> AsyncGenerator[Any]:
     """The events of what `start` begins; each answer is measured, and what the log may know of how it went is kept."""
     state = request.state
@@ -137,6 +151,13 @@ async def _first(events: AsyncGenerator[Any]) -> list[Any]:
 async def _answers(events: AsyncGenerator[Any]) -> list[Answer]:
     async with aclosing(events):
         return [event async for event in events if isinstance(event, Answer)]
+
+
+async def _draft(events: AsyncGenerator[Any]) -> Draft:
+    async with aclosing(events):
+        *_, made = [event async for event in events]
+    assert isinstance(made, Draft)
+    return made
 
 
 def _model(served: Served) -> Model:

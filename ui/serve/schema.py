@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.records import Answer, Passage
+from inference_pipeline.outline import FEWEST_WORDS, LONGEST_POINT, MOST_SECTIONS
 
 MOST_MESSAGES = 200
 LONGEST_QUESTION = 4_000  # characters, as on the page
 LONGEST_ANSWER = 1_024  # tokens; what is asked beyond it is not written, and `finish_reason` says "length"
+MOST_DRAFTED = 2_000  # words: a client waits for all of them
 LONGEST_NAME = 300  # characters of a model's id
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -107,6 +109,27 @@ class SideBySideRequest(Asked):
     """Of one author: they answer from the same passages."""
 
     models: list[ModelId] = Field(min_length=2, max_length=4)
+
+
+class DraftRequest(Given):
+    """A title, points, or both."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    model: ModelId
+    title: Annotated[str, StringConstraints(max_length=LONGEST_POINT)] = ""
+    points: list[Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_POINT)]] = Field(
+        default=[], max_length=MOST_SECTIONS
+    )
+    words: int = Field(default=400, ge=FEWEST_WORDS, le=MOST_DRAFTED)
+    format: Literal["article", "note"] = "article"
+
+    @field_validator("points", mode="after")
+    @classmethod
+    def _storable_points(cls, points: list[str]) -> list[str]:
+        if any(_UNSTORABLE.search(point) for point in points):
+            raise ValueError("a text may hold neither U+0000 nor half of a surrogate pair")
+        return points
 
 
 class Usage(BaseModel):
