@@ -255,7 +255,7 @@ class Answer(Record):
     unsupported_claims: int = 0
     """How many sentences speak as the author without support."""
     cut: bool = False
-    """The model had more to say than it may: what it had begun of another sentence was left out."""
+    """The model had more to say than it may: what it had begun of another sentence was left out, unless that is all."""
     copied: Copied | None = None
     """None where fewer words in a row than anybody would notice are shared."""
     nearest: tuple[NearestPost, ...] = ()

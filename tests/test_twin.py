@@ -113,6 +113,23 @@ def test_every_citation_is_exactly_a_slice_of_its_post(twin: Twin, store: Featur
     assert "gains four minutes" in answer.citations[0].text
 
 
+def test_what_nobody_wrote_and_what_was_copied_are_counted(
+    store: FeatureStore, registry: ModelRegistry, twin: Twin
+) -> None:
+    answer = twin.ask(Question(QUESTION, "Ada"))
+    spoken = [(answer.answer[s.start : s.end], s.support, s.first_person) for s in answer.sentences]
+    assert spoken[-1] == ("I like cheese.", "unsupported", True)
+    assert spoken[0][1:] == ("supported", True)
+    assert (answer.unsupported_claims, answer.copied, answer.cut) == (1, None, False)
+    copies = Engine("So: the church clock gains four minutes a week, or some")
+    answer = Twin(store, registry, copies, max_new_tokens=40).ask(Question(QUESTION, "Ada"))
+    assert answer.copied
+    assert answer.answer[answer.copied.start : answer.copied.end] == "the church clock gains four minutes a week"
+    post = store.post(answer.copied.post_id, "Ada").text
+    assert post[answer.copied.post_start : answer.copied.post_end] == "The church clock gains four minutes a week"
+    assert answer.cut  # at the limit, and in the midst of its only sentence
+
+
 def test_where_nothing_fits_no_model_is_asked(twin: Twin, engine: Engine) -> None:
     found, answer = twin.stream(Question("What of quantum chromodynamics?", "Ada"))
     assert isinstance(found, Found)
