@@ -218,6 +218,7 @@ def test_a_version_is_promoted_against_its_gate_rolled_back_and_deleted(site: st
     expect(page.locator("#version")).to_contain_text("copies too much")
     page.locator("#compare").click()
     expect(page.locator("#more")).to_contain_text("Fay@v1 → Fay@v2")
+    expect(page.locator("#more")).to_contain_text("Nobody has judged their answers yet")
     page.locator("#promote").click()
     expect(page.locator("#version-sure")).to_contain_text("did not pass its gate: copies too much")
     page.locator("#version-yes").click()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contracts.lineage import Difference, Lineage
     from contracts.model_registry import ModelVersion
     from contracts.records import Figure
+    from training_pipeline.votes import Preferred
 
 POSTS_SHOWN = 12  # of a lineage
 PARTS = {"train": "learned from", "validation": "stopped by", "test": "held out"}
@@ -36,14 +37,14 @@ def badge(alias: str) -> str:
     return f'<span class="badge">{escape(alias)}</span>' if alias else ""
 
 
-def version(one: ModelVersion, alias: str, forgotten: int, played: str, preferred: str) -> str:
+def version(one: ModelVersion, alias: str, forgotten: int, played: str) -> str:
     """What it proved, in words first."""
     card = one.card
     lines = [headline(card.evaluation), _learned(one)]
     if forgotten:
         lines.append(f"{forgotten} posts that it was trained on are forgotten since: train again, and it is replaced.")
     verdict = "It passed its gate." if not card.gate else "It did not pass its gate:"
-    inside = markup.paragraphs(*lines, played, preferred, verdict) + markup.items(card.gate)
+    inside = markup.paragraphs(*lines, played, verdict) + markup.items(card.gate)
     title = f"<h2>{escape(one.name)}{badge(alias)}</h2>"
     return f'<section class="card">{title}{inside}</section>{figures(card.evaluation)}'
 
@@ -133,6 +134,106 @@ def difference(found: Difference) -> str:
         (markup.table(rows, head) if rows else markup.aside("Made in the same way, of the same posts."))
         + markup.table(measured, head),
     )
+
+
+def preferred(found: Preferred) -> str:
+    """What people made of the two, each kind of verdict apart."""
+    rows = [
+        (
+            kind,
+            f"{votes.wins} won, {votes.losses} lost, {votes.ties} tied, by {_people(votes.people)}",
+            _share(votes.share),
+        )
+        for kind, votes in (("Blind votes", found.blind), ("Open votes", found.open))
+        if votes.people
+    ]
+    rows += [
+        (
+            "Its parent",
+            f"{one.name}, {f'made {one.created:%Y-%m-%d} of snapshot {one.snapshot}' if one.created else one.note}",
+        )
+        for one in traced.ancestors
+    ]
+    shot, features = traced.snapshot, traced.features
+    rows.append(("Snapshot", f"{shot.id}: {shot.posts:,} posts, {shot.chunks:,} chunks"))
+    cut = f"cut by {features.chunker}, embedded by {features.embedder}" if features else "not built any more"
+    rows.append(("Features", f"{shot.feature_version}, {cut}"))
+    for part, words in PARTS.items():
+        posts = [post for post in traced.posts if post.part == part]
+        if not posts:
+            continue
+        titles = ", ".join(f"“{post.title}”" for post in posts if post.title)[:400]
+        gone = sum(not post.stored for post in posts)
+        left = f"; {gone:,} not stored any more" if gone else ""
+        rows.append((f"Posts {words}", f"{len(posts):,}{left}" + (f": {titles} …" if titles else "")))
+    return f'<details class="card"><summary>Where it came from</summary>{markup.table(rows)}</details>'
+
+
+def history(aliases: Aliases) -> str:
+    """Every decision, the latest first."""
+    rows = [
+        (f"{one.at:%Y-%m-%d %H:%M}", f"v{one.version} {one.did}", f"by {one.by}: {one.why}") for one in aliases.history
+    ]
+    if not rows:
+        return ""
+    return f'<details class="card"><summary>Decisions</summary>{markup.table(reversed(rows))}</details>'
+
+
+def difference(found: Difference) -> str:
+    """What the second version has that the first has not."""
+    rows = [
+        (f"{group}: {name}", str(before), str(after))
+        for group in ("recipe", "base", "snapshot", "libraries", "environment")
+        for name, (before, after) in getattr(found, group).items()
+    ]
+    for part, words in PARTS.items():
+        added, removed = found.posts_added.get(part, ()), found.posts_removed.get(part, ())  # type: ignore[call-overload]
+        if added or removed:
+            rows.append((f"posts {words}", "", f"+{len(added):,} −{len(removed):,}"))
+    measured = []
+    for name, pair in found.figures.items():
+        before, after = (said(name, one) if one else "not measured" for one in pair)
+        measured.append((meaning(name).label, before, after))
+    head = ("", *found.names)
+    return markup.section(
+        f"{found.names[0]} → {found.names[1]}",
+        (markup.table(rows, head) if rows else markup.aside("Made in the same way, of the same posts."))
+        + markup.table(measured, head),
+    )
+
+
+def preferred(found: Preferred) -> str:
+    """What people made of the two, each kind of verdict apart."""
+    rows = [
+        (
+            kind,
+            f"{votes.wins} won, {votes.losses} lost, {votes.ties} tied, by {votes.people} {'person' if votes.people == 1 else 'people'}",
+            _share(votes.share),
+        )
+        for kind, votes in (("Blind votes", found.blind), ("Open votes", found.open))
+        if votes.people
+    ]
+    rows += [
+        (
+            f"{one.model} alone",
+            f"{one.better} better than hoped, {one.worse} worse, {one.edited} edited",
+            _share(one.share),
+        )
+        for one in found.ratings
+        if one.better + one.worse + one.edited
+    ]
+    words = f"{found.model} against {found.other}: what people said"
+    return markup.section(words, markup.table(rows) if rows else markup.aside("Nobody has judged their answers yet."))
+
+
+def _people(count: int) -> str:
+    return f"{count} {'person' if count == 1 else 'people'}"
+
+
+def _share(figure: Figure) -> str:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return f"cannot measure: {figure.note}"
+    return f"{100 * figure.value:.0f} % [{100 * figure.low:.0f}, {100 * figure.high:.0f}], n = {figure.n}"
 
 
 def report(page: str, name: str) -> str:

@@ -126,7 +126,7 @@ class Versions(Tab):
 
         registry, store = self._app.registry, self._app.store
         played = game.said(game.figure(self._app.home, one))
-        made = shown.version(one, alias, registry.forgotten(one), played, "")
+        made = shown.version(one, alias, registry.forgotten(one), played)
         return made + shown.lineage(lineage(one, registry, store))
 
     def _exported(self, name: str) -> Updates:
@@ -186,11 +186,14 @@ class Versions(Tab):
     @told
     def compared(self, name: str, other: str | None) -> Any:
         from contracts.lineage import diff
+        from training_pipeline.votes import preferred
 
         if not other:
             raise UsageError("there is no other version to compare with", "train one, under Train")
         registry = self._app.registry
-        return shown.difference(diff(registry.checked(other), registry.checked(name)))
+        before, after = registry.checked(other), registry.checked(name)
+        said = self._app.store.feedback.all(after.author)
+        return shown.difference(diff(before, after)) + shown.preferred(preferred(said, name, other))
 
     @told
     def reported(self, name: str) -> Updates:
