@@ -254,9 +254,9 @@ def test_a_guess_is_counted_once_and_shown_with_the_version(site: str, tab: Tab)
     page.locator(f"#guess-{real}").click()
     expect(page.locator("#verdict")).to_have_text("Right.")
     expect(page.locator("#guess-1")).to_be_disabled()
-    expect(page.locator("#score")).to_contain_text("100 % of 1 blind guesses [21, 100]")
+    expect(page.locator("#score")).to_contain_text("100 % of one blind guess [21, 100]")
     open_tab(page, "Versions")
-    expect(page.locator("#version")).to_contain_text("100 % of 1 blind guesses")
+    expect(page.locator("#version")).to_contain_text("100 % of one blind guess")
 
 
 def test_settings_say_what_they_mean_and_keep_keys_to_themselves(site: str, tab: Tab) -> None:

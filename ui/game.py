@@ -124,7 +124,8 @@ def said(score: Figure) -> str:
     """In words; nothing where nobody has played."""
     if score.value is None or score.low is None or score.high is None:
         return ""
-    interval = f"{100 * score.value:.0f} % of {score.n} blind guesses [{100 * score.low:.0f}, {100 * score.high:.0f}]"
+    guesses = "one blind guess" if score.n == 1 else f"{score.n} blind guesses"
+    interval = f"{100 * score.value:.0f} % of {guesses} [{100 * score.low:.0f}, {100 * score.high:.0f}]"
     if score.low <= 0.5 <= score.high:
         return (
             f"People told you from this twin in {interval}: no better than chance, as far as so many guesses can tell."

@@ -74,7 +74,10 @@ def job(running: Job | None) -> str:
         words = f"{running.what}: stopped after {duration(running.seconds)}. What was done by then is kept."
         return f'<div class="job" role="status"><p>{escape(words)}</p></div>'
     words = f"{running.what} · {duration(running.seconds)}"
-    stages = stages or '<div class="stage"><span>Starting</span><progress aria-label="Starting"></progress></div>'
+    stages = (
+        stages
+        or '<div class="stage"><span>Starting</span><div class="busy" role="progressbar" aria-label="Starting"></div></div>'
+    )
     return f'<div class="job" role="status"><p>{escape(words)}</p>{stages}</div>'
 
 
@@ -85,5 +88,6 @@ def _stage(name: str, done: int, of: int | None, over: bool) -> str:
     elif of:
         bar = f'<progress aria-label="{label}" max="{of}" value="{done}"></progress><span>{done:,} of {of:,}</span>'
     else:
-        bar = f'<progress aria-label="{label}"></progress><span>{f"{done:,}" if done else "…"}</span>'
+        so_far = f"{done:,}" if done else "…"
+        bar = f'<div class="busy" role="progressbar" aria-label="{label}"></div><span>{so_far}</span>'
     return f'<div class="stage"><span>{label}</span>{bar}</div>'

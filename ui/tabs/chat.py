@@ -58,8 +58,8 @@ class Chat(Tab):
         with gr.Column(visible=False, elem_id="first") as self.first:
             self.steps: gr.HTML = gr.HTML(html.steps(), elem_id="steps", **PLAIN)
             with gr.Row(elem_id="begin"):
-                self.own = gr.Button("Take in your own posts", variant="primary", elem_id="own", scale=0, min_width=200)
-                self.sample = gr.Button("Try it with a sample author", elem_id="sample", scale=0, min_width=200)
+                self.own = gr.Button("Take in your own posts", variant="primary", elem_id="own", scale=0, min_width=270)
+                self.sample = gr.Button("Try it with a sample author", elem_id="sample", scale=0, min_width=300)
             self.no_sample: gr.HTML = gr.HTML(
                 "" if sample.here() else aside(sample.ABSENT), elem_id="no-sample", **PLAIN
             )
