@@ -61,8 +61,8 @@ def _shares(store: FeatureStore, asked: Sequence[tuple[str, str]], follow: str) 
     found = []
     for question, post in asked:
         made = made_whole(follow, [(question, ANSWER)])
-        whole = made.searched if made else follow
-        ways = ([follow], [f"{question} {follow}"], [follow, f"{question} {follow}"], [follow, whole])
+        twin = [made.searched] if made and not made.moves_on else [follow, *([made.searched] if made else [])]
+        ways = ([follow], [f"{question} {follow}"], [follow, f"{question} {follow}"], twin)
         found.append([_found(store, queries, post) for queries in ways])
     return [sum(way) / len(asked) for way in zip(*found, strict=True)]
 

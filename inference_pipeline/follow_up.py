@@ -1,8 +1,8 @@
 """Follow-up questions made whole from what was said before them, without asking a model.
 
 A question that leans on its conversation shows it: it is bare ("And why?"), points at what is not in it ("Did you ever try
-it again?"), or moves on ("What about the second one?"). It is searched for as it stands and behind the question that it
-follows, and both rankings are fused, so that a wrong guess costs places and no answer. Any other question is left alone.
+it again?"), or moves on ("What about glue?"). It is searched for behind the question that it follows; where it moves on,
+also as it stands, and both rankings are fused. Any other question is left alone. docs/retrieval.md has what that is worth.
 The patterns are English.
 """
 

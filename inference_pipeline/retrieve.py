@@ -35,15 +35,12 @@ def retrieve(
     """Up to `limit` passages, best first; none where the author has written nothing that fits."""
     if asks_for_news(question):
         return store.newest(author, limit, filters)
-    when = asked_when(question)
-    hits = store.search(when.searched, author, filters=filters)
-    searches, judged = [hits], when.topic
-    if follow:
-        searches.append(store.search(asked_when(follow.searched).searched, author, filters=filters))
-        if not follow.moves_on:
-            when, hits = asked_when(follow.asked), searches[1]
-            judged = when.topic
-    if not answerable(store, judged, hits):
+    asked = [question] if follow is None or follow.moves_on else []
+    texts = [*asked, follow.searched] if follow else asked
+    searches = [store.search(asked_when(text).searched, author, filters=filters) for text in texts]
+    # Whether the author wrote about it is judged by what moves on, and else by the whole of what is asked.
+    when, hits = asked_when(follow.asked if follow and not follow.moves_on else question), searches[0]
+    if not answerable(store, when.topic, hits):
         return []
     searches.append(within(store, author, when, filters, hits))
     return select(store, in_time(store, fuse(*searches), when, limit), limit)
