@@ -7,9 +7,11 @@ import re
 
 import pytest
 
-from contracts.records import Answer, Citation, Passage
+from contracts.feature_store.catalogue import Listed
+from contracts.records import Answer, Citation, Copied, Mark, NearestPost, Passage, Post, Sentence
 from tests.browser import HOSTILE, WREN
 from ui import passages as html
+from ui import show_posts
 
 
 def passage(text: str, *, start: int = 0, title: str = "A title", url: str | None = None) -> Passage:
@@ -49,7 +51,7 @@ def test_nothing_that_others_wrote_is_markup() -> None:
     shown += html.sources([], [], 1, HOSTILE) + html.prose(HOSTILE) + html.problem(HOSTILE, HOSTILE)
     shown += html.notices(HOSTILE, True, False, False)
     assert set(re.findall(r"<(\w+)", shown)) <= {
-        "section", "h3", "details", "summary", "span", "time", "blockquote", "div", "p", "ul", "li", "code",
+        "section", "h2", "details", "summary", "span", "time", "blockquote", "div", "p", "ul", "li", "code",
     }  # fmt: skip
 
 
@@ -84,3 +86,56 @@ def test_an_error_is_a_sentence_and_its_command_can_be_pasted() -> None:
 @pytest.mark.parametrize(("name", "quoted"), [("Me", '"Me"'), ("Ann $HOME", "'Ann $HOME'")])
 def test_the_command_to_train_is_safe_to_paste(name: str, quoted: str) -> None:
     assert html.escape(f"twin train --author {quoted}") in html.notices(name, False, False, False)
+
+
+def test_sentences_that_no_post_supports_are_marked_and_counted() -> None:
+    text = "I said <b>so</b> [1]. Never did I. Nearly."
+    cited = citation(0, 9, "said so")
+    sentences = (
+        Sentence(start=0, end=16, support="supported", first_person=True, evidence=cited),
+        Sentence(start=22, end=34, support="unsupported", first_person=True, evidence=None),
+        Sentence(start=35, end=42, support="inferred", first_person=False, evidence=cited),
+    )
+    copied = Copied(words=14, start=0, end=9, post_id="p", title=HOSTILE, url=None, post_start=0, post_end=9)
+    given = Answer(
+        answer=text, citations=(cited,), passages=(), model="base", snapshot="s", timings={}, sentences=sentences,
+        copied=copied, cut=True,
+    )  # fmt: skip
+    shown = html.answer(given, 2)
+    assert "I said &lt;b&gt;so&lt;/b&gt;" in shown
+    assert '<a class="marker" href="#passage-2-1">1</a>' in shown
+    assert '<span class="unsupported" title="No post says so">Never did I.</span>' in shown
+    assert '<span class="inferred" title="A post is near it, and does not say it">Nearly.</span>' in shown
+    words = html.in_words(given, "like you")
+    assert re.findall(r'<div class="note">([^<&]+)', words) == [
+        "Like you.",
+        "One sentence is underlined in red: no post says so.",
+        "One sentence is underlined with dots: a post is near it, and does not say it.",
+        "14 words in a row stand in “",
+        "It had more to say than it may: what it had begun of another sentence is left out.",
+    ]
+
+
+def test_posts_reports_and_what_is_nearest_are_only_text() -> None:
+    marks = (Mark(start=0, end=8, kind="quote"),)
+    post = Post(author=HOSTILE, source=HOSTILE, source_id="a", title=HOSTILE, date=None, url="javascript:1", text=HOSTILE,
+                byline=HOSTILE, marks=marks)  # fmt: skip
+    report = {
+        "author": HOSTILE, "found": 2, "added": 1, "changed": 0, "unchanged": 0, "duplicate": 0, "deleted": 0, "withheld": 3,
+        "refused": {"empty": 1}, "examples_of_refusals": {"empty": [HOSTILE]},
+        "failed": {HOSTILE: f"{HOSTILE}\n  → {HOSTILE}"},
+        "seconds": 61.0,
+    }  # fmt: skip
+    nearest = [NearestPost(post_id="p", title=HOSTILE, date=None, url="javascript:1")]
+    corpus = {"posts": 1, "words": 2, "first": None, "last": None, "formats": {"note": 1}, "languages": {HOSTILE: 1}}
+    shown = show_posts.post(post) + show_posts.report(report) + html.sources([], [], 1, HOSTILE, nearest)
+    shown += show_posts.listing([Listed(HOSTILE, HOSTILE, None, HOSTILE, "note", 2, HOSTILE)], 1, 0, False)
+    shown += show_posts.summary(HOSTILE, corpus, {2023: {"note": 1}, 2024: {"note": 1}}, {HOSTILE: 1})
+    shown += show_posts.outcome(
+        {"posts": [{"title": HOSTILE, "date": "", "words": 2, "text": ""}], "kept": 3, "report": report}
+    )
+    assert set(re.findall(r"<(\w+)", shown)) <= set(
+        "article section h2 h3 p span div table tbody tr th td small ul li i button header time".split()
+    )
+    assert "onerror='" not in shown
+    assert "javascript:1" not in shown

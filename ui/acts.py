@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contracts.model_registry import parse
+from ui import game
 from ui.wiring import App
 
 
@@ -37,14 +38,16 @@ def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> li
         from feature_pipeline.pipeline import address
 
         return app.store.forget_source(author, address(source))
+    game.forget_author(app.home, author)
     return app.store.forget_author(author)
 
 
 def delete_version(app: App, model: str) -> str:
-    """Delete a version with its report, and return its name. Refused, with UsageError, while an alias stands for it."""
+    """Delete a version with its report and the guesses about it, and return its name. UsageError while an alias is its."""
     from training_pipeline import report
 
     name = app.registry.delete(model)
     author, number = parse(name)
     report.delete(app.home, author, int(number[1:]))
+    game.forget(app.home, name)
     return name

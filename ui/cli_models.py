@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contracts.errors import UsageError
-from ui import show, show_models
+from ui import acts, show, show_models
 from ui.options import Author, Json, OneAuthor, app
 
 if TYPE_CHECKING:
@@ -217,12 +217,7 @@ def delete(
     parts = app()
     if not yes and not typer.confirm(f"Delete {model}? This cannot be undone.", err=True):
         raise typer.Exit(1)
-    name = parts.registry.delete(model)
-    from contracts.model_registry import parse
-    from training_pipeline import report as reports
-
-    author, number = parse(name)
-    reports.delete(parts.home, author, int(number[1:]))
+    name = acts.delete_version(parts, model)
     show_models.done(f"{name} is deleted", {"model": name, "deleted": True}, as_json)
 
 

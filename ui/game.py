@@ -113,6 +113,12 @@ def forget(home: Path, model: str) -> None:
             write_json(_place(home, author), stored)
 
 
+def forget_author(home: Path, author: str) -> None:
+    """Every guess about this author's versions."""
+    with _lock:
+        _place(home, author).unlink(missing_ok=True)
+
+
 def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
     """Wilson's score interval of a share (JASA 22, 1927)."""
     share, square = right / of, z * z / of

@@ -177,7 +177,6 @@ class Versions(Tab):
             say(f"{name} is the champion again")
         elif doing == "delete":
             say(f"{acts.delete_version(self._app, name)} is deleted")
-            game.forget(self._app.home, name)
             name = ""
         return self._drawn(author, name)
 
