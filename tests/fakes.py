@@ -293,6 +293,28 @@ def tiny_encoder(folder: Path, pooling: str = "mean", prompt: str = "") -> Path:
     return folder
 
 
+def taught_adapter(base: BaseLanguageModel, folder: Path, steps: int = 30) -> Path:
+    """An adapter that has learned to answer in WORDS."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from contracts.prompt import encode, encode_target, messages
+
+    torch.manual_seed(0)
+    tokenizer = base.tokenizer()
+    model = get_peft_model(base.load(torch.float32), LoraConfig(r=8, target_modules="all-linear"))
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
+    prompt = encode(tokenizer, messages("Ada", "Write about clocks."))
+    for number in range(steps):
+        target = encode_target(tokenizer, voice(number, WORDS))
+        labels = torch.tensor([[-100] * len(prompt) + target])
+        model(input_ids=torch.tensor([prompt + target]), labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+    return folder
+
+
 def drawn_adapter(base: BaseLanguageModel, folder: Path, std: float) -> Path:
     """An adapter that changes every answer: its weights are drawn, not trained."""
     import torch

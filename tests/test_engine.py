@@ -150,6 +150,13 @@ def test_the_token_that_ends_a_turn_is_not_said_and_ends_the_answer(base: BaseLa
     assert counting.passes == 6
 
 
+def test_a_prompt_that_memory_would_not_bear_is_refused_before_it_is_read(base: BaseLanguageModel) -> None:
+    counting = Counting(base.load(torch.float32))
+    with pytest.raises(UsageError, match=r"the prompt has 100,\d\d\d tokens; the model reads 8,192"):
+        greedy(in_torch(counting, base.tokenizer()), "a" * 100_000)
+    assert counting.passes == 0
+
+
 def test_a_model_may_have_nothing_to_say(base: BaseLanguageModel) -> None:
     tokenizer = base.tokenizer()
     counting = Counting(base.load(torch.float32), [int(tokenizer.eos_token_id)])

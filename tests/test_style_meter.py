@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from contracts.base_model import BaseLanguageModel
 from contracts.feature_store import FeatureStore
 from contracts.files import write_json
 from contracts.model_registry import ModelRegistry, ModelVersion
-from contracts.prompt import encode, encode_target, messages
+from contracts.prompt import messages
 from contracts.records import Answer
 from inference_pipeline.engines.local import LocalEngine
 from inference_pipeline.engines.remote import RemoteEngine
 from inference_pipeline.style_meter import Style, measure, own_posts, place, said
 from inference_pipeline.twin import Question, Twin
-from tests.fakes import WORDS, WordEmbedder, card, fill, post, voice
+from tests.fakes import WORDS, WordEmbedder, card, fill, post, taught_adapter, voice
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -30,22 +29,9 @@ OTHERS = "ZINC VOLT AMP RELAY COIL! " * 5
 @pytest.fixture(scope="module")
 def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[BaseLanguageModel, ModelVersion]:
     """A version that has learned Ada's few words, with the gains of her held-out posts beside it."""
-    from peft import LoraConfig, get_peft_model
-
     home = tmp_path_factory.mktemp("home")
     base = BaseLanguageModel(str(tiny_model), home)
-    tokenizer = base.tokenizer()
-    torch.manual_seed(0)
-    model = get_peft_model(base.load(torch.float32), LoraConfig(r=8, target_modules="all-linear"))
-    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
-    prompt = encode(tokenizer, messages("Ada", "Write about clocks."))
-    for number in range(30):
-        target = encode_target(tokenizer, voice(number, WORDS))
-        labels = torch.tensor([[-100] * len(prompt) + target])
-        model(input_ids=torch.tensor([prompt + target]), labels=labels).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    model.save_pretrained(str(home / "adapter"))
+    taught_adapter(base, home / "adapter")
     hashes = {"base_model_hash": base.hash, "tokenizer_hash": base.tokenizer_hash}
     engine, registry = LocalEngine(base, graphs=False), ModelRegistry(home)
     draft = registry.register(card(run_id="draft", **hashes), home / "adapter")

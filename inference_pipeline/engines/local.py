@@ -21,6 +21,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from contracts.base_model import BaseLanguageModel
+from contracts.errors import UsageError
 from contracts.files import read_json
 from contracts.hardware import best_device
 from contracts.model_registry import ModelVersion
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 KEPT = 3  # models in memory: two versions side by side, and the base model that their style is measured against
+LONGEST_PROMPT = 8192  # tokens
 LONGEST = 512  # tokens of a text that is scored: their logits are 100 MB
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
@@ -73,6 +75,7 @@ class LocalEngine:
             decoder=self._decoder(version, tokenizer),
             tokenizer=tokenizer,
             stops=_stop_tokens(self._base.folder, tokenizer),
+            longest=_longest_prompt(self._base.folder),
             name=version.name if version else "base",
         )
 
@@ -112,6 +115,8 @@ class LocalChatModel(BaseChatModel):
     """Of what it has read; made from the decoder."""
     stops: frozenset[int]
     """Tokens that end a turn."""
+    longest: int = LONGEST_PROMPT
+    """Tokens of a prompt: what it needs of memory grows with them, so a longer one is refused."""
     top_p: float = 0.9
     loop: int = 6
     """No run of this many tokens is said twice: a small model falls into loops. A penalty on every repeated token would
@@ -160,6 +165,11 @@ class LocalChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         conversation = [{"role": ROLES[message.type], "content": str(message.content)} for message in messages]
         prompt = encode(self.tokenizer, conversation)
+        if len(prompt) > self.longest:
+            raise UsageError(
+                f"the prompt has {len(prompt):,} tokens; the model reads {self.longest:,}",
+                "ask in fewer words, or set TWIN_PASSAGES to fewer passages",
+            )
         yield _counted(len(prompt), 0)
         text = ""
         ids: list[int] = []
@@ -218,6 +228,12 @@ def _counted(prompt: int, answer: int) -> ChatGenerationChunk:
     """A piece without text that says how many tokens there are; LangChain adds up what the pieces say."""
     usage = UsageMetadata(input_tokens=prompt, output_tokens=answer, total_tokens=prompt + answer)
     return ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage))
+
+
+def _longest_prompt(folder: Path) -> int:
+    """What the model was made for, within what memory bears."""
+    made_for = (read_json(folder / "config.json") or {}).get("max_position_embeddings") or 0
+    return min(max(made_for, LONGEST_PROMPT), 4 * LONGEST_PROMPT)
 
 
 def _stop_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

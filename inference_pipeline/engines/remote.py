@@ -102,10 +102,10 @@ class RemoteChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         # LangChain would call the limit max_completion_tokens, as OpenAI does; max_tokens is what every server knows.
-        limit, room = {"max_tokens": max_tokens}, max_tokens * LONGEST_TOKEN
+        body, room = {**kwargs.pop("extra_body", {}), "max_tokens": max_tokens}, max_tokens * LONGEST_TOKEN
         try:
             # Closed by hand: closing hangs up, and only then does the server stop computing.
-            with closing(self.server.stream(messages, stop=stop, extra_body=limit, **kwargs)) as pieces:
+            with closing(self.server.stream(messages, stop=stop, extra_body=body, **kwargs)) as pieces:
                 for piece in pieces:
                     yield ChatGenerationChunk(message=piece)
                     room -= len(str(piece.content))
