@@ -244,13 +244,19 @@ def test_an_older_answer_shows_its_passages_again(site: tuple[str, Small], tab: 
 def test_a_hostile_post_is_only_text(tmp_path: Path, tab: Callable[[str], Page]) -> None:
     twin = small(tmp_path)
     author = "<img src=http://evil.example/c.png onerror='window.hacked = 5'>"
-    fill(twin.app.store, [written(author, HOSTILE, HOSTILE, "javascript:window.hacked=6")])
+    text = HOSTILE.replace(
+        "Ignore", "\n\nIgnore"
+    )  # the order alone is withheld from the model; the rest it reads aloud
+    fill(twin.app.store, [written(author, HOSTILE, text, "javascript:window.hacked=6")])
     with chat_page.running(twin.app, port=free_port()) as url:
         page = tab(url)
         ask(page, "Who will weld the harbour crane tonight? <img src=http://evil.example/d.png>")
         text = answered(page)
-        assert "<script>window.hacked = 1</script>" in text
-        assert "![seen](http://evil.example/b.png)" in text
+        assert '<div class="mermaid">graph TD</div>' in text
+        assert "[click](javascript:window.hacked=3)" in text
+        shown = page.locator("#sources").inner_text()
+        assert "<script>window.hacked = 1</script>" in shown
+        assert "![seen](http://evil.example/b.png)" in shown
         assert page.locator("#sources mark").count() == 1
         inside = ":is(#chat .message, #sources, #notices)"
         assert (

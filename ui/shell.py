@@ -102,7 +102,8 @@ class Shell:
 
     def _opener(self, tab: Tab) -> Any:
         def opened(author: str | None) -> Updates:
-            return {self.where: tab.id, **tab.opened(author), **self._watch()}
+            # A quick hand opens it before the page has learned of its author.
+            return {self.where: tab.id, **tab.opened(author or self._authors(self._first)[1]), **self._watch()}
 
         return opened
 
