@@ -16,7 +16,7 @@ from tests.browser import WREN
 from tests.conftest import missing
 from tests.served import Site, serving
 from tests.test_readme import command
-from ui.mcp_server import build
+from ui.serve.mcp_server import build
 
 DOC = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)

@@ -9,7 +9,7 @@ from contracts.feature_store import FeatureStore
 from contracts.feature_store.conversations import Said
 from contracts.records import Answer, Passage
 from tests.fakes import fill, post
-from ui.tabs.kept import markdown
+from ui.page.tabs.kept import markdown
 
 WORDS = "the pendulum of the church clock wants a quarter turn on Sundays"
 

@@ -18,7 +18,7 @@ from inference_pipeline.outline import Brief, Outline, outline
 from inference_pipeline.twin import BASE, Twin
 from tests.fakes import WordEmbedder, adapter, card, fill, post
 from tests.test_twin import Speaks
-from ui import show_draft
+from ui.commands import show_draft
 
 CLOCK = "The church clock gains four minutes a week. I regulate the pendulum on Sundays."
 GLUE = "Hide glue holds for a hundred years. I heat the glue pot slowly, in a bath of water."

@@ -16,11 +16,11 @@ from contracts.feature_store import FeatureStore
 from tests import fakes
 from tests.browser import register, small, written
 from tests.fakes import adapter, card, fill
-from ui import game
 from ui.guard import LARGEST_REQUEST, Guard
-from ui.jobs import Job, Jobs
+from ui.page import game
+from ui.page.jobs import Job, Jobs
+from ui.page.temporary import temporary
 from ui.settings import Settings
-from ui.temporary import temporary
 from ui.wiring import App
 
 
@@ -84,7 +84,7 @@ def test_one_of_a_kind_runs_at_a_time_and_stops_at_once(jobs: Jobs, tmp_path: Pa
 def test_a_job_ends_with_the_page_that_began_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "never.md")
     code = (
-        "import os, time; from pathlib import Path; from ui.jobs import Jobs; from ui.settings import Settings\n"
+        "import os, time; from pathlib import Path; from ui.page.jobs import Jobs; from ui.settings import Settings\n"
         "from ui.wiring import App\n"
         f"jobs = Jobs(App(Settings(), Path({str(tmp_path / 'home')!r})))\n"
         f"request = {{'do': 'preview', 'parts': [{{'sources': [{str(tmp_path / 'never.md')!r}], 'author': 'A'}}]}}\n"

@@ -18,7 +18,7 @@ from contracts.records import Mark
 from tests.browser import ADA, SEATPOST, WREN, Small, small, stock, written
 from tests.fakes import fill
 from tests.served import ada_at_home
-from ui.mcp_server import DATA, LONGEST_PAGE, build
+from ui.serve.mcp_server import DATA, LONGEST_PAGE, build
 
 Talk = Callable[[Client], Awaitable[Any]]
 

@@ -34,7 +34,7 @@ from tests.browser import (
     written,
 )
 from tests.fakes import fill, hear_ctrl_c
-from ui import page as chat_page
+from ui.page import server as chat_page
 
 # Gradio leaves event loops and their sockets to the garbage collector.
 pytestmark = [
@@ -107,7 +107,7 @@ def test_a_port_in_use_is_said(site: tuple[str, Small], tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from tests.browser import small; from ui.page import serve\n"
+        "from pathlib import Path; from tests.browser import small; from ui.page.server import serve\n"
         f"serve(small(Path({str(tmp_path)!r})).app, port={free_port()}, ready=lambda url: print(url, flush=True))\n"
         "print('closed')"
     )

@@ -18,8 +18,8 @@ from feature_pipeline.label import label
 from tests import fakes
 from tests.browser import ADA, HOSTILE, SEATPOST, WREN, Engine, Small, answered, ask, free_port, stock, written
 from tests.fakes import adapter, card, fill
-from ui import page as chat_page
-from ui.page import LARGEST_UPLOAD
+from ui.page import server as chat_page
+from ui.page.server import LARGEST_UPLOAD
 from ui.settings import Settings
 from ui.wiring import App
 

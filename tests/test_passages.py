@@ -10,8 +10,8 @@ import pytest
 from contracts.feature_store.catalogue import Listed
 from contracts.records import Answer, Citation, Copied, Mark, NearestPost, Passage, Post, Sentence
 from tests.browser import HOSTILE, WREN
-from ui import passages as html
-from ui import show_posts
+from ui.page import passages as html
+from ui.page import show_posts
 
 
 def passage(text: str, *, start: int = 0, title: str = "A title", url: str | None = None) -> Passage:

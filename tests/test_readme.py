@@ -51,7 +51,7 @@ def command(arguments: list[str]) -> tuple[Any, list[str]]:
     """The command that `arguments` name, and what they leave to it."""
     found: Any = typer.main.get_command(cli)
     while hasattr(found, "commands"):
-        if found.invoke_without_command and arguments and arguments[0].startswith("-"):
+        if found.invoke_without_command and (not arguments or arguments[0].startswith("-")):
             break
         assert arguments, f"{found.name} needs a command"
         assert arguments[0] in found.commands, f"there is no command {arguments[0]!r}"

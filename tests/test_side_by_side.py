@@ -18,7 +18,7 @@ from inference_pipeline.side_by_side import Piece, side_by_side
 from inference_pipeline.twin import BASE, Found, Question, Twin
 from tests.fakes import WordEmbedder, adapter, card, fill, post
 from tests.test_twin import CLOCK, QUESTION, SAYS, Engine, Speaks
-from ui import show
+from ui.commands import show
 
 OTHER = "Four minutes a week it gains, the church clock, and nobody minds."
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contracts.model_registry import parse
-from ui import game
+from ui.page import game
 from ui.wiring import App
 
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from contracts.errors import NotFound, TwinError, UsageError
-from ui import cli_features, cli_models, cli_serve, cli_write, show
-from ui.options import After, Author, Before, Json, Kind, Source, app
+from ui.commands import features, models, serve, show, write
+from ui.commands.options import After, Author, Before, Json, Kind, Source, app
 
 # A twin never reports to anyone, be it a library's usage statistics or a framework's traces; and what libraries draw and
 # log is for their developers: this command has its own progress bars.
@@ -37,13 +37,13 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-cli.add_typer(cli_features.commands)  # without a name: its commands stand beside the others
-cli.add_typer(cli_features.versions, name="features")
-cli.add_typer(cli_models.commands)
-cli.add_typer(cli_models.versions, name="models")
-cli.add_typer(cli_serve.commands)
-cli.add_typer(cli_write.commands)
-cli.add_typer(cli_write.opinions, name="feedback")
+cli.add_typer(features.commands)  # without a name: its commands stand beside the others
+cli.add_typer(features.versions, name="features")
+cli.add_typer(models.commands)
+cli.add_typer(models.versions, name="models")
+cli.add_typer(serve.commands)
+cli.add_typer(write.commands)
+cli.add_typer(write.opinions, name="feedback")
 
 
 @cli.command()
@@ -129,7 +129,7 @@ def chat(
     if author:
         parts.store.require_author(author)
     show.note("starting the page…")
-    from ui.page import serve
+    from ui.page.server import serve
 
     serve(parts, host=host, port=port, author=author, password=os.environ.get("TWIN_PASSWORD"), ready=show.page_is_up)
 

@@ -313,7 +313,7 @@ class WritableLedger(Ledger):
         return ids
 
     def _erase(self, db: sql.Connection, ids: Sequence[str]) -> None:
-        """Also older revisions, feedback and conversations with their words, and whatever shows that a post was ever there."""
+        """Also older revisions, feedback and conversations with their words, and every sign that a post was there."""
         self.feedback.erase(db, ids)
         self.conversations.erase(db, ids)
         self._remove(db, ids)

@@ -13,9 +13,9 @@ import gradio as gr
 
 from contracts.errors import UsageError
 from ui.guard import HOSTS, LOOPBACK, Guard
-from ui.shell import Shell
-from ui.tabs.chat import ANSWERS_AT_ONCE
-from ui.temporary import temporary
+from ui.page.shell import Shell
+from ui.page.tabs.chat import ANSWERS_AT_ONCE
+from ui.page.temporary import temporary
 from ui.wiring import App
 
 WAITING = 20  # questions in the queue; the next one is refused

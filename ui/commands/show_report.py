@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts.records import SourceStatus, VersionStatus
-from ui.show import one_line, out
+from ui.commands.show import one_line, out
 
 PLURALS = {"article": "articles", "note": "notes", "reply": "replies", "document": "documents"}
 

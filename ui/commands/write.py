@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from contracts.errors import UsageError
-from ui import show, show_feedback
-from ui.options import Author, Json, OneAuthor, app
+from ui.commands import show, show_feedback
+from ui.commands.options import Author, Json, OneAuthor, app
 
 if TYPE_CHECKING:
     from contracts.feature_store.feedback import Verdict
@@ -42,7 +42,7 @@ def draft(
     from inference_pipeline import draft as drafting
     from inference_pipeline.outline import Brief
     from inference_pipeline.outline import outline as plan
-    from ui import show_draft
+    from ui.commands import show_draft
 
     brief = Brief(author, title, tuple(point or ()), words, format)
     twin = app().twin
@@ -73,7 +73,7 @@ def give(
             "say which answer, and what you make of it",
             "twin feedback --answer FILE, and one of --better, --worse, --same, --edited FILE",
         )
-    from ui import answer_file
+    from ui.commands import answer_file
 
     verdict: Verdict = next(name for name in ("better", "worse", "same", "edited") if given[name])
     answers = answer_file.read(answer)

@@ -12,14 +12,15 @@ import gradio as gr
 
 from contracts.errors import NotFound, StoreBusy, UsageError
 from contracts.model_registry import file_name
-from ui import acts, show_posts
-from ui import markup as html
-from ui.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
-from ui.temporary import NAME as TEMPORARY
-from ui.temporary import uploads
+from ui import acts
+from ui.page import markup as html
+from ui.page import show_posts
+from ui.page.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
+from ui.page.temporary import NAME as TEMPORARY
+from ui.page.temporary import uploads
 
 if TYPE_CHECKING:
-    from ui.shell import Shell
+    from ui.page.shell import Shell
 
 A_PAGE = 20  # posts
 FORMATS = [

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ui import markup as html
 from ui.doctor import Check, checks
+from ui.page import markup as html
+from ui.page.tabs.shared import PLAIN, SLOWLY, Tab, Updates
 from ui.settings import Settings as Values
-from ui.tabs.shared import PLAIN, SLOWLY, Tab, Updates
 
 if TYPE_CHECKING:
-    from ui.shell import Shell
+    from ui.page.shell import Shell
 
 SECRET = re.compile(r"(\A|_)(keys?|password|secret)\Z")
 HOW = (

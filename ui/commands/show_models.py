@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_pipeline.glossary import headline, meaning, said
-from ui.show import one_line, out
+from ui.commands.show import one_line, out
 
 if TYPE_CHECKING:
     from contracts.lineage import Difference, Lineage

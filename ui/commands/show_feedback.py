@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ui.show import one_line, out
+from ui.commands.show import one_line, out
 
 if TYPE_CHECKING:
     from contracts.feature_store.feedback import Feedback

@@ -1,6 +1,6 @@
 """The process of a background job: one request as a JSON line on stdin, progress and the outcome as JSON lines on stdout.
 
-Started by ui/jobs.py alone. When whoever started it is gone, stdin ends, and so does this process.
+Started by ui/page/jobs.py alone. When whoever started it is gone, stdin ends, and so does this process.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from typing import Any
 
 from contracts.feature_store.catalogue import Listed
 from contracts.records import Post
-from ui import markup
-from ui.passages import problem, web_link
-from ui.show_report import PLURALS, failure
+from ui.commands.show_report import PLURALS, failure
+from ui.page import markup
+from ui.page.passages import problem, web_link
 
 REASONS_SHOWN = 3
 SOURCES_SHOWN = 8

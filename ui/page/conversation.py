@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.records import Answer
 from inference_pipeline.twin import Exchange, Found, Question
-from ui import passages as html
+from ui.page import passages as html
 
 REMEMBERED = 6  # turns before a question that it may refer to
 

@@ -1,4 +1,4 @@
-"""Work in the background: one job of a kind at a time, each in a process of its own (ui/work.py).
+"""Work in the background: one job of a kind at a time, each in a process of its own (ui/page/work.py).
 
 A process can be stopped at any moment, takes no time from the page, and gives all its memory back. It goes on when the
 browser is closed, and every tab that is opened later finds it here; it ends with the page.
@@ -65,13 +65,13 @@ class Jobs:
     def start(
         self, kind: str, what: str, author: str, request: dict[str, Any], after: Callable[[], None] = lambda: None
     ) -> Job:
-        """Begin `request`, as ui/work.py reads it; `after` is called at its end, whatever that is. Raises UsageError."""
+        """Begin `request`, as work.py reads it; `after` is called at its end, whatever that is. Raises UsageError."""
         with self._lock:
             now = self._jobs.get(kind)
             if now and now.state == "running":
                 raise UsageError(f"{now.what} is not finished", "wait for its end, or stop it")
             process = subprocess.Popen(
-                [sys.executable, "-P", "-W", "ignore", "-m", "ui.work"],
+                [sys.executable, "-P", "-W", "ignore", "-m", "ui.page.work"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

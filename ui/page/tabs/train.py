@@ -8,13 +8,13 @@ import gradio as gr
 
 from contracts.errors import NotFound
 from contracts.model_registry import ModelVersion
-from ui import losses
-from ui import markup as html
-from ui.jobs import Job
-from ui.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
+from ui.page import losses
+from ui.page import markup as html
+from ui.page.jobs import Job
+from ui.page.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
 
 if TYPE_CHECKING:
-    from ui.shell import Shell
+    from ui.page.shell import Shell
 
 SHIPPED = [
     ("Quick: five to seven minutes on two processor cores; enough to hear the voice", "quick"),

@@ -10,14 +10,15 @@ import gradio as gr
 
 from contracts.errors import NotFound, UsageError
 from contracts.model_registry import ModelVersion
-from ui import acts, game
-from ui import markup as html
-from ui import show_versions as shown
-from ui.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
-from ui.temporary import own
+from ui import acts
+from ui.page import game
+from ui.page import markup as html
+from ui.page import show_versions as shown
+from ui.page.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
+from ui.page.temporary import own
 
 if TYPE_CHECKING:
-    from ui.shell import Shell
+    from ui.page.shell import Shell
 
 FORMATS = [
     ("Adapter, for PEFT and vLLM", "peft"),

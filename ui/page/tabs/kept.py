@@ -11,13 +11,13 @@ import gradio as gr
 
 from contracts.feature_store.conversations import Listed, Said
 from inference_pipeline.twin import Found, Question
-from ui.conversation import Turn
-from ui.markup import aside
-from ui.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Updates, say, told
+from ui.page.conversation import Turn
+from ui.page.markup import aside
+from ui.page.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Updates, say, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
-    from ui.tabs.chat import Chat
+    from ui.page.tabs.chat import Chat
 
 
 class Kept:

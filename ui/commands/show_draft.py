@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ui.show import citations, note, one_line, out
+from ui.commands.show import citations, note, one_line, out
 
 if TYPE_CHECKING:
     from inference_pipeline.draft import Draft, Event

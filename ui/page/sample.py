@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from contracts.errors import NotFound
-from ui.jobs import Job, Jobs
+from ui.page.jobs import Job, Jobs
 
 AUTHOR = "Wren Halloway"
-FOLDER = Path(__file__).parents[1] / "examples"
+FOLDER = Path(__file__).parents[2] / "examples"
 ABSENT = "The sample author comes with the repository, in its folder “examples”; this installation is without it."
 REFERENCES = {"Inês Caldeira": "reference/ines_caldeira", "Tomas Lindqvist": "reference/tomas_lindqvist"}
 

@@ -21,17 +21,17 @@ from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import TwinError
 from contracts.feature_store.feedback import Feedback, Verdict
 from inference_pipeline.twin import BASE, Found
-from ui import conversation, sample
-from ui import passages as html
-from ui.conversation import Turn, messages
-from ui.jobs import Jobs
-from ui.markup import aside, job
-from ui.tabs.kept import Kept, user
-from ui.tabs.shared import NOW, PLAIN, SLOWLY, Tab, Updates, say, sorry, told
+from ui.page import conversation, sample
+from ui.page import passages as html
+from ui.page.conversation import Turn, messages
+from ui.page.jobs import Jobs
+from ui.page.markup import aside, job
+from ui.page.tabs.kept import Kept, user
+from ui.page.tabs.shared import NOW, PLAIN, SLOWLY, Tab, Updates, say, sorry, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
-    from ui.shell import Shell
+    from ui.page.shell import Shell
 
 ANSWERS_AT_ONCE = 2  # more than one, so that a slow answer does not hold up another tab; few, for they share the cores
 TURNS_KEPT = 50
@@ -66,7 +66,7 @@ class Chat(Tab):
             self.progress: gr.HTML = gr.HTML(elem_id="sample-progress", **PLAIN)
         with gr.Row(elem_id="columns") as self.columns:
             with gr.Column(scale=3, min_width=320):
-                # Its text comes escaped from ui.passages. As Markdown it could still name a remote image, and load it.
+                # Its text comes escaped from ui.page.passages. As Markdown it could still name a remote image, and load it.
                 self.chat = gr.Chatbot(
                     elem_id="chat",
                     render_markdown=False,

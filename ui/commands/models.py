@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contracts.errors import UsageError
-from ui import acts, show, show_models
-from ui.options import Author, Json, OneAuthor, app
+from ui import acts
+from ui.commands import show, show_models
+from ui.commands.options import Author, Json, OneAuthor, app
 
 if TYPE_CHECKING:
     from contracts.model_registry import ModelVersion
@@ -153,7 +154,7 @@ def diff(model: Model, other: Model, as_json: Json = False) -> None:
 def compare(model: Model, other: Model, as_json: Json = False) -> None:
     """Which of two versions people prefer, by their votes and ratings: `twin feedback`."""
     from training_pipeline.votes import preferred
-    from ui import show_feedback
+    from ui.commands import show_feedback
 
     parts = app()
     first, second = parts.registry.get(model), parts.registry.get(other)

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from training_pipeline.glossary import headline, meaning, said
-from ui import markup
+from ui.page import markup
 
 if TYPE_CHECKING:
     from contracts.aliases import Aliases

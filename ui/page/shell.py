@@ -13,16 +13,16 @@ from typing import Any
 import gradio as gr
 
 from contracts.errors import TwinError
-from ui import passages as html
-from ui.jobs import Jobs
-from ui.tabs.chat import Chat
-from ui.tabs.kept import user
-from ui.tabs.me import Me
-from ui.tabs.posts import Posts
-from ui.tabs.settings import Settings
-from ui.tabs.shared import NOW, PLAIN, Tab, Updates
-from ui.tabs.train import Train
-from ui.tabs.versions import Versions
+from ui.page import passages as html
+from ui.page.jobs import Jobs
+from ui.page.tabs.chat import Chat
+from ui.page.tabs.kept import user
+from ui.page.tabs.me import Me
+from ui.page.tabs.posts import Posts
+from ui.page.tabs.settings import Settings
+from ui.page.tabs.shared import NOW, PLAIN, Tab, Updates
+from ui.page.tabs.train import Train
+from ui.page.tabs.versions import Versions
 from ui.wiring import App
 
 TICK = 1.0  # seconds

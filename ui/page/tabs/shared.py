@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gradio as gr
 
 from contracts.errors import TwinError
-from ui.jobs import Jobs
+from ui.page.jobs import Jobs
 from ui.wiring import App
 
 if TYPE_CHECKING:
-    from ui.shell import Shell
+    from ui.page.shell import Shell
 
 PLAIN: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
 CLICKS: dict[str, Any] = {

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ui import show
-from ui.options import app
+from ui.commands import show
+from ui.commands.options import app
 
 commands = typer.Typer()
 
@@ -36,7 +36,7 @@ def mcp(
     parts = app()
     if author:
         parts.store.require_author(author)
-    from ui.mcp_server import run
+    from ui.serve.mcp_server import run
 
     show.note("An MCP server: it waits on stdin for an assistant.")
     with suppress(KeyboardInterrupt):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from contracts.errors import NotFound
-from ui import game
-from ui import markup as html
-from ui.game import Round
-from ui.tabs.chat import ANSWERS_AT_ONCE
-from ui.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
+from ui.page import game
+from ui.page import markup as html
+from ui.page.game import Round
+from ui.page.tabs.chat import ANSWERS_AT_ONCE
+from ui.page.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
 
 if TYPE_CHECKING:
-    from ui.shell import Shell
+    from ui.page.shell import Shell
 
 RULES = (
     "One of two texts is the beginning of a real post that the twin has never seen; the other is what the twin writes for "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ui.jobs import Job
-from ui.passages import problem
+from ui.page.jobs import Job
+from ui.page.passages import problem
 
 STAGES = {
     "read": "Reading",

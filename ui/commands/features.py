@@ -11,9 +11,10 @@ import typer
 
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import NotFound, UsageError
-from ui import acts, show, show_report
-from ui.options import Author, Json, OneAuthor, app
-from ui.temporary import uploads
+from ui import acts
+from ui.commands import show, show_report
+from ui.commands.options import Author, Json, OneAuthor, app
+from ui.page.temporary import uploads
 
 if TYPE_CHECKING:
     from feature_pipeline.batches import Engine

@@ -1,0 +1,1 @@
+"""The commands of `twin`, by what they are about, and what they print."""
