@@ -2,7 +2,7 @@
 
 questions_skeeto.tsv holds questions about one author's blog, written by hand: some that a post answers (with the name of its
 file), some on neighbouring topics and some on far ones that he has never written about. The rule of
-inference_pipeline.answerable is fitted on every other question, and reported on the rest.
+inference_pipeline.grounding.answerable is fitted on every other question, and reported on the rest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import best
 from feature_pipeline import pipeline
-from inference_pipeline.answerable import BEST, BIAS, COSINE, COVERAGE, LEAST, Evidence, evidence
+from inference_pipeline.grounding.answerable import BEST, BIAS, COSINE, COVERAGE, LEAST, Evidence, evidence
 
 AUTHOR, SAMPLE = "skeeto", "Wren Halloway"
 QUESTIONS = Path(__file__).parent / "questions_skeeto.tsv"

@@ -17,7 +17,7 @@ from benchmarks.retrieval import fill
 from contracts import hardware
 from contracts.feature_store import FeatureStore
 from contracts.records import Post
-from inference_pipeline.copied import copied
+from inference_pipeline.grounding.copied import copied
 from tests.fakes import WordEmbedder
 
 POSTS, WORDS, PLANTED = 10_000, 150, 500

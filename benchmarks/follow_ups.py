@@ -17,8 +17,8 @@ from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import fuse
 from feature_pipeline import pipeline
-from inference_pipeline.follow_up import made_whole
-from inference_pipeline.selection import select
+from inference_pipeline.retrieval.follow_up import made_whole
+from inference_pipeline.retrieval.selection import select
 
 AUTHOR, TOP = "skeeto", 4
 QUESTIONS = Path(__file__).parent / "questions_skeeto.tsv"

@@ -24,7 +24,7 @@ from contracts.feature_store import FeatureStore, Hit
 from contracts.feature_store.retrieve import Scored, as_passages, fuse
 from contracts.records import Passage
 from feature_pipeline import pipeline
-from inference_pipeline import selection
+from inference_pipeline.retrieval import selection
 
 AUTHOR, SHOWN, TOP, DEEP = "skeeto", 4, 5, 10
 QUESTIONS = Path(__file__).parent / "questions_skeeto.tsv"

@@ -19,7 +19,7 @@ from benchmarks.abstention import interval
 from contracts import hardware
 from contracts.embedder import SentenceEmbedder
 from contracts.records import Passage
-from inference_pipeline.support import NEAR, PARAPHRASE, judge, sources
+from inference_pipeline.grounding.support import NEAR, PARAPHRASE, judge, sources
 
 PAIRS = Path(__file__).parent / "support_pairs.tsv"
 POSTS = Path(__file__).parents[1] / "examples" / "wren_halloway"

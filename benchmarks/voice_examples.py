@@ -23,8 +23,8 @@ from contracts.model_registry import ModelRegistry
 from contracts.prompt import encode, messages
 from feature_pipeline import pipeline
 from inference_pipeline.engines.local import LocalEngine
+from inference_pipeline.retrieval.voice import voice
 from inference_pipeline.twin import Found, Question, Twin
-from inference_pipeline.voice import voice
 from training_pipeline.copies import Posts
 from training_pipeline.texts import own_words, pooled, stripped, thinned
 from training_pipeline.verify import Verifier

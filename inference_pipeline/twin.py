@@ -13,16 +13,16 @@ from contracts.feature_store.filters import Filters
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PASSAGES, messages
 from contracts.records import Answer, Passage
-from inference_pipeline.check import LIMIT, check
-from inference_pipeline.check import NOTHING_FOUND as NOTHING_FOUND
-from inference_pipeline.follow_up import made_whole
-from inference_pipeline.orders import harmless, without_orders
+from inference_pipeline.grounding.check import LIMIT, check
+from inference_pipeline.grounding.check import NOTHING_FOUND as NOTHING_FOUND
+from inference_pipeline.grounding.orders import harmless, without_orders
+from inference_pipeline.grounding.style_meter import SHORTEST, Scorer, Style, measure, own_posts, said
 from inference_pipeline.queue import Queue
-from inference_pipeline.retrieve import retrieve
+from inference_pipeline.retrieval.follow_up import made_whole
+from inference_pipeline.retrieval.retrieve import retrieve
+from inference_pipeline.retrieval.voice import voice
 from inference_pipeline.sampling import Sampling, until
 from inference_pipeline.split import drawn
-from inference_pipeline.style_meter import SHORTEST, Scorer, Style, measure, own_posts, said
-from inference_pipeline.voice import voice
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.feature_store import FeatureStore
-from inference_pipeline.copied import FEWEST, copied, longest
+from inference_pipeline.grounding.copied import FEWEST, copied, longest
 from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, fill, post, voice
 
 SECRET = (

@@ -13,8 +13,8 @@ from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry, ModelVersion
 from feature_pipeline import instructions
-from inference_pipeline.draft import ABOUT, FORMATS, SECTION, Draft, Piece, Section, draft, instruction, write
-from inference_pipeline.outline import Brief, Outline, outline
+from inference_pipeline.drafting.draft import ABOUT, FORMATS, SECTION, Draft, Piece, Section, draft, instruction, write
+from inference_pipeline.drafting.outline import Brief, Outline, outline
 from inference_pipeline.twin import BASE, Twin
 from tests.fakes import WordEmbedder, adapter, card, fill, post
 from tests.test_twin import Speaks

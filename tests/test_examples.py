@@ -12,8 +12,8 @@ from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import search
 from contracts.records import Post
 from feature_pipeline import pipeline
-from inference_pipeline.answerable import answerable
-from inference_pipeline.retrieve import retrieve
+from inference_pipeline.grounding.answerable import answerable
+from inference_pipeline.retrieval.retrieve import retrieve
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 AUTHORS = {"wren_halloway": 50, "reference/tomas_lindqvist": 25, "reference/ines_caldeira": 25}

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.feature_store import FeatureStore, Filters
 from contracts.model_registry import ModelRegistry
-from inference_pipeline.follow_up import leans, made_whole
+from inference_pipeline.retrieval.follow_up import leans, made_whole
 from inference_pipeline.twin import Exchange, Found, Question, Twin
 from tests.fakes import WordEmbedder, fill, post
 from tests.test_twin import Engine

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.records import Passage
-from inference_pipeline.ground import ground
-from inference_pipeline.sentences import sentences
+from inference_pipeline.grounding.ground import ground
+from inference_pipeline.grounding.sentences import sentences
 
 POST = "Preamble.\n\nA seized seatpost wants penetrating oil and three days of patience. Then twist, never pull. Tea helps."
 

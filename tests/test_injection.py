@@ -12,10 +12,10 @@ from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.prompt import messages
 from feature_pipeline import pipeline
-from inference_pipeline.ground import ground
-from inference_pipeline.inert import inert
-from inference_pipeline.orders import harmless, is_order, withheld, without_orders
-from inference_pipeline.sentences import sentences
+from inference_pipeline.grounding.ground import ground
+from inference_pipeline.grounding.inert import inert
+from inference_pipeline.grounding.orders import harmless, is_order, withheld, without_orders
+from inference_pipeline.grounding.sentences import sentences
 from inference_pipeline.twin import BASE, Question, Twin
 from tests.attacks import ATTACKS, EVIL
 from tests.fakes import WordEmbedder

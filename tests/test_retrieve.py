@@ -11,7 +11,7 @@ from contracts.errors import NotFound
 from contracts.feature_store import FeatureStore, Filters, Hit
 from contracts.feature_store.retrieve import fused, search
 from contracts.records import Passage
-from inference_pipeline.retrieve import asks_for_news, retrieve
+from inference_pipeline.retrieval.retrieve import asks_for_news, retrieve
 from tests.fakes import WORDS, WordEmbedder, fill, post, voice
 
 

@@ -9,8 +9,8 @@ import pytest
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import fuse, search
 from contracts.records import Passage
-from inference_pipeline.retrieve import retrieve
-from inference_pipeline.selection import diverse, joined, select
+from inference_pipeline.retrieval.retrieve import retrieve
+from inference_pipeline.retrieval.selection import diverse, joined, select
 from tests.fakes import WordEmbedder, fill, post
 
 NOTICE = (

@@ -15,7 +15,7 @@ from contracts.prompt import messages
 from contracts.records import Answer
 from inference_pipeline.engines.local import LocalEngine
 from inference_pipeline.engines.remote import RemoteEngine
-from inference_pipeline.style_meter import Style, measure, own_posts, place, said
+from inference_pipeline.grounding.style_meter import Style, measure, own_posts, place, said
 from inference_pipeline.twin import Question, Twin
 from tests.fakes import WORDS, WordEmbedder, card, fill, post, taught_adapter, voice
 

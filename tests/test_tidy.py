@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from inference_pipeline.ground import ground
-from inference_pipeline.tidy import tidy, whole
+from inference_pipeline.grounding.ground import ground
+from inference_pipeline.grounding.tidy import tidy, whole
 from tests.test_ground import passage
 
 OIL = passage(1, "Penetrating oil frees a seized seatpost in three days.").model_copy(

@@ -11,8 +11,8 @@ from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.prompt import ANSWER, PASSAGE, PROMPT_HASH, SYSTEM, WRITE, messages
 from contracts.records import Format, Mark, Post, digest
+from inference_pipeline.retrieval.voice import LONGEST, own_words, voice
 from inference_pipeline.twin import BASE, Question, Twin
-from inference_pipeline.voice import LONGEST, own_words, voice
 from tests.fakes import WordEmbedder, adapter, card, fill, post
 from tests.test_twin import Engine
 

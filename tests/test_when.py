@@ -9,9 +9,9 @@ import pytest
 
 from contracts.feature_store import FeatureStore, Filters
 from contracts.feature_store.retrieve import Scored
-from inference_pipeline.retrieve import retrieve
-from inference_pipeline.timely import spread
-from inference_pipeline.when import asked_when
+from inference_pipeline.retrieval.retrieve import retrieve
+from inference_pipeline.retrieval.timely import spread
+from inference_pipeline.retrieval.when import asked_when
 from tests.fakes import WordEmbedder, fill, post
 
 

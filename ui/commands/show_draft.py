@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ui.commands.show import citations, note, one_line, out
 
 if TYPE_CHECKING:
-    from inference_pipeline.draft import Draft, Event
-    from inference_pipeline.outline import Outline
+    from inference_pipeline.drafting.draft import Draft, Event
+    from inference_pipeline.drafting.outline import Outline
 
 
 def outline(planned: Outline, as_json: bool) -> None:
@@ -20,7 +20,7 @@ def outline(planned: Outline, as_json: bool) -> None:
         ]
         out({"author": planned.brief.author, "title": planned.brief.title, "sections": rows})
         return
-    from inference_pipeline.assemble import NOTHING
+    from inference_pipeline.drafting.assemble import NOTHING
 
     for one in planned.sections:
         print(f"- {one_line(one.point)}")
@@ -35,8 +35,8 @@ def outline(planned: Outline, as_json: bool) -> None:
 
 def draft(events: Iterable[Event], as_json: bool) -> None:
     """For a program the whole draft at the end; progress goes to stderr."""
-    from inference_pipeline.draft import Draft, Section
-    from inference_pipeline.outline import Outline
+    from inference_pipeline.drafting.draft import Draft, Section
+    from inference_pipeline.drafting.outline import Outline
 
     whole: Draft | None = None
     done = 0
@@ -57,7 +57,7 @@ def draft(events: Iterable[Event], as_json: bool) -> None:
 
 
 def _draft(whole: Draft) -> None:
-    from inference_pipeline.assemble import NOTHING
+    from inference_pipeline.drafting.assemble import NOTHING
 
     print(whole.text if whole.sections else f"{NOTHING} Say with --point what it is to be about.")
     citations(whole.citations)

@@ -39,9 +39,9 @@ def draft(
     as_json: Json = False,
 ) -> None:
     """Draft a post, section by section, each from what the author has written on it."""
-    from inference_pipeline import draft as drafting
-    from inference_pipeline.outline import Brief
-    from inference_pipeline.outline import outline as plan
+    from inference_pipeline.drafting import draft as drafting
+    from inference_pipeline.drafting.outline import Brief
+    from inference_pipeline.drafting.outline import outline as plan
     from ui.commands import show_draft
 
     brief = Brief(author, title, tuple(point or ()), words, format)

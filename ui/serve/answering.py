@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from contracts.records import Answer
-from inference_pipeline.draft import Draft
+from inference_pipeline.drafting.draft import Draft
 from ui.serve.metrics import Metrics
 
 Start = Callable[[threading.Event], Iterator[Any]]

@@ -14,8 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from contracts.errors import UsageError
 from contracts.records import Answer
-from inference_pipeline.draft import Draft, draft
-from inference_pipeline.outline import Brief
+from inference_pipeline.drafting.draft import Draft, draft
+from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.side_by_side import side_by_side
 from ui.serve.answering import Start, unless_gone
 from ui.serve.catalogue import Served

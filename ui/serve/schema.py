@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.records import Answer, Passage
-from inference_pipeline.outline import FEWEST_WORDS, LONGEST_POINT, MOST_SECTIONS
+from inference_pipeline.drafting.outline import FEWEST_WORDS, LONGEST_POINT, MOST_SECTIONS
 
 MOST_MESSAGES = 200
 LONGEST_QUESTION = 4_000  # characters, as on the page

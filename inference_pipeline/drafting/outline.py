@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from contracts.errors import UsageError
 from contracts.records import Format, Passage
-from inference_pipeline.orders import without_orders
-from inference_pipeline.sentences import content_words, sentences
+from inference_pipeline.grounding.orders import without_orders
+from inference_pipeline.grounding.sentences import content_words, sentences
 from inference_pipeline.twin import Found, Question, Twin
 
 WORDS_A_SECTION = 150  # of an outline made from a title

@@ -7,11 +7,11 @@ import re
 from contracts.feature_store import FeatureStore, Filters
 from contracts.feature_store.retrieve import fuse
 from contracts.records import Passage
-from inference_pipeline.answerable import answerable
-from inference_pipeline.follow_up import FollowUp
-from inference_pipeline.selection import select
-from inference_pipeline.timely import in_time, within
-from inference_pipeline.when import asked_when
+from inference_pipeline.grounding.answerable import answerable
+from inference_pipeline.retrieval.follow_up import FollowUp
+from inference_pipeline.retrieval.selection import select
+from inference_pipeline.retrieval.timely import in_time, within
+from inference_pipeline.retrieval.when import asked_when
 
 _RECENT = re.compile(
     r"\b(lately|recent(ly)?|newest|latest|these days|last (week|month)|this year|new)\b", re.IGNORECASE

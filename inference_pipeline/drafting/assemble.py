@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from contracts.records import Citation
 
 if TYPE_CHECKING:
-    from inference_pipeline.draft import Section
+    from inference_pipeline.drafting.draft import Section
 
 NOTHING = "Nothing of yours on this."
 

@@ -16,7 +16,7 @@ from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import best, fused
 from contracts.feature_store.store import Hit
 from contracts.records import NearestPost, Passage
-from inference_pipeline.sentences import content_words
+from inference_pipeline.grounding.sentences import content_words
 
 BEST = 4  # passages, as many as an answer is written from by default
 NEAREST = 3  # posts

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contracts.records import Answer, Citation, Format, Record, Sentence, Span
-from inference_pipeline.assemble import assembled
-from inference_pipeline.outline import Brief, Outline, Planned, outline
+from inference_pipeline.drafting.assemble import assembled
+from inference_pipeline.drafting.outline import Brief, Outline, Planned, outline
 from inference_pipeline.sampling import Sampling
 from inference_pipeline.twin import Question, Twin
 

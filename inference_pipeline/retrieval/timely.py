@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from contracts.feature_store import FeatureStore, Filters, Hit
 from contracts.feature_store.retrieve import Scored
-from inference_pipeline.when import When
+from inference_pipeline.retrieval.when import When
 
 FITS = 0.8  # of the best similarity: nearly as near to the question as the nearest
 POOL = 20  # chunks whose order a date may change

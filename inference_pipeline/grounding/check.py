@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from contracts.records import Citation, Copied, NearestPost, Sentence
-from inference_pipeline.answerable import nearest
-from inference_pipeline.copied import copied
-from inference_pipeline.ground import ground
+from inference_pipeline.grounding.answerable import nearest
+from inference_pipeline.grounding.copied import copied
+from inference_pipeline.grounding.ground import ground
 
 if TYPE_CHECKING:
     from contracts.feature_store import FeatureStore

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.records import Citation, Passage, Sentence
-from inference_pipeline.inert import inert
-from inference_pipeline.orders import is_order, withheld
-from inference_pipeline.sentences import content_words, first_person, sentences
-from inference_pipeline.support import Judged, Source, judge, sources
-from inference_pipeline.tidy import tidy, whole
+from inference_pipeline.grounding.inert import inert
+from inference_pipeline.grounding.orders import is_order, withheld
+from inference_pipeline.grounding.sentences import content_words, first_person, sentences
+from inference_pipeline.grounding.support import Judged, Source, judge, sources
+from inference_pipeline.grounding.tidy import tidy, whole
 
 if TYPE_CHECKING:
-    from inference_pipeline.support import Embed
+    from inference_pipeline.grounding.support import Embed
 
 QUOTE = 280  # characters of a closing quotation
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.records import Passage, Support
-from inference_pipeline.orders import withheld
-from inference_pipeline.sentences import content_words, negated, numbers, sentences
+from inference_pipeline.grounding.orders import withheld
+from inference_pipeline.grounding.sentences import content_words, negated, numbers, sentences
 
 if TYPE_CHECKING:
     import numpy as np

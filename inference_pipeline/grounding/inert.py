@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from contracts.records import Passage
-from inference_pipeline.orders import TEMPLATE, is_order, withheld
-from inference_pipeline.sentences import content_words, sentences
+from inference_pipeline.grounding.orders import TEMPLATE, is_order, withheld
+from inference_pipeline.grounding.sentences import content_words, sentences
 
 ECHO = 0.5  # share of a sentence's content words that an order holds
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference_pipeline.sentences import content_words
+from inference_pipeline.grounding.sentences import content_words
 
 BACK = 4  # exchanges that are looked through for what the talk is about
 NAMES = 6  # of the last answer

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from contracts.records import Passage
-from inference_pipeline.sentences import sentences
+from inference_pipeline.grounding.sentences import sentences
 
 _MARKER = re.compile(r"\s+\[\d{1,2}\]|(?<=[.,;:!?)\"”])\[\d{1,2}\]|^\[\d{1,2}\]\s*", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+|^ {0,3}#{1,6}$")

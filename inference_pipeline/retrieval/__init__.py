@@ -1,0 +1,1 @@
+"""A question → the passages for its answer. Read retrieve.py first."""
