@@ -45,7 +45,7 @@ class GraphDecoder:
         if absent := set(weights) - _quantise(graph, weights):
             raise ValueError(f"the graph has no {sorted(absent)[0]}")
         chosen = settings(core)
-        # As computed, so that what was read, cut off and read on is the very same; 8 bits would be no quicker.
+        # As computed, so that what was read, cut off and read on is the very same; what this costs: docs/decisions/0017.
         chosen["KV_CACHE_PRECISION"] = "bf16" if chosen["INFERENCE_PRECISION_HINT"] == "bf16" else "f16"
         self._compiled = core.compile_model(graph, "CPU", chosen)
         self._token_bytes = _row(graph) * self._compiled.get_property("KV_CACHE_PRECISION").size
