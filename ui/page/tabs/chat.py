@@ -204,7 +204,7 @@ class Chat(Tab):
             yield self._talk(turns[:-1], busy=False)
             return
         turn, drawn = turns[-1], 0.0
-        asked = conversation.question(turns)
+        asked = replace(conversation.question(turns), user=_tab(request))  # so that tabs take turns
         try:
             stream = self._app.twin.stream(asked, model, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # the twin's iterator is a generator
