@@ -8,15 +8,15 @@ anew for a post that was changed or labelled anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.shared_words import share_a_run
 from contracts.records import Example, Split
 from feature_pipeline.instructions import masked
 
 PARTS: tuple[Split, ...] = ("train", "validation")  # the test is asked for by titles, as it was before
 LONGEST = 60  # words of an instruction
-LEAKED = 8  # words in a row of the target: an instruction with these gives the answer away
 ASK = """\
 Below is something that {author} wrote. Say what somebody could have asked {author} to write, so that this is the answer.
 One request of one or two sentences, to {author}. Do not quote the text, and say nothing else.
@@ -53,12 +53,12 @@ def instruct(author: str, store: FeatureStore, model: Model, progress: Progress)
 
 def unusable(asked: str, target: str) -> str:
     """Why an instruction is not used; empty where it is."""
-    words = _WORD.findall(asked.lower())
+    words = _WORD.findall(asked)
     if not words:
         return "empty"
     if len(words) > LONGEST:
         return "too long"
-    return "quotes the text" if set(_runs(words)) & set(_runs(_WORD.findall(target.lower()))) else ""
+    return "quotes the text" if share_a_run(asked, target) else ""  # it would give the answer away
 
 
 def _without(author: str, store: FeatureStore) -> dict[str, list[Example]]:
@@ -71,7 +71,3 @@ def _without(author: str, store: FeatureStore) -> dict[str, list[Example]]:
         elif example.kind in ("title", "section"):
             found.setdefault(example.post_id, {}).setdefault(example.slices, example)
     return {post_id: list(pieces.values()) for post_id, pieces in found.items() if post_id not in asked}
-
-
-def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    return (tuple(words[n : n + LEAKED]) for n in range(len(words) - LEAKED + 1))

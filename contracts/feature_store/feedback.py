@@ -29,8 +29,8 @@ Verdict = Literal["better", "worse", "same", "edited"]
 """better, worse, same: than, or as, the other version; of an answer seen alone, than one had hoped; edited: rewritten."""
 
 
-class Feedback(Record):
-    """One person's verdict on one answer, or on one of two that were written from the same passages."""
+class Judged(Record):
+    """An answer that somebody judges, and what it was written from."""
 
     author: str
     """Whose twin answered."""
@@ -40,6 +40,11 @@ class Feedback(Record):
     snapshot: str
     prompt_hash: str
     passages: tuple[Span, ...]
+
+
+class Feedback(Judged):
+    """One person's verdict on one answer, or on one of two that were written from the same passages."""
+
     verdict: Verdict
     edited: str = ""
     """The answer as it should have been."""

@@ -34,6 +34,11 @@ class Words:
         return {name for name, line in self._lines if whole in line} if len(wanted) >= LEAST else set()
 
 
+def share_a_run(one: str, other: str) -> bool:
+    """Whether RUN words in a row of one text stand in the other."""
+    return not _runs(_words(one)).isdisjoint(_runs(_words(other)))
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 

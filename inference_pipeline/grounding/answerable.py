@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.feature_store import FeatureStore
-from contracts.feature_store.retrieve import best, fused
+from contracts.feature_store.retrieve import as_passages, best, fuse
 from contracts.feature_store.store import Hit
 from contracts.records import NearestPost, Passage
 from inference_pipeline.grounding.sentences import content_words
@@ -56,7 +56,7 @@ def answerable(store: FeatureStore, question: str, hits: Sequence[Hit]) -> bool:
 def evidence(store: FeatureStore, question: str, hits: Sequence[Hit]) -> Evidence:
     if not hits:
         return Evidence(0.0, 0.0)
-    candidates = store.passages({hit.chunk_id: (fused(hit), hit.similarity) for hit in hits})
+    candidates = as_passages(store, fuse(hits))
     named = any(names(question, passage.title) for passage in candidates)
     return Evidence(max(hit.similarity for hit in hits), coverage(question, candidates), named)
 

@@ -7,25 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from contracts.errors import UsageError
-from contracts.feature_store.feedback import Feedback, Verdict
-from contracts.records import Span
+from contracts.feature_store.feedback import Feedback, Judged, Verdict
 
 
-class Said(BaseModel):
+class Said(Judged):
     """As much of an answer as feedback keeps; the rest of the object is passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    author: str
-    question: str
-    answer: str
-    model: str
-    snapshot: str
-    prompt_hash: str
-    passages: tuple[Span, ...]
+    model_config = ConfigDict(extra="ignore")
 
 
 def read(file: Path) -> list[Said]:
