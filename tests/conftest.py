@@ -24,6 +24,8 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import pytest
 
 from contracts.feature_store import FeatureStore
+from tests import chat_server
+from tests.chat_server import Server
 from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, one_thread, tiny_embedder, tiny_llama
 from ui.cli import main
 
@@ -218,3 +220,10 @@ def tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
     local = ("data:", "blob:", "about:")
     seen = {urlsplit(url).hostname for url in elsewhere if not url.startswith(local)}
     assert seen <= {"127.0.0.1"}, elsewhere
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A chat server of this test's own."""
+    with chat_server.running() as made:
+        yield made

@@ -11,9 +11,10 @@ from contracts.errors import ModelError
 from contracts.feature_store import FeatureStore
 from feature_pipeline.back_translation import instruct, unusable
 from feature_pipeline.label import label, marks
+from tests.browser import free_port
+from tests.chat_server import Server
 from tests.conftest import Twin
 from tests.fakes import WordEmbedder, fill, post
-from tests.test_engine import Server, free_port, server  # noqa: F401
 
 CLOCK = (
     "The church clock gains four minutes a week, and nobody in the village has ever complained of it to me. "
@@ -85,7 +86,7 @@ def test_a_run_that_is_stopped_goes_on_with_the_other_posts(store: FeatureStore)
 
 def test_the_command_asks_the_server_that_is_named(
     store: FeatureStore,
-    server: Server,  # noqa: F811
+    server: Server,
     twin: Twin,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

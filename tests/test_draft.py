@@ -7,17 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from langchain_core.language_models import BaseChatModel
 
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore
-from contracts.model_registry import ModelRegistry, ModelVersion
 from feature_pipeline import instructions
 from inference_pipeline.drafting.draft import ABOUT, FORMATS, SECTION, Draft, Piece, Section, draft, instruction, write
 from inference_pipeline.drafting.outline import Brief, Outline, outline
 from inference_pipeline.twin import BASE, Twin
-from tests.fakes import WordEmbedder, adapter, card, fill, post
-from tests.test_twin import Speaks
+from tests.fakes import WordEmbedder, fill, post
+from tests.speaking import Engine, registered
 from ui.commands import show_draft
 
 CLOCK = "The church clock gains four minutes a week. I regulate the pendulum on Sundays."
@@ -26,18 +24,6 @@ SAYS = ["The church clock gains four minutes. I like cheese.", "Hide glue holds 
 POINTS = ("Why the church clock gains minutes", "Hide glue holds for years", "My holidays in Patagonia")
 DONE = ((1, "written"), (2, "written"), (3, "nothing"))
 BRIEF = Brief("Ada", "Old things", POINTS, words=120)
-
-
-class Engine:
-    """Says the next of its texts with each question."""
-
-    def __init__(self) -> None:
-        self.model = Speaks(responses=SAYS, heard=[], options=[])
-        self.asked: list[str | None] = []
-
-    def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
-        self.asked.append(version.name if version else None)
-        return self.model
 
 
 @pytest.fixture
@@ -51,14 +37,12 @@ def store(tmp_path: Path) -> Iterator[FeatureStore]:
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine()
+    return Engine(*SAYS)
 
 
 @pytest.fixture
 def twin(store: FeatureStore, engine: Engine, tmp_path: Path) -> Twin:
-    registry = ModelRegistry(tmp_path / "home")
-    registry.register(card("Ada", "1"), adapter(tmp_path / "adapter"))
-    return Twin(store, registry, engine, passages=2)
+    return Twin(store, registered(tmp_path, "Ada"), engine, passages=2)
 
 
 def drafted(twin: Twin, brief: Brief = BRIEF, model: str | None = None) -> Draft:

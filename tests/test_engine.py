@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +19,7 @@ from inference_pipeline.engines.decoders import TorchDecoder
 from inference_pipeline.engines.local import LocalChatModel, LocalEngine
 from inference_pipeline.engines.remote import RemoteEngine
 from tests.browser import free_port
+from tests.chat_server import Server
 from tests.fakes import card, drawn_adapter, tiny_llama
 
 QUESTIONS = ["What of clocks?", "Tell me about brass.", "Why does the spring bend when rain falls?"]
@@ -245,59 +241,6 @@ def test_a_question_asked_meanwhile_waits_for_the_rest_and_others_do_not(
 
 
 # ---- a server ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Server:
-    """An OpenAI-compatible server that streams `words`, and keeps what it was asked."""
-
-    url: str = ""
-    words: list[str] = field(default_factory=lambda: ["It ", "runs ", "slow."])
-    asked: list[dict[str, Any]] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    status: int = 200
-    cut: threading.Event = field(default_factory=threading.Event)
-    """Set when the client went away before the end."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            made.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            made.keys.append(self.headers["Authorization"])
-            if made.status != 200:
-                self.answer("application/json", json.dumps({"error": {"message": "no such model"}}))
-                return
-            events = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": w}}]} for w in made.words]
-            events += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
-            lines = [json.dumps({"id": "1", "object": "chat.completion.chunk", "model": "m", **e}) for e in events]
-            self.answer("text/event-stream", *(f"data: {line}\n\n" for line in [*lines, "[DONE]"]))
-
-        def answer(self, kind: str, *parts: str) -> None:
-            self.send_response(made.status)
-            self.send_header("Content-Type", kind)
-            self.end_headers()
-            try:
-                for part in parts:
-                    self.wfile.write(part.encode())
-                    time.sleep(0.005)
-            except OSError:
-                made.cut.set()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-    thread = threading.Thread(target=http.serve_forever, args=(0.05,))
-    thread.start()
-    yield made
-    http.shutdown()
-    http.server_close()
-    thread.join(10)
 
 
 def test_a_server_is_asked_for_the_version_and_streams(server: Server, adapted: Path, tmp_path: Path) -> None:

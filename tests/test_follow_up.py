@@ -12,7 +12,7 @@ from contracts.model_registry import ModelRegistry
 from inference_pipeline.retrieval.follow_up import leans, made_whole
 from inference_pipeline.twin import Exchange, Found, Question, Twin
 from tests.fakes import WordEmbedder, fill, post
-from tests.test_twin import Engine
+from tests.speaking import Engine
 
 CLOCK = "How many minutes does the church clock gain?"
 

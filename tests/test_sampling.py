@@ -12,7 +12,7 @@ from contracts.model_registry import ModelRegistry
 from inference_pipeline.sampling import Sampling, until
 from inference_pipeline.twin import Question, Twin
 from tests.fakes import WordEmbedder, fill, post
-from tests.test_twin import CLOCK, QUESTION, SAYS, Engine
+from tests.speaking import CLOCK, QUESTION, SAYS, Engine
 
 
 @pytest.fixture

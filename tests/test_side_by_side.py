@@ -16,8 +16,8 @@ from contracts.prompt import PROMPT_HASH
 from contracts.records import Answer
 from inference_pipeline.side_by_side import Piece, side_by_side
 from inference_pipeline.twin import BASE, Found, Question, Twin
-from tests.fakes import WordEmbedder, adapter, card, fill, post
-from tests.test_twin import CLOCK, QUESTION, SAYS, Engine, Speaks
+from tests.fakes import WordEmbedder, fill, post
+from tests.speaking import CLOCK, QUESTION, SAYS, Engine, Speaks, registered
 from ui.commands import show
 
 OTHER = "Four minutes a week it gains, the church clock, and nobody minds."
@@ -53,10 +53,7 @@ def store(tmp_path: Path) -> Iterator[FeatureStore]:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
-    made = ModelRegistry(tmp_path / "home")
-    for number, author in enumerate(("Ada", "Ada", "Bea")):
-        made.register(card(author, str(number)), adapter(tmp_path / "adapter"))
-    return made
+    return registered(tmp_path, "Ada", "Ada", "Bea")
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from contracts.model_registry import ModelRegistry
 from inference_pipeline.split import drawn, place
 from inference_pipeline.twin import BASE, Exchange, Question, Twin
 from tests.conftest import Twin as Command
-from tests.fakes import WordEmbedder, adapter, card, fill, post
-from tests.test_twin import CLOCK, Engine
+from tests.fakes import WordEmbedder, fill, post
+from tests.speaking import CLOCK, Engine, registered
 from ui.settings import Settings
 from ui.wiring import App
 
@@ -21,9 +21,7 @@ KEYS = [f"conversation {number}" for number in range(4000)]
 
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
-    made = ModelRegistry(tmp_path / "home")
-    for number in range(3):
-        made.register(card("Ada", str(number)), adapter(tmp_path / "adapter"))
+    made = registered(tmp_path, "Ada", "Ada", "Ada")
     made.promote("Ada@v1")
     made.challenge("Ada@v2")
     return made

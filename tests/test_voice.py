@@ -13,8 +13,8 @@ from contracts.prompt import ANSWER, PASSAGE, PROMPT_HASH, SYSTEM, WRITE, messag
 from contracts.records import Format, Mark, Post, digest
 from inference_pipeline.retrieval.voice import LONGEST, own_words, voice
 from inference_pipeline.twin import BASE, Question, Twin
-from tests.fakes import WordEmbedder, adapter, card, fill, post
-from tests.test_twin import Engine
+from tests.fakes import WordEmbedder, fill, post
+from tests.speaking import Engine, registered
 
 ASKED = "How many minutes does the church clock gain?"
 PROSE = "I keep a church clock in my head{n}, and it runs ahead of all the others on the bench. " * 3
@@ -41,9 +41,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def twin(store: FeatureStore, engine: Engine, tmp_path: Path) -> Twin:
-    registry = ModelRegistry(tmp_path / "home")
-    registry.register(card("Ada", "0"), adapter(tmp_path / "adapter"))
-    return Twin(store, registry, engine, passages=1, voice_examples=2)
+    return Twin(store, registered(tmp_path, "Ada"), engine, passages=1, voice_examples=2)
 
 
 def test_the_examples_are_of_the_kind_nearest_to_an_answer_and_not_of_the_evidence(
