@@ -16,6 +16,7 @@ from contracts.feature_store import FeatureStore
 from tests import fakes
 from tests.browser import register, small, written
 from tests.fakes import adapter, card, fill
+from training_pipeline.votes import wilson
 from ui.guard import LARGEST_REQUEST, Guard
 from ui.page import game
 from ui.page.jobs import Job, Jobs
@@ -159,7 +160,7 @@ def test_a_round_needs_a_held_out_post(tmp_path: Path) -> None:
     ("right", "of", "low", "high"), [(5, 10, 0.237, 0.763), (10, 10, 0.722, 1.0), (0, 10, 0.0, 0.278)]
 )
 def test_the_score_has_wilsons_interval(right: int, of: int, low: float, high: float) -> None:
-    assert game.wilson(right, of) == pytest.approx((low, high), abs=0.001)
+    assert wilson(right, of) == pytest.approx((low, high), abs=0.001)
 
 
 def test_a_beginning_ends_with_a_sentence_where_one_is_near() -> None:

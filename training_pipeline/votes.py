@@ -87,6 +87,13 @@ def _share(some: int, of: int, what: str) -> tuple[Figure, float | None]:
         return Figure(value=None, n=of, note=f"{of} {what}, needs {FEWEST}"), None
     from scipy.stats import binomtest
 
-    test = binomtest(some, of, 0.5)
-    low, high = test.proportion_ci(0.95, method="wilson")
-    return Figure(value=some / of, low=float(low), high=float(high), n=of), float(test.pvalue)
+    low, high = wilson(some, of)
+    return Figure(value=some / of, low=low, high=high, n=of), float(binomtest(some, of, 0.5).pvalue)
+
+
+def wilson(some: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share (JASA 22, 1927)."""
+    from scipy.stats import binomtest
+
+    low, high = binomtest(some, of).proportion_ci(0.95, method="wilson")
+    return float(low), float(high)

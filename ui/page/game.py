@@ -12,7 +12,6 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from contracts.files import read_json, write_json
 from contracts.model_registry import ModelVersion, file_name, parse
 from contracts.prompt import messages
 from contracts.records import Example, Figure
+from training_pipeline.votes import wilson
 from ui.wiring import App
 
 WORDS = 60  # of each text at most: what a model writes at length is told by its length
@@ -117,13 +117,6 @@ def forget_author(home: Path, author: str) -> None:
     """Every guess about this author's versions."""
     with _lock:
         _place(home, author).unlink(missing_ok=True)
-
-
-def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a share (JASA 22, 1927)."""
-    share, square = right / of, z * z / of
-    middle, half = share + square / 2, z * sqrt(share * (1 - share) / of + square / (4 * of))
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
 def said(score: Figure) -> str:
