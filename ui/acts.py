@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from contracts.model_registry import parse
-from ui.page import game
-from ui.wiring import App
+if TYPE_CHECKING:
+    from ui.wiring import App
 
 
 class Forgotten(NamedTuple):
@@ -38,13 +37,17 @@ def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> li
         from feature_pipeline.pipeline import address
 
         return app.store.forget_source(author, address(source))
+    from ui.page import game
+
     game.forget_author(app.home, author)
     return app.store.forget_author(author)
 
 
 def delete_version(app: App, model: str) -> str:
     """Delete a version with its report and the guesses about it, and return its name. UsageError while an alias is its."""
+    from contracts.model_registry import parse
     from training_pipeline import report
+    from ui.page import game
 
     name = app.registry.delete(model)
     author, number = parse(name)

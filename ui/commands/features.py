@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import NotFound, UsageError
 from ui import acts
 from ui.commands import show, show_report
@@ -243,6 +242,7 @@ def rollback(as_json: Json = False) -> None:
 @versions.command()
 def instruct(author: Author, as_json: Json = False) -> None:
     """Have a capable model say what your posts could have been asked by: more examples to train on."""
+    from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
     from feature_pipeline import back_translation
 
     parts = app()
