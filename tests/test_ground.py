@@ -135,6 +135,13 @@ def test_sentences_have_exact_offsets() -> None:
     assert [text[a:b] for a, b in sentences(text)] == ["One.", "Two!", "“Three?”", "four", "five"]
 
 
+def test_a_title_and_a_lists_number_end_no_sentence() -> None:
+    text = "Mrs. Penhale was right. It is 8 vs. 9, e.g. today.\n1. Oil it.\n2. Wait. I met Dr."
+    assert [text[a:b] for a, b in sentences(text)] == [
+        "Mrs. Penhale was right.", "It is 8 vs. 9, e.g. today.", "1. Oil it.", "2. Wait.", "I met Dr."
+    ]  # fmt: skip
+
+
 def test_a_note_is_quoted_without_the_title_that_it_has_not() -> None:
     note = passage(1, POST).model_copy(update={"title": ""})
     made = ground("Cheese is a fine thing to have in a house.", [note], "How is a seized seatpost freed?")

@@ -22,6 +22,8 @@ OIL = passage(1, "Penetrating oil frees a seized seatpost in three days.").model
         ("[2] Anything at all (2024-01-02)\nUse it.", "Use it."),
         ("[1] Seized, freed! (2024-01-02)\nUse it.", "Use it."),
         ("## Seized, freed!\nUse it.", "Use it."),
+        ("1. Seized, freed! (2023-11-25)\nUse it.", "Use it."),
+        ("1. Use it.\n2. Wait.", "1. Use it.\n2. Wait."),
         ("**Seized, freed** (2024-01-02):\nUse it.", "Use it."),
         ("In “Seized, freed!” I said to use it.", "In “Seized, freed!” I said to use it."),
         ("Use it.\n\nhttps://a.example/oil", "Use it."),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"”’')\]*_]*(?=\s)|\n+")
+_NO_END = re.compile(r"\b(?:Mrs?|Ms|Dr|St|Prof|e\.g|i\.e|vs|cf)\.\Z|^\s*\d{1,2}[.)]\Z")  # a title, or a list's number
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NEGATION = re.compile(r"\b(?:not|never|no|none|nothing|nobody|nowhere|neither|nor|cannot|without)\b|n['’]t\b", re.I)
 _FIRST_PERSON = re.compile(r"\b(?:I|my|me|mine|myself|we|our|us)\b|\bI['’]", re.I)
@@ -29,6 +30,8 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
     start, fenced = 0, False
     for end in [*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]:
         piece = text[start:end]
+        if end < len(text) and _NO_END.search(piece):
+            continue
         stripped = piece.strip()
         if stripped.startswith(("```", "~~~")):
             fenced = not fenced

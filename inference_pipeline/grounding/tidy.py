@@ -12,7 +12,7 @@ _MARKER = re.compile(r"\s+\[\d{1,2}\]|(?<=[.,;:!?)\"”])\[\d{1,2}\]|^\[\d{1,2}\
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+|^ {0,3}#{1,6}$")
 _NUMBERED = re.compile(r"^\s*\[\d{1,2}\].*\(\d{4}-\d\d-\d\d\)\W*$")
 _LINK = re.compile(r"^\W*(?:\[[^\]\n]*\]\(\s*)?<?(?:https?://|www\.)\S+>?\)?\W*$")
-_DECORATION = re.compile(r"^\W*(?:\[\d{1,2}\])?\W*|\W*(?:\(\d{4}-\d\d-\d\d\))?\W*$")
+_DECORATION = re.compile(r"^\W*(?:\d{1,2}[\].)])?\W*|\W*(?:\(\d{4}-\d\d-\d\d\))?\W*$")
 _ENDED = re.compile(r"[.!?…。！？:][\"”’')\]*_]*$")
 
 
