@@ -28,6 +28,8 @@ class Said(Record):
 
     question: str
     answer: Answer
+    asked: str = ""
+    """The question as one understands it who has not heard what was said before; empty in older conversations."""
 
 
 class Listed(NamedTuple):
@@ -114,7 +116,9 @@ class Conversations:
             return
         wanted = set(post_ids)
         gone = {name for name, turn in turns.items() if wanted.intersection(_posts(turn["answer"]))}
-        words = Words({name: (turn["question"], turn["answer"]["answer"]) for name, turn in turns.items()})
+        words = Words(
+            {name: (turn["question"], turn["answer"]["answer"], turn.get("asked", "")) for name, turn in turns.items()}
+        )
         for some in slices(post_ids):
             for table, column in ((t.posts, t.posts.c.id), (t.revisions, t.revisions.c.post_id)):
                 for post in db.execute(sql.select(table.c.title, table.c.text).where(column.in_(some))):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from contracts.records import Answer
 from inference_pipeline.twin import Exchange, Found, Question
@@ -26,7 +27,14 @@ class Turn:
     stopped: bool = False
     problem: tuple[str, str] | None = None
     style: str = ""
-    """How much like the author the answer is, in words; empty where that cannot be told."""
+    """How much like the author the answer is, in words; empty where that cannot be told, or not yet."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of this very turn: the same question asked again is another one."""
+
+    @property
+    def asked(self) -> str:
+        """The whole question, as one understands it who has not heard what was said before."""
+        return self.found.asked if self.found else self.question
 
     def after(self, event: Found | str | Answer) -> Turn:
         if isinstance(event, Found):
@@ -49,11 +57,22 @@ class Turn:
         return html.sources(self.found.passages, citations, self.number, self.author, nearest)
 
     def _understood(self) -> str:
-        asked = self.found.asked if self.found else ""
-        return html.understood(asked) if asked and asked != self.question else ""
+        return html.understood(self.asked) if self.asked != self.question else ""
 
     def exchange(self) -> Exchange:
         return Exchange(self.question, self.answer.answer if self.answer else self.text)
+
+
+class Heard(NamedTuple):
+    """How an answer sounds, in words, and the id of the turn that it is of: it is measured while people go on."""
+
+    turn: str = ""
+    style: str = ""
+
+
+def styled(turns: Sequence[Turn], heard: Heard) -> list[Turn]:
+    """With the words under the answer that they are of; nothing changes where that is not there any more."""
+    return [replace(turn, style=heard.style) if turn.id == heard.turn else turn for turn in turns]
 
 
 def question(turns: Sequence[Turn]) -> Question:

@@ -48,7 +48,8 @@ class Shell:
 
     def close(self) -> None:
         """End every answer that is being written and every job, then the server."""
-        self.chat.close()
+        for tab in self.tabs.values():
+            tab.close()
         self._jobs.close()
         # An open tab holds a connection; uvicorn would wait for it, and print it as an error where it may not.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)

@@ -1,13 +1,12 @@
 """The Chat tab: a question on the left, the answer as it is written, and on the right the passages it rests on.
 
 All that is said belongs to one browser tab; the server keeps beside it only the switch that stops the answer being
-written for that tab.
+written for that tab. How an answer sounds is measured once it stands there, and comes after it.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,14 +19,15 @@ import gradio as gr
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import TwinError
 from contracts.feature_store.feedback import Feedback, Verdict
-from inference_pipeline.twin import BASE, Found
+from inference_pipeline.twin import BASE, Found, Question
 from ui.page import conversation, sample
 from ui.page import passages as html
-from ui.page.conversation import Turn, messages
+from ui.page.conversation import Heard, Turn, messages
 from ui.page.jobs import Jobs
 from ui.page.markup import aside, job
 from ui.page.tabs.kept import Kept, user
-from ui.page.tabs.shared import NOW, PLAIN, SLOWLY, Tab, Updates, say, sorry, told
+from ui.page.tabs.shared import NOW, PLAIN, SLOWLY, Tab, Updates, say, told
+from ui.page.tabs.switches import Switches, not_yet, session
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -43,17 +43,16 @@ log = logging.getLogger(__name__)
 
 
 class Chat(Tab):
-    """`_stops` holds the switch of every browser tab for which an answer is being written or waited for."""
-
     id, label = "chat", "Chat"
 
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
-        self._stops: dict[str, threading.Event] = {}
+        self._switches = Switches()
         self.kept = Kept(app)
 
     def lay_out(self) -> None:
         self.turns: gr.State = gr.State([])
+        self.heard: gr.State = gr.State(Heard())
         self.notices: gr.HTML = gr.HTML(visible=False, elem_id="notices", **PLAIN)
         with gr.Column(visible=False, elem_id="first") as self.first:
             self.steps: gr.HTML = gr.HTML(html.steps(), elem_id="steps", **PLAIN)
@@ -101,13 +100,13 @@ class Chat(Tab):
 
     def wire(self, shell: Shell) -> None:
         self.author, self.timer = shell.author, shell.timer
-        self.stop.click(self.stopped, None, self.stop, **NOW)
+        self.stop.click(self._switches.stopped, None, self.stop, **NOW)
         self.chat.select(self.shown, self.turns, self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
         self.chat.like(self.judged, self.turns, None, **SLOWLY)
         self.sample.click(self.sampled, None, [self.progress, self.sample, self.own, shell.timer], **NOW)
         self.own.click(lambda: gr.Tabs(selected="posts"), None, shell.strip, **NOW)
-        shell.blocks.unload(self.left)
+        shell.blocks.unload(self._switches.end)
 
         talk = [self.question, *self.conversation(), *self.kept.outputs(), shell.author]
         self.kept.wire(self, shell.author)
@@ -122,10 +121,21 @@ class Chat(Tab):
                 talk,
                 concurrency_id="answers",
                 concurrency_limit=ANSWERS_AT_ONCE,
-                show_progress="hidden",
-                api_visibility="private",
+                trigger_mode="multiple",
+                **SLOWLY,
             )
             answer.failure(self.refused, self.turns, talk, **NOW)
+            # Another answer may come while one is measured: Gradio would drop its event, were it "once".
+            measured = answer.success(
+                self.measured,
+                self.turns,
+                self.heard,
+                concurrency_id="meters",
+                concurrency_limit=ANSWERS_AT_ONCE,
+                trigger_mode="multiple",
+                **SLOWLY,
+            )
+            measured.success(self.styled, [self.turns, self.heard], self.chat, trigger_mode="multiple", **NOW)
 
     def conversation(self) -> list[Any]:
         return [self.turns, self.chat, self.sources, self.send, self.stop, self.again, self.model]
@@ -135,7 +145,7 @@ class Chat(Tab):
         return [*first, self.question, *self.conversation(), *self.kept.outputs()]
 
     def _inputs(self, *first: Any) -> list[Any]:
-        return [*first, self.author, self.turns]
+        return [*first, self.author, self.turns, self.heard]
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
@@ -169,42 +179,47 @@ class Chat(Tab):
         sample.take_in(self._jobs)
         return {**self._first_steps(), self.timer: gr.Timer(active=True)}
 
-    def asked(self, question: str, author: str | None, turns: list[Turn], request: gr.Request) -> Updates:
+    def asked(self, question: str, author: str | None, turns: list[Turn], heard: Heard, request: gr.Request) -> Updates:
         question = question.strip()
         if not question or not author:
-            raise _not_yet("Write a question first.")
+            raise not_yet("Write a question first.")
         if len(question) > LONGEST_QUESTION:
-            raise _not_yet(f"A question may have {LONGEST_QUESTION:,} characters; this one has {len(question):,}.")
-        self._begin(request)
+            raise not_yet(f"A question may have {LONGEST_QUESTION:,} characters; this one has {len(question):,}.")
+        self._switches.begin(request)
         turn = Turn(turns[-1].number + 1 if turns else 1, author, question)
-        return {**self._talk([*turns, turn][-TURNS_KEPT:], busy=True), self.question: ""}
+        said = conversation.styled(turns, heard)
+        return {**self._talk([*said, turn][-TURNS_KEPT:], busy=True), self.question: ""}
 
-    def picked(self, author: str | None, turns: list[Turn], event: gr.SelectData, request: gr.Request) -> Updates:
-        return self.asked(str(event.value["text"]), author, turns, request)
+    def picked(
+        self, author: str | None, turns: list[Turn], heard: Heard, event: gr.SelectData, request: gr.Request
+    ) -> Updates:
+        return self.asked(str(event.value["text"]), author, turns, heard, request)
 
-    def edited(self, author: str | None, turns: list[Turn], event: gr.EditData, request: gr.Request) -> Updates:
+    def edited(
+        self, author: str | None, turns: list[Turn], heard: Heard, event: gr.EditData, request: gr.Request
+    ) -> Updates:
         """A question in other words: it is asked anew, and what came after it is gone."""
         message = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
         words = event.value["text"] if isinstance(event.value, dict) else event.value
         plain = unescape(str(words).replace("<br>", "\n"))  # it was shown as HTML
-        return self.asked(plain, author, turns[: message // 2], request)
+        return self.asked(plain, author, turns[: message // 2], heard, request)
 
     def repeated(self, turns: list[Turn], request: gr.Request) -> Updates:
         """The last question again, to the model that is chosen now."""
         if not turns:
-            raise _not_yet("There is nothing to answer again yet.")
-        self._begin(request)
+            raise not_yet("There is nothing to answer again yet.")
+        self._switches.begin(request)
         last = turns[-1]
         return self._talk([*turns[:-1], Turn(last.number, last.author, last.question)], busy=True)
 
     def answered(self, model: str, turns: list[Turn], kept: str, request: gr.Request) -> Iterator[Updates]:
         """Run the twin, and redraw the page as it goes. Closed by Gradio when the tab goes away."""
-        stop = self._stops.get(_tab(request))
+        stop = self._switches.get(request)
         if stop is None:  # the tab was gone for a while as the question waited
             yield self._talk(turns[:-1], busy=False)
             return
         turn, drawn = turns[-1], 0.0
-        asked = replace(conversation.question(turns), user=_tab(request))  # so that tabs take turns
+        asked = replace(conversation.question(turns), user=session(request))  # so that tabs take turns
         try:
             stream = self._app.twin.stream(asked, model, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # the twin's iterator is a generator
@@ -215,10 +230,6 @@ class Chat(Tab):
                     elif isinstance(event, str) and time.monotonic() - drawn > REDRAW:
                         yield {self.chat: messages([*turns[:-1], turn])}
                         drawn = time.monotonic()
-            if turn.answer and not stop.is_set():
-                yield {self.chat: messages([*turns[:-1], turn])}
-                style = self._app.twin.meter(asked, turn.answer)
-                turn = replace(turn, style=style.says if style else "")
         except TwinError as error:
             turn = replace(turn, problem=(error.message, error.hint))
         except Exception:  # the page must stay usable whatever an engine raises; the details are for the terminal
@@ -226,9 +237,30 @@ class Chat(Tab):
             turn = replace(turn, problem=("Something failed inside the twin", "the terminal that runs it says what"))
         finally:
             was_stopped = stop.is_set()
-            self._end(_tab(request))
+            self._switches.end(request)
         turns = [*turns[:-1], replace(turn, stopped=was_stopped)]
         yield {**self._talk(turns, busy=False), **self._keep(turns, kept, request)}
+
+    def measured(self, turns: list[Turn], request: gr.Request) -> Any:
+        """How the last answer sounds. An answer that is there is not taken back because that cannot be told."""
+        turn = turns[-1] if turns else None
+        if turn is None or turn.answer is None or turn.stopped or turn.problem:
+            return gr.skip()
+        try:
+            style = self._app.twin.meter(Question(turn.asked, turn.author, user=session(request)), turn.answer)
+        except Exception:  # whatever a model raises
+            log.exception("an answer is not measured")
+            return gr.skip()
+        return Heard(turn.id, style.says) if style else gr.skip()
+
+    def styled(self, turns: list[Turn], heard: Heard) -> Any:
+        """Draw the words under the last answer, if they are of it: it may be another by now, of another conversation.
+
+        They join the turns with the next question, so that nothing which is asked meanwhile can be overwritten here.
+        """
+        if not turns or turns[-1].id != heard.turn:
+            return gr.skip()
+        return messages(conversation.styled(turns, heard))
 
     def _keep(self, turns: list[Turn], kept: str, request: gr.Request) -> Updates:
         """The conversation, in the ledger. An answer that is there is not taken back because it cannot be kept."""
@@ -246,26 +278,19 @@ class Chat(Tab):
         if turn is None or turn.answer is None or not isinstance(event.liked, bool):
             return
         verdict: Verdict = "better" if event.liked else "worse"
-        given = Feedback.of(turn.answer, turn.author, turn.question, verdict, by=user(request))
+        given = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(request))
         self._app.store.feedback.add(given)
         say("Kept, with the version and the passages: “twin models compare” counts it.")
 
     def replaced(self, turns: list[Turn], request: gr.Request) -> Updates:
         """Another conversation in the place of this one; not while an answer is being written."""
-        if _tab(request) in self._stops:
-            raise _not_yet("An answer is being written: wait for it, or press Stop.")
+        if self._switches.get(request):
+            raise not_yet("An answer is being written: wait for it, or press Stop.")
         return self._talk(turns, busy=False)
-
-    def stopped(self, request: gr.Request) -> Any:
-        stop = self._stops.get(_tab(request))
-        if stop is None:
-            return gr.skip()
-        stop.set()
-        return gr.update(value="Stopping…", interactive=False)
 
     def refused(self, turns: list[Turn], request: gr.Request) -> Updates:
         """The queue took no more questions, or Gradio lost the answer."""
-        self._end(_tab(request))
+        self._switches.end(request)
         turn = replace(turns[-1], problem=("Too many questions are waiting", "ask again in a minute"))
         return self._talk([*turns[:-1], turn], busy=False)
 
@@ -276,17 +301,12 @@ class Chat(Tab):
 
     def cleared(self, author: str | None, request: gr.Request) -> Updates:
         """A new conversation; while an answer is being written, only end that. What is kept stays."""
-        if _tab(request) in self._stops:
-            return {self.stop: self.stopped(request)}
+        if self._switches.get(request):
+            return {self.stop: self._switches.stopped(request)}
         return {**self._talk([], busy=False), **self.kept.drawn(user(request), author)}
 
-    def left(self, request: gr.Request) -> None:
-        self._end(_tab(request))
-
     def close(self) -> None:
-        """End every answer that is being written."""
-        for tab in list(self._stops):
-            self._end(tab)
+        self._switches.close()
 
     # ---- drawing ----------------------------------------------------------------------------------------------------
 
@@ -349,22 +369,3 @@ class Chat(Tab):
             self.author: gr.update(interactive=not busy),
             self.model: gr.update(interactive=not busy),
         }
-
-    # ---- the switches -----------------------------------------------------------------------------------------------
-
-    def _begin(self, request: gr.Request) -> None:
-        stop = threading.Event()
-        if self._stops.setdefault(_tab(request), stop) is not stop:
-            raise _not_yet("An answer is being written: wait for it, or press Stop.")
-
-    def _end(self, tab: str) -> None:
-        if stop := self._stops.pop(tab, None):
-            stop.set()
-
-
-def _tab(request: gr.Request) -> str:
-    return str(request.session_hash)
-
-
-def _not_yet(message: str) -> gr.Error:
-    return sorry(message, title="Not yet")

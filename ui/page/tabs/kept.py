@@ -73,7 +73,7 @@ class Kept:
 
     def keep(self, user: str, turns: Sequence[Turn], id: str) -> Updates:
         """Store what is said so far, as soon as there is an answer."""
-        said = [Said(question=turn.question, answer=turn.answer) for turn in turns if turn.answer]
+        said = [Said(question=turn.question, answer=turn.answer, asked=turn.asked) for turn in turns if turn.answer]
         if not said:
             return {}
         author = turns[-1].author
@@ -117,7 +117,7 @@ def user(request: gr.Request) -> str:
 
 def _turn(number: int, author: str, said: Said) -> Turn:
     answer = said.answer
-    found = Found(Question(said.question, author), answer.passages, answer.snapshot, 0.0, said.question)
+    found = Found(Question(said.question, author), answer.passages, answer.snapshot, 0.0, said.asked or said.question)
     return Turn(number, author, said.question, found, answer.answer, answer)
 
 

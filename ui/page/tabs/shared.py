@@ -20,9 +20,9 @@ PLAIN: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
 CLICKS: dict[str, Any] = {
     "apply_default_css": False,
     "js_on_load": "element.addEventListener('click', event => {"
-    " const button = event.target.closest('button[data-id]'); if (button) trigger('click', {id: button.dataset.id}); })",
+    " const button = event.target.closest('[data-id]'); if (button) trigger('click', {id: button.dataset.id}); })",
 }
-"""HTML whose buttons tell their `data-id`."""
+"""HTML whose buttons and dots tell their `data-id`."""
 # Private: no second way in for a program that is not this page. Without the queue, in which only answers wait.
 NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 SLOWLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -55,6 +55,9 @@ class Tab:
     def ticked(self, author: str | None) -> Updates:
         """What a running job changes, about once a second."""
         return {}
+
+    def close(self) -> None:
+        """The page ends: so does everything that is being written for it."""
 
 
 class Sure:
