@@ -164,6 +164,7 @@ def test_votes_say_which_version_is_preferred(said: dict[str, Any], tmp_path: Pa
     assert [rating["model"] for rating in found["ratings"]] == ["Ada@v1", "Ada@v2"]
     assert "are not two versions of one author" in twin("models", "compare", "Ada@v1", "Ada@v1").err
     assert "no model Ada@v9" in twin("models", "compare", "Ada@v1", "Ada@v9").err
+    assert "Ada@v1 against base" in twin("models", "compare", "Ada@v1", "base").out
 
 
 # ---- drafts ---------------------------------------------------------------------------------------------------------

@@ -13,12 +13,15 @@ from contracts.feature_store import FeatureStore
 from contracts.files import write_json
 from contracts.model_registry import ModelRegistry
 from contracts.prompt import Message
-from inference_pipeline.twin import Twin
+from inference_pipeline.twin import BASE, Twin
 from tests.fakes import WordEmbedder, adapter, card, fill, post
 from tests.speaking import CLOCK, QUESTION, SAYS, Engine, Speaks
+from training_pipeline.votes import preferred
+from ui.page.comparison import SAME
 from ui.page.conversation import Heard
 from ui.page.shell import Shell
 from ui.page.tabs.chat import Chat
+from ui.page.tabs.compare import Compare
 from ui.settings import Settings
 from ui.wiring import App
 
@@ -133,3 +136,110 @@ def test_the_whole_question_is_kept_of_a_follow_up(chat: Chat, app: App) -> None
         assert given.question.startswith(QUESTION)
         assert given.question.endswith(FOLLOW_UP)
         assert f"Understood as: {QUESTION}" in chat._talk(turns, busy=False)[chat.chat][-1]["content"]["text"]
+
+
+# ---- side by side ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compare(shell: Shell, model: Listens) -> Compare:
+    tab = shell.tabs["compare"]
+    assert isinstance(tab, Compare)
+    return tab
+
+
+def both(compare: Compare, first: str, second: str, blind: bool, question: str = QUESTION) -> list[Any]:
+    asked = compare.asked(question, "Ada", first, second, blind, HERE)
+    return [asked, *compare.answered(asked[compare.comparison], HERE)]
+
+
+def test_both_answer_from_the_same_passages_and_blind_nothing_tells_which_is_which(compare: Compare) -> None:
+    orders = set()
+    for _ in range(12):
+        updates = both(compare, "Ada@v1", "Ada@v2", blind=True)
+        last = updates[-1]
+        drawn = str(
+            [{box.elem_id: value for box, value in one.items() if box is not compare.comparison} for one in updates]
+        )
+        assert "Ada@" not in drawn
+        assert "tokens/s" not in drawn
+        orders.add(last[compare.comparison].models)
+    assert orders == {("Ada@v1", "Ada@v2"), ("Ada@v2", "Ada@v1")}
+    one, other = last[compare.comparison].answers
+    assert one.passages == other.passages
+    assert 'href="#passage-0-1"' in last[compare.left]
+    assert 'id="passage-0-1"' in last[compare.sources]
+    assert last[compare.vote_same]["visible"]
+
+
+@pytest.mark.parametrize("choice", [0, 1, SAME])
+@pytest.mark.parametrize("blind", [True, False])
+def test_a_vote_is_counted_once_and_names_both(compare: Compare, app: App, choice: int, blind: bool) -> None:
+    *_, last = both(compare, "Ada@v2", BASE, blind)
+    models = last[compare.comparison].models
+    voted = compare._vote(choice)(last[compare.comparison], HERE)
+    given = app.store.feedback.all("Ada")[-1]
+    assert (given.by, given.blind, given.question) == ("ada", blind, QUESTION)
+    found = preferred([given], "Ada@v2", BASE)
+    counted, others = (found.blind, found.open) if blind else (found.open, found.blind)
+    won = choice != SAME and models[choice] == "Ada@v2"
+    assert (counted.wins, counted.losses, counted.ties) == (won, choice != SAME and not won, choice == SAME)
+    assert others.people == 0
+    columns = voted[compare.left] + voted[compare.right]
+    assert "Ada@v2" in columns
+    assert "base model" in columns
+    assert ("A was " in columns) is blind
+    assert columns.count("your choice") == (choice != SAME)
+    assert "by 1 person" in voted[compare.outcome]
+    assert "cannot measure" in voted[compare.outcome]
+    with pytest.raises(gr.Error, match="no two answers"):
+        compare._vote(choice)(voted[compare.comparison], HERE)
+
+
+def test_a_whole_set_of_votes_has_an_interval(compare: Compare, app: App) -> None:
+    for number in range(6):
+        *_, last = both(compare, "Ada@v1", "Ada@v2", False, f"{QUESTION} {number}")
+        voted = compare._vote(0)(last[compare.comparison], HERE)
+    assert "6 won, 0 lost" in voted[compare.outcome]
+    assert "100 % [61, 100], n = 6" in voted[compare.outcome]
+
+
+def test_what_cannot_be_judged_is_not(compare: Compare, app: App) -> None:
+    *_, nothing = both(compare, "Ada@v1", "Ada@v2", True, "What of quantum chromodynamics?")
+    assert "Neither has written anything" in nothing[compare.outcome]
+    asked = compare.asked(QUESTION, "Ada", "Ada@v1", "Ada@v2", True, HERE)
+    with pytest.raises(gr.Error, match="being written"):
+        compare.asked(QUESTION, "Ada", "Ada@v1", "Ada@v2", True, HERE)
+    *_, stopped = (compare._switches.stopped(HERE) and one for one in compare.answered(asked[compare.comparison], HERE))
+    assert "Stopped" in stopped[compare.outcome]
+    *_, gone = both(compare, "Ada@v1", "Ada@v7", True)
+    assert "Ada@v7" in gone[compare.outcome]
+    for update in (nothing, stopped, gone):
+        assert not update[compare.vote_left]["visible"]
+        with pytest.raises(gr.Error):
+            compare._vote(0)(update[compare.comparison], HERE)
+    with pytest.raises(gr.Error, match="two different"):
+        compare.asked(QUESTION, "Ada", "Ada@v1", "Ada@v1", True, HERE)
+
+
+def test_another_author_ends_what_is_written_for_the_one_before(compare: Compare) -> None:
+    asked = compare.asked(QUESTION, "Ada", "Ada@v1", "Ada@v2", True, HERE)
+    writing = compare.answered(asked[compare.comparison], HERE)
+    next(writing)
+    assert compare.left_behind(HERE)[compare.comparison] is None
+    assert list(writing) == []
+    *_, again = both(compare, "Ada@v1", "Ada@v2", True)
+    assert again[compare.vote_left]["visible"]
+
+
+def test_the_tab_says_what_to_do_before_there_are_two(compare: Compare, app: App) -> None:
+    opened = compare.opened("Ada")
+    assert [value for _, value in opened[compare.first]["choices"]] == ["Ada@v2", "Ada@v1", BASE]
+    assert (opened[compare.first]["value"], opened[compare.second]["value"]) == ("Ada@v2", "Ada@v1")
+    kept = compare.revisited("Ada", None, BASE, "Ada@v1")
+    assert (kept[compare.first]["value"], kept[compare.second]["value"]) == (BASE, "Ada@v1")
+    untrained, nobody = compare.opened("Bea"), compare.opened(None)
+    assert "Train a version" in untrained[compare.words]
+    assert "take posts in" in nobody[compare.words]
+    assert not untrained[compare.form]["visible"]
+    assert not nobody[compare.form]["visible"]

@@ -151,16 +151,22 @@ def diff(model: Model, other: Model, as_json: Json = False) -> None:
 
 
 @versions.command()
-def compare(model: Model, other: Model, as_json: Json = False) -> None:
-    """Which of two versions people prefer, by their votes and ratings: `twin feedback`."""
+def compare(
+    model: Model,
+    other: Annotated[str, typer.Argument(help="Another of the same author's, or base.")],
+    as_json: Json = False,
+) -> None:
+    """Which of two versions people prefer, by their votes and ratings: `twin feedback`, and Compare on the page."""
+    from inference_pipeline.twin import BASE
     from training_pipeline.votes import preferred
     from ui.commands import show_feedback
 
     parts = app()
-    first, second = parts.registry.get(model), parts.registry.get(other)
-    if first.author != second.author or first.number == second.number:
+    first, second = parts.registry.get(model), None if other == BASE else parts.registry.get(other)
+    if second and (first.author != second.author or first.number == second.number):
         raise UsageError(f"{model} and {other} are not two versions of one author", "twin models list")
-    show_feedback.preferred(preferred(parts.store.feedback.all(first.author), first.name, second.name), as_json)
+    given = parts.store.feedback.all(first.author)
+    show_feedback.preferred(preferred(given, first.name, second.name if second else BASE), as_json)
 
 
 @versions.command()

@@ -14,7 +14,7 @@
 
   // The clipboard of the browser's own is there on this machine and over https; elsewhere the old way still works.
   const copy = async (link) => {
-    const answer = link.closest(".md, .message").cloneNode(true);
+    const answer = link.closest(".md, .message, .said").cloneNode(true);
     answer.querySelectorAll(".fine, .note, .marker").forEach((part) => part.remove());
     answer.querySelectorAll("br").forEach((part) => part.replaceWith("\n"));
     const text = answer.textContent.trim();

@@ -78,9 +78,13 @@ def waiting(found: bool) -> str:
     return f'<span class="waiting">{"Writing" if found else "Looking through the posts"}…</span>'
 
 
+def waits() -> str:
+    return '<span class="waiting">Waiting for its turn…</span>'
+
+
 def fine_print(answer: Answer, stopped: bool) -> str:
     """Which model said it, from which snapshot, and how fast."""
-    facts = [answer.model if answer.model != "base" else "base model", f"snapshot {answer.snapshot}"]
+    facts = [version_name(answer.model), f"snapshot {answer.snapshot}"]
     timings = answer.timings
     if "first_token" in timings:
         facts.append(f"first token {timings['first_token']:.1f} s")
@@ -165,6 +169,10 @@ def model_label(name: str, default: bool) -> str:
     return f"{version}, champion" if default else version
 
 
+def version_name(name: str) -> str:
+    return "base model" if name == "base" else name
+
+
 def short(title: str, limit: int = 60) -> str:
     return title if len(title) <= limit else title[: limit - 1].rstrip() + "…"
 
@@ -201,8 +209,9 @@ def _marked(passage: Passage, citations: Sequence[Citation]) -> str:
     for citation in sorted(citations, key=lambda citation: citation.start):
         start = min(max(citation.start - passage.start, at), len(text))
         end = min(max(citation.end - passage.start, start), len(text))
-        parts.append(f"{escape(text[at:start])}<mark>{escape(text[start:end])}</mark>")
-        at = end
+        if end > start:  # else another has marked it
+            parts.append(f"{escape(text[at:start])}<mark>{escape(text[start:end])}</mark>")
+            at = end
     return "".join([*parts, escape(text[at:])])
 
 

@@ -16,6 +16,7 @@ from contracts.errors import TwinError
 from ui.page import passages as html
 from ui.page.jobs import Jobs
 from ui.page.tabs.chat import Chat
+from ui.page.tabs.compare import Compare
 from ui.page.tabs.kept import user
 from ui.page.tabs.me import Me
 from ui.page.tabs.posts import Posts
@@ -26,7 +27,7 @@ from ui.page.tabs.versions import Versions
 from ui.wiring import App
 
 TICK = 1.0  # seconds
-OTHERS: tuple[type[Tab], ...] = (Posts, Train, Versions, Me, Settings)
+OTHERS: tuple[type[Tab], ...] = (Posts, Train, Versions, Compare, Me, Settings)
 
 
 class Shell:
@@ -82,7 +83,8 @@ class Shell:
         )
         for tab in self.tabs.values():
             if tab is not self.chat:
-                self._panes[tab.id].select(self._opener(tab), self.author, [*mine, *tab.outputs()], **NOW)
+                known = [self.author, *tab.standing()]
+                self._panes[tab.id].select(self._opener(tab), known, [*mine, *tab.outputs()], **NOW)
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
@@ -102,9 +104,10 @@ class Shell:
         return {self.where: "chat", **self.chat.seen(author, turns, user(request)), **self._watch()}
 
     def _opener(self, tab: Tab) -> Any:
-        def opened(author: str | None) -> Updates:
+        def opened(author: str | None, *standing: Any) -> Updates:
             # A quick hand opens it before the page has learned of its author.
-            return {self.where: tab.id, **tab.opened(author or self._authors(self._first)[1]), **self._watch()}
+            author = author or self._authors(self._first)[1]
+            return {self.where: tab.id, **tab.revisited(author, *standing), **self._watch()}
 
         return opened
 

@@ -26,8 +26,19 @@ from ui.page.conversation import Heard, Turn, messages
 from ui.page.jobs import Jobs
 from ui.page.markup import aside, job
 from ui.page.tabs.kept import Kept, user
-from ui.page.tabs.shared import NOW, PLAIN, SLOWLY, Tab, Updates, say, told
-from ui.page.tabs.switches import Switches, not_yet, session
+from ui.page.tabs.shared import (
+    LONGEST_QUESTION,
+    NOW,
+    PLAIN,
+    SLOWLY,
+    Tab,
+    Updates,
+    not_yet,
+    question_or_sorry,
+    say,
+    told,
+)
+from ui.page.tabs.switches import Switches, session
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -35,7 +46,6 @@ if TYPE_CHECKING:
 
 ANSWERS_AT_ONCE = 2  # more than one, so that a slow answer does not hold up another tab; few, for they share the cores
 TURNS_KEPT = 50
-LONGEST_QUESTION = 4_000  # characters
 REDRAW = 0.05  # seconds between two updates of the page; a GPU writes faster than anyone reads
 EXAMPLES = 4
 
@@ -180,11 +190,7 @@ class Chat(Tab):
         return {**self._first_steps(), self.timer: gr.Timer(active=True)}
 
     def asked(self, question: str, author: str | None, turns: list[Turn], heard: Heard, request: gr.Request) -> Updates:
-        question = question.strip()
-        if not question or not author:
-            raise not_yet("Write a question first.")
-        if len(question) > LONGEST_QUESTION:
-            raise not_yet(f"A question may have {LONGEST_QUESTION:,} characters; this one has {len(question):,}.")
+        question, author = question_or_sorry(question, author)
         self._switches.begin(request)
         turn = Turn(turns[-1].number + 1 if turns else 1, author, question)
         said = conversation.styled(turns, heard)

@@ -27,6 +27,8 @@ CLICKS: dict[str, Any] = {
 NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 SLOWLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
+LONGEST_QUESTION = 4_000  # characters
+
 Updates = dict[Any, Any]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -51,6 +53,14 @@ class Tab:
     def opened(self, author: str | None) -> Updates:
         """Everything that stands on it, for this author; also at the end of a job."""
         return {}
+
+    def standing(self) -> list[Any]:
+        """What `revisited` must know of what stands on it."""
+        return []
+
+    def revisited(self, author: str | None, *standing: Any) -> Updates:
+        """The tab is looked at, maybe again."""
+        return self.opened(author)
 
     def ticked(self, author: str | None) -> Updates:
         """What a running job changes, about once a second."""
@@ -101,6 +111,10 @@ def sorry(message: str, hint: str = "", title: str = "Not done") -> gr.Error:
     )
 
 
+def not_yet(message: str) -> gr.Error:
+    return sorry(message, title="Not yet")
+
+
 def say(message: str) -> None:
     """Tell what was done. Gradio shows it for events in the queue alone: wire them SLOWLY."""
     gr.Info(escape(message), title="Done")
@@ -117,6 +131,16 @@ def author_or_sorry(author: str | None) -> str:
     if not author:
         raise sorry("There is no author yet", "take posts in first, under Posts")
     return author
+
+
+def question_or_sorry(question: str, author: str | None) -> tuple[str, str]:
+    """The question without space around it, and whose twin is asked."""
+    question = question.strip()
+    if not question or not author:
+        raise not_yet("Write a question first.")
+    if len(question) > LONGEST_QUESTION:
+        raise not_yet(f"A question may have {LONGEST_QUESTION:,} characters; this one has {len(question):,}.")
+    return question, author
 
 
 def options(names: Sequence[str], first: str | None = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.page.tabs.shared import sorry
+from ui.page.tabs.shared import not_yet
 
 
 class Switches:
@@ -47,7 +47,3 @@ class Switches:
 def session(request: gr.Request) -> str:
     """The browser tab: a new one at every load of the page."""
     return str(request.session_hash)
-
-
-def not_yet(message: str) -> gr.Error:
-    return sorry(message, title="Not yet")
