@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ from training_pipeline.data import MASKED, Encoded
 from training_pipeline.packing import pack, summed_loss
 from training_pipeline.recipe import Recipe
 from training_pipeline.recipe import load as shipped
+from training_pipeline.samples import FILE, Asked
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -155,20 +157,26 @@ def test_every_linear_layer_but_the_head_learns(base: BaseLanguageModel) -> None
     assert all(p.dtype == torch.float32 for p in model.parameters() if p.requires_grad)
 
 
+ASKED = Asked("Write.", list(range(3, 40)), "The clock")
+
+
 def _killed(model: str, home: Path, folder: Path, chosen: Recipe, at: int) -> None:
     def progress(stage: str, done: int, of: int | None) -> None:
         if (stage, done) == ("train", at):
             os.kill(os.getpid(), signal.SIGKILL)
 
     with one_thread():
-        lora.train(BaseLanguageModel(model, home), made(), made(6, seed=1), chosen, folder, progress)
+        lora.train(BaseLanguageModel(model, home), made(), made(6, seed=1), chosen, folder, progress, ASKED)
 
 
 def test_a_training_killed_three_times_ends_as_the_undisturbed_one_does(
     base: BaseLanguageModel, tmp_path: Path
 ) -> None:
-    """With dropout, whose random state a checkpoint has to hold, and killed at steps drawn anew each time."""
-    chosen = recipe(dropout=0.1, validate_times=4)
+    """With dropout, whose random state a checkpoint has to hold, and killed at steps drawn anew each time.
+
+    Those that are killed write samples, and the undisturbed one does not: they change nothing.
+    """
+    chosen = recipe(dropout=0.1, validate_times=4, samples=4, sample_tokens=8)
     expected = run(base, chosen, tmp_path / "undisturbed")
     spawn, moments = multiprocessing.get_context("spawn"), sorted(random.sample(range(1, 13), 3))
     for moment in moments:
@@ -176,7 +184,9 @@ def test_a_training_killed_three_times_ends_as_the_undisturbed_one_does(
         process.start()
         process.join(120)
         assert process.exitcode == -signal.SIGKILL, moments
-    told = run(base, chosen, tmp_path / "killed")
+    told = lora.train(base, made(), made(6, seed=1), chosen, tmp_path / "killed", lambda *_: None, ASKED)
+    lines = (tmp_path / "killed" / FILE).read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["step"] for line in lines} == {0, 3, 6, 9, 12}, moments
     for curve in ("train_loss", "validation_loss", "steps", "best_validation_loss"):
         assert told[curve] == expected[curve], moments
     assert apart(weights(tmp_path / "killed"), weights(tmp_path / "undisturbed")) == 0.0, moments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -280,7 +281,7 @@ def test_from_the_sample_author_to_a_version_without_a_terminal(
     app.engine = Engine(pause=0.0)
     recipes = tmp_path / "home" / "recipes"
     recipes.mkdir(parents=True)
-    fakes.recipe_file(recipes / "tiny.toml", fakes.recipe(train_tokens=6_000, eval_posts=6, generations=5))
+    fakes.recipe_file(recipes / "tiny.toml", fakes.recipe(train_tokens=6_000, eval_posts=6, generations=5, samples=2))
     with chat_page.running(app, port=free_port()) as url:
         page = tab(url)
         page.locator("#sample").click()
@@ -293,6 +294,9 @@ def test_from_the_sample_author_to_a_version_without_a_terminal(
         page.locator("#train").click()
         expect(page.locator("#training-progress")).to_contain_text("Training the twin of Wren Halloway")
         expect(page.locator("#losses svg").first).to_be_visible(timeout=120_000)
+        expect(page.locator("#samples")).to_contain_text("Before it learned")
+        expect(page.locator("#samples")).to_contain_text(re.compile(r"After \d+ steps"), timeout=60_000)
+        expect(page.locator("#samples")).to_contain_text("The real one")
         expect(page.locator("#outcome")).to_contain_text(f"{WREN}@v1", timeout=120_000)
         page.locator("#open-version").click()
         expect(page.locator("#versions button")).to_have_count(1)

@@ -50,6 +50,9 @@ MEANINGS = {
         "distinguishability", "how well a classifier tells its texts from your posts; 0.5 is not at all"
     ),
     "distinguishability_human": Meaning("the same, you against you", "your own posts in two halves, to compare with"),
+    "told_apart": Meaning(
+        "told from you by people", "share of blind guesses that found your real passage; 50 % is chance", percent=True
+    ),
     "copy_excess": Meaning(
         "copy excess", "share of texts with 12 words in a row of a known post, minus your own such share", percent=True
     ),

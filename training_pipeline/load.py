@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,11 @@ def computed_in(recipe: Recipe) -> torch.dtype:
     if recipe.quantise != "none":
         return torch.bfloat16
     return torch.float32 if recipe.precision == "fp32" else best_dtype()
+
+
+def computing(device: str, dtype: torch.dtype) -> AbstractContextManager[None]:
+    """Products in this number format. Our own, as accelerate's would turn all logits to fp32."""
+    return torch.autocast(device, dtype, enabled=dtype != torch.float32)
 
 
 def four_bits() -> BitsAndBytesConfig:

@@ -12,8 +12,8 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,9 +32,10 @@ from contracts.errors import TrainingError
 from contracts.files import read_json, write_json
 from contracts.hardware import best_device
 from training_pipeline.data import Encoded, require_generation_prompt
-from training_pipeline.load import computed_in, load
+from training_pipeline.load import computed_in, computing, load
 from training_pipeline.packing import Batch, attend_apart, pack, summed_loss
 from training_pipeline.recipe import Recipe
+from training_pipeline.samples import Asked, Samples
 
 Progress = Callable[[str, int, int | None], None]
 DONE = "training.json"
@@ -48,9 +49,11 @@ def train(
     recipe: Recipe,
     folder: Path,
     progress: Progress,
+    asked: Asked | None = None,
 ) -> dict[str, Any]:
     """Train into `folder`/adapter and return the loss curve, in nats per token, and what it cost.
 
+    `asked` is what samples are written for on the way, where there are to be any.
     Continues from the folder's last checkpoint, and returns at once where training was finished there before.
     Raises TrainingError when the loss is not a number.
     """
@@ -72,7 +75,7 @@ def train(
         train_dataset=_dataset(order),
         eval_dataset=_dataset(validation),
         processing_class=tokenizer,
-        callbacks=[watch],
+        callbacks=[watch, *([Samples(asked, recipe)] if asked else [])],
     )
     trainer.dtype = computed_in(recipe)
     quiet(trainer)
@@ -145,7 +148,7 @@ class _Trainer(SFTTrainer):
         self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """Mean over the targets of the whole step: of all its batches, and of all processes, over which DDP averages."""
-        with self._computing():
+        with computing(self.args.device.type, self.dtype):
             mean: torch.Tensor = summed_loss(model, inputs) / num_items_in_batch
         return mean * int(self.args.world_size)
 
@@ -162,19 +165,13 @@ class _Trainer(SFTTrainer):
         sums = torch.zeros(2, device=self.args.device)
         for first in range(0, len(mine), size):
             batch = self._prepare_inputs(pack(mine[first : first + size]))
-            with self._computing():
+            with computing(self.args.device.type, self.dtype):
                 sums += torch.stack([summed_loss(model, batch), (batch["labels"] >= 0).sum()])
         loss, tokens = self.accelerator.reduce(sums).tolist()
         metrics = {f"{metric_key_prefix}_loss": loss / tokens}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
-
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        # Our own, as accelerate's would turn all logits to fp32.
-        with torch.autocast(self.args.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            yield
 
 
 def _last_checkpoint(folder: Path) -> str | None:

@@ -6,7 +6,8 @@ It knows nothing about trainers or adapters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -55,6 +56,20 @@ def attend_apart(model: PreTrainedModel) -> None:
     if config._attn_implementation == "sdpa" and getattr(config, "sliding_window", None) is None:
         AttentionInterface.register("apart", _apart)
         model.set_attn_implementation("apart")
+
+
+@contextmanager
+def attended_as_usual(model: Any) -> Iterator[None]:
+    """For writing: one text, token by token. Afterwards each text of a row attends to itself again."""
+    config = model.config.get_text_config()
+    before = config._attn_implementation
+    if before == "apart":
+        model.set_attn_implementation("sdpa")
+    try:
+        yield
+    finally:
+        if before == "apart":
+            model.set_attn_implementation(before)
 
 
 def _apart(

@@ -82,13 +82,13 @@ def run(
         raise UsageError("edits are learned from by preference", "add --preference")
     recipe = _with_preference(recipe) if preference else recipe.model_copy(update={"preference": None})
     corpus = edits.added(data.read(store, author), store) if with_edits else data.read(store, author)
-    run_id = digest(author, recipe.model_dump_json(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash)
+    run_id = digest(author, recipe.deciding(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash)
     champion = registry.champion(author)
     done = _registered(registry, author, run_id) if resume else None
     if done and not (home / "runs" / run_id).exists():
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
     forgotten = _forgotten(registry, champion, author) if without_forgotten and not done else 0
-    with held(home / "runs" / run_id, resume) as folder:
+    with held(home / "runs" / run_id, author, resume) as folder:
         learned = {} if done else train(corpus, base, recipe, folder, progress)
         preferred = prefer(corpus, base, recipe, folder, progress) if preference and not done else None
         if not is_first():
@@ -223,11 +223,12 @@ def train(
     selection = data.select(corpus, base.tokenizer(), recipe)
     card, train = data_card.build(corpus, selection, recipe), selection.train
     progress("load models", 0, None)
-    from training_pipeline import lora
+    from training_pipeline import lora, samples
 
     progress("train", 0, None)
     began = time.monotonic()
-    curve = lora.train(base, train, selection.validation, recipe, folder, progress)
+    asked = samples.asked(corpus, base.tokenizer(), recipe)
+    curve = lora.train(base, train, selection.validation, recipe, folder, progress, asked)
     seconds = time.monotonic() - began
     posts = sorted({example.post_id for example in train})
     return {

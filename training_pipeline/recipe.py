@@ -58,6 +58,8 @@ class Recipe(BaseModel):
     validate_times: int = Field(gt=0)
     validation_examples: int = Field(gt=0)
     patience: int = Field(gt=0)
+    samples: int = Field(default=0, ge=0)
+    sample_tokens: int = Field(default=48, gt=0)
     eval_posts: int = Field(gt=0)
     generations: int = Field(gt=0)
     generation_tokens: int = Field(gt=0)
@@ -65,6 +67,10 @@ class Recipe(BaseModel):
     seeds: int = Field(default=1, gt=0)
     preference: Preference | None = None
     gate: Gate
+
+    def deciding(self) -> str:
+        """All of it that decides what comes of a run: samples are for whoever looks on."""
+        return self.model_dump_json(exclude={"samples", "sample_tokens"})
 
 
 def load(name: str) -> Recipe:

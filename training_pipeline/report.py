@@ -22,6 +22,7 @@ from training_pipeline.evaluation import CONDITIONS, HUMAN, OTHERS, Evaluation, 
 from training_pipeline.glossary import CONDITIONS as NAMES
 from training_pipeline.glossary import headline, meaning, said
 from training_pipeline.plots import Curve, Row, curves, strips
+from training_pipeline.votes import told_apart
 
 Kept = TypeVar("Kept", bound=BaseModel)
 
@@ -44,7 +45,7 @@ def write(home: Path, version: ModelVersion, store: FeatureStore, champion: bool
         ids.append(evaluation.longest_copy.post_id)
     posts = {post.id: post for post in store.posts_by_id(sorted(set(ids)))}
     path = place(home, version.author, version.number)
-    write_atomic(path, html(version, evaluation, posts, champion))
+    write_atomic(path, html(version, evaluation, posts, champion, told_apart(*store.guesses.counted(version.name))))
     return path
 
 
@@ -86,8 +87,10 @@ def delete(home: Path, author: str, number: int | None = None) -> list[Path]:
     return [path for path in gone if path.suffix == ".html"]
 
 
-def html(version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[str, Post], champion: bool) -> str:
-    """The page. Everything from posts, names and models is escaped by the template."""
+def html(
+    version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[str, Post], champion: bool, guessed: Figure
+) -> str:
+    """The page; `guessed` is what the blind game says, if anybody has played. Everything from posts, names and models is escaped by the template."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     template = Environment(
@@ -99,6 +102,8 @@ def html(version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[st
     ).get_template("report.html")
     card = version.card
     figures = {**card.evaluation, **(evaluation.figures if evaluation else {})}
+    if guessed.n:
+        figures["told_apart"] = guessed
     # The template takes these as they are: numbers, and names that plots.py escapes.
     plots = {"stands": _stands(evaluation), "deltas": _deltas(evaluation), "losses": _losses(card)}
     return template.render(

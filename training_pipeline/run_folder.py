@@ -1,5 +1,6 @@
 """The folder of a run, named by everything that decides its outcome, and who among the run's processes may do what.
 
+It holds words of posts, in weights and in texts, so it goes with them: its file WHOSE says with whose.
 `accelerate launch` starts one process a device. All of them train; the first alone measures, registers and prints.
 """
 
@@ -8,13 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from contracts.errors import StoreBusy
+from contracts.files import read_json, write_json
 from contracts.hardware import best_device
+
+WHOSE = "whose.json"
 
 
 def is_first() -> bool:
@@ -31,7 +35,7 @@ def wait_for_others() -> None:
 
 
 @contextmanager
-def held(folder: Path, resume: bool) -> Iterator[Path]:
+def held(folder: Path, author: str, resume: bool) -> Iterator[Path]:
     """The folder, held by this run alone; emptied first unless it is to be resumed. Raises StoreBusy."""
     if not is_first():
         wait_for_others()  # for the folder to be there, and empty
@@ -47,7 +51,16 @@ def held(folder: Path, resume: bool) -> Iterator[Path]:
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
+        write_json(folder / WHOSE, {"author": author})
         wait_for_others()
         yield folder
     finally:
         lock.release()
+
+
+def forget(home: Path, author: str) -> None:
+    """Remove the folders of the author's runs that were stopped; one that goes on removes its own at its end."""
+    for whose in list((home / "runs").glob(f"*/{WHOSE}")):
+        if (read_json(whose) or {}).get("author") == author:
+            with suppress(Timeout), FileLock(whose.parent.with_suffix(".lock"), timeout=0):
+                shutil.rmtree(whose.parent, ignore_errors=True)

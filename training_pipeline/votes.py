@@ -1,4 +1,4 @@
-"""Which of two versions people prefer, from what they said of its answers: blind votes, open votes and ratings, each apart.
+"""What people made of versions: blind votes, open votes and ratings, each apart; and guesses in the blind game.
 
 A blind vote is evidence. Of an open one nobody knows whether it was for the text or for the name above it; a rating is of
 an answer seen alone, so two versions' ratings are of different questions.
@@ -89,6 +89,14 @@ def _share(some: int, of: int, what: str) -> tuple[Figure, float | None]:
 
     low, high = wilson(some, of)
     return Figure(value=some / of, low=low, high=high, n=of), float(binomtest(some, of, 0.5).pvalue)
+
+
+def told_apart(right: int, of: int) -> Figure:
+    """The share of blind guesses that found the author's real passage, with Wilson's interval; half is what chance gives."""
+    if not of:
+        return Figure(value=None, n=0, note="nobody has played yet")
+    low, high = wilson(right, of)
+    return Figure(value=right / of, low=low, high=high, n=of)
 
 
 def wilson(some: int, of: int) -> tuple[float, float]:

@@ -20,11 +20,12 @@ class Forgotten(NamedTuple):
 
 def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = None) -> Forgotten:
     """Remove these posts, or those of a source, or without either all of the author's, from everywhere, for good."""
-    from training_pipeline import report
+    from training_pipeline import report, run_folder
 
     what = f"{len(ids)} posts" if ids else source or "everything"
     with app.store.writing(f"forgetting {what} of {author}"):
         reports = report.delete(app.home, author)  # first: what is forgotten must not be left in one
+        run_folder.forget(app.home, author)
         gone = _forget(app, author, ids, source)
     return Forgotten(gone, [version.name for version in app.registry.flag_forgotten(gone)], reports)
 
@@ -37,9 +38,6 @@ def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> li
         from feature_pipeline.pipeline import address
 
         return app.store.forget_source(author, address(source))
-    from ui.page import game
-
-    game.forget_author(app.home, author)
     return app.store.forget_author(author)
 
 
@@ -47,10 +45,9 @@ def delete_version(app: App, model: str) -> str:
     """Delete a version with its report and the guesses about it, and return its name. UsageError while an alias is its."""
     from contracts.model_registry import parse
     from training_pipeline import report
-    from ui.page import game
 
     name = app.registry.delete(model)
     author, number = parse(name)
     report.delete(app.home, author, int(number[1:]))
-    game.forget(app.home, name)
+    app.store.guesses.forget(name)
     return name

@@ -8,7 +8,7 @@ import gradio as gr
 
 from contracts.errors import NotFound
 from contracts.model_registry import ModelVersion
-from ui.page import losses
+from ui.page import learning
 from ui.page import markup as html
 from ui.page.jobs import Job
 from ui.page.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
@@ -42,6 +42,7 @@ class Train(Tab):
             with gr.Column(scale=3, min_width=320):
                 self.progress: gr.HTML = gr.HTML(elem_id="training-progress", **PLAIN)
                 self.plot: gr.HTML = gr.HTML(elem_id="losses", **PLAIN)
+                self.written: gr.HTML = gr.HTML(elem_id="samples", **PLAIN)
                 self.outcome: gr.HTML = gr.HTML(elem_id="outcome", **PLAIN)
                 self.look = gr.Button("Open it under Versions", visible=False, elem_id="open-version")
 
@@ -62,6 +63,7 @@ class Train(Tab):
             self.note,
             self.progress,
             self.plot,
+            self.written,
             self.outcome,
             self.look,
         ]
@@ -89,23 +91,26 @@ class Train(Tab):
             self.stop: gr.update(visible=busy),
             self.note: html.aside("" if author else "There is no author yet: take posts in, under Posts."),
             self.progress: html.job(mine),
-            self.plot: self._plot(mine),
+            **self._learning(mine),
             self.outcome: self._outcome(mine),
             self.look: gr.update(visible=bool(mine and mine.state == "done" and "model" in mine.result)),
         }
 
-    def _plot(self, job: Job | None) -> str:
-        """The losses of the training that runs or was stopped, or of the version that was made."""
+    def _learning(self, job: Job | None) -> Updates:
+        """Losses, and what it writes, of a training that runs or was stopped; the losses of the version that was made."""
+        nothing = {self.plot: "", self.written: ""}
         if job is None or job.state == "failed":
-            return ""
-        version = self._made(job)
-        if version:
-            return losses.drawn(
-                version.card.training.get("train_loss", ()), version.card.training.get("validation_loss", ())
-            )
+            return nothing
+        if version := self._made(job):
+            told = version.card.training
+            return {**nothing, self.plot: learning.curves(told.get("train_loss", ()), told.get("validation_loss", ()))}
         if "recipe" in job.result or not job.what.startswith("Training"):
-            return ""
-        return losses.drawn(*losses.read(self._app.home / "runs", job.began))
+            return nothing
+        run = learning.running(self._app.home / "runs", job.began)
+        if run is None:
+            return nothing
+        written = learning.written(learning.samples(run))
+        return {self.plot: learning.curves(*learning.losses(run)), self.written: written}
 
     def _outcome(self, job: Job | None) -> str:
         if job is None:
