@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import NotFound, UsageError
+from contracts.errors import Busy, NotFound, UsageError
 from contracts.feature_store import FeatureStore
+from feature_pipeline.label import label
+from inference_pipeline.queue import Queue
 from tests import fakes
 from tests.browser import register, small, written
 from tests.fakes import adapter, card, fill
 from training_pipeline.votes import wilson
+from ui import acts
 from ui.guard import LARGEST_REQUEST, Guard
 from ui.page import game
 from ui.page.jobs import Job, Jobs
@@ -123,8 +126,6 @@ def test_a_round_shows_a_held_out_post_beside_what_the_twin_writes(tmp_path: Pat
     twin = small(tmp_path, pause=0.0)
     text = "I wind the church clock on Sundays, and count every turn. " * 6
     fill(twin.app.store, [fakes.post(number, f"{number} {text}") for number in range(12)])
-    from feature_pipeline.label import label
-
     label("Ada", twin.app.store, changed=True)
     held_out = sorted({example.post_id for example in twin.app.store.examples("Ada", "test")})
     made = card(posts={"train": (), "validation": (), "test": tuple(held_out)})
@@ -139,12 +140,31 @@ def test_a_round_shows_a_held_out_post_beside_what_the_twin_writes(tmp_path: Pat
         assert "church clock" not in other
         assert max(len(real.split()), len(other.split())) <= game.WORDS + 1
         played.append(dealt.post_id)
-        game.keep(twin.app.home, dealt, right=True)
-    score = game.figure(twin.app.home, version)
+        game.keep(twin.app, dealt, right=True)
+    score = game.figure(twin.app, version)
     assert (score.value, score.n) == (1.0, len(held_out))
     assert "50 % would be chance" in game.said(score) or len(held_out) < 4
-    game.forget(twin.app.home, version.name)
-    assert game.figure(twin.app.home, version).value is None
+    twin.app.store.forget("Ada", [dealt.post_id])
+    assert game.figure(twin.app, version).n == len(held_out) - 1
+    with pytest.raises(NotFound, match="stored no more"):
+        game.keep(twin.app, dealt, right=True)
+    acts.delete_version(twin.app, version.name)
+    assert game.figure(twin.app, version).value is None
+    twin.app.store.close()
+
+
+def test_a_round_takes_its_turn_with_those_who_ask(tmp_path: Path) -> None:
+    twin = small(tmp_path, pause=0.0)
+    fill(twin.app.store, [fakes.post(number, f"{number} I wind the church clock. " * 9) for number in range(12)])
+    label("Ada", twin.app.store, changed=True)
+    held_out = tuple(sorted({example.post_id for example in twin.app.store.examples("Ada", "test")}))
+    made = card(posts={"train": (), "validation": (), "test": held_out})
+    version = twin.app.registry.register(made, adapter(tmp_path / "adapter"))
+    twin.app.twin.queue = Queue(at_once=1, waiting=0)
+    with twin.app.twin.queue.place(), pytest.raises(Busy):
+        game.deal(twin.app, version)
+    assert not twin.engine.logs
+    assert game.deal(twin.app, version).post_id in held_out
     twin.app.store.close()
 
 

@@ -15,9 +15,12 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from contracts.records import Mark
+from inference_pipeline.queue import Queue
+from inference_pipeline.twin import Twin
 from tests.browser import ADA, SEATPOST, WREN, Small, small, stock, written
 from tests.fakes import fill
 from tests.served import ada_at_home
+from tests.speaking import Engine
 from ui.serve.mcp_server import DATA, LONGEST_PAGE, build
 
 Talk = Callable[[Client], Awaitable[Any]]
@@ -138,6 +141,32 @@ def test_an_assistant_that_stops_waiting_ends_the_generation(tmp_path: Path) -> 
 
     talk(twin, give_up)
     assert twin.engine.logs[-1].ended.wait(3)
+    twin.app.store.close()
+
+
+def test_assistants_take_turns(tmp_path: Path) -> None:
+    """Two questions of one and one of another wait: the other is not behind both."""
+    twin = small(tmp_path / "home", pause=0.0)
+    stock(twin)
+    heard, queue = Engine(), Queue(at_once=1)
+    twin.app.twin = Twin(twin.app.store, twin.app.registry, heard, queue=queue)
+
+    async def run() -> None:
+        async with Client(build(twin.app)) as one, Client(build(twin.app)) as other:
+            calls = []
+            with queue.place():
+                for client, title in ((one, "seatpost"), (one, "saddle"), (other, "clamp")):
+                    question = f"How do I free the seized {title} with oil and heat?"
+                    calls.append(
+                        asyncio.create_task(client.call_tool("ask_twin", {"question": question, "author": WREN}))
+                    )
+                    while queue.length() < len(calls):
+                        await asyncio.sleep(0.01)
+            await asyncio.gather(*calls)
+
+    asyncio.run(run())
+    order = [re.search(r"seized (\w+) with", str(messages[-1].content)) for messages in heard.model.heard]
+    assert [found[1] for found in order if found] == ["seatpost", "clamp", "saddle"]
     twin.app.store.close()
 
 

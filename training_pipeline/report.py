@@ -90,7 +90,10 @@ def delete(home: Path, author: str, number: int | None = None) -> list[Path]:
 def html(
     version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[str, Post], champion: bool, guessed: Figure
 ) -> str:
-    """The page; `guessed` is what the blind game says, if anybody has played. Everything from posts, names and models is escaped by the template."""
+    """The page; `guessed`: how often people told the twin from its author.
+
+    Everything from posts, names and models is escaped by the template.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     template = Environment(

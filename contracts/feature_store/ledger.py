@@ -21,6 +21,7 @@ from contracts.feature_store.conversations import Conversations
 from contracts.feature_store.database import Database, now, slices
 from contracts.feature_store.feedback import FeedbackLog
 from contracts.feature_store.filters import Filters, wanted
+from contracts.feature_store.guesses import Guesses
 from contracts.feature_store.sightings import Sightings
 from contracts.feature_store.versions import FeatureVersion, FeatureVersions
 from contracts.records import AuthorStatus, Example, Passage, Post, Snapshot, Span, Split, digest
@@ -59,7 +60,7 @@ class Ledger:
         self._begin = self._database.begin
         self._identity = self._database.remember("ledger", uuid.uuid4().hex)
         self.versions, self.sightings = FeatureVersions(self._database), Sightings(self._database)
-        self.feedback = FeedbackLog(self._database)
+        self.feedback, self.guesses = FeedbackLog(self._database), Guesses(self._database)
         self.catalogue, self.conversations = Catalogue(self._database), Conversations(self._database)
 
     def active(self) -> FeatureVersion | None:

@@ -253,6 +253,19 @@ conversations = Table(
     SqlIndex("conversations_by_user", "user", "author", "at"),
 )
 
+# Whether a person told a real passage from what a version wrote.
+guesses = Table(
+    "guesses",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("author", String, nullable=False),
+    Column("model", String, nullable=False, index=True),
+    Column("post_id", String, nullable=False),
+    Column("right", Boolean, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", DateTime, nullable=False),
+)
+
 runs = Table(
     "runs",
     metadata,

@@ -306,7 +306,8 @@ class WritableLedger(Ledger):
             dead = db.scalars(sql.select(t.tombstones.c.post_id).where(t.tombstones.c.author == author))
             for some in slices([*ids, *dead]):
                 self._erase(db, some)
-            for table in (t.sources, t.sightings, t.fetches, t.runs, t.tombstones, t.feedback, t.conversations):
+            about = (t.sources, t.sightings, t.fetches, t.runs, t.tombstones, t.feedback, t.conversations, t.guesses)
+            for table in about:
                 db.execute(sql.delete(table).where(table.c.author == author))
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))
         self._leave_no_trace()
@@ -317,7 +318,7 @@ class WritableLedger(Ledger):
         self.feedback.erase(db, ids)
         self.conversations.erase(db, ids)
         self._remove(db, ids)
-        for table in (t.revisions, t.tombstones, t.sightings):
+        for table in (t.revisions, t.tombstones, t.sightings, t.guesses):
             db.execute(sql.delete(table).where(table.c.post_id.in_(ids)))
 
     def _remove(self, db: sql.Connection, ids: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Annotated
@@ -105,6 +106,7 @@ class Tools:
 
     def __init__(self, app: App, only: str | None) -> None:
         self._app, self._only = app, only
+        self._user = uuid.uuid4().hex  # a server has one assistant, who is told apart from others at the same twin
 
     def list_authors(self) -> Authors:
         """The authors whose posts are stored, and the versions of each one's twin."""
@@ -154,7 +156,7 @@ class Tools:
 
     def _ask(self, question: str, author: str, model: str, stop: threading.Event) -> Said:
         name = self._author(author)
-        *_, answer = self._app.twin.stream(Question(question, name), model or None, stop)
+        *_, answer = self._app.twin.stream(Question(question, name, user=self._user), model or None, stop)
         assert isinstance(answer, Answer)
         cited = dict[str, list[Excerpt]]()
         for citation in answer.citations:

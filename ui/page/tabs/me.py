@@ -12,7 +12,9 @@ from ui.page import game
 from ui.page import markup as html
 from ui.page.game import Round
 from ui.page.tabs.chat import ANSWERS_AT_ONCE
+from ui.page.tabs.kept import user
 from ui.page.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
+from ui.page.tabs.switches import session
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
@@ -90,7 +92,7 @@ class Me(Tab):
             version = self._app.registry.get(model)
         except NotFound:
             return ""
-        score = game.figure(self._app.home, version)
+        score = game.figure(self._app, version)
         words = game.said(score) or "Nobody has played against this version yet."
         return f'<p class="score">{escape(words)}</p>'
 
@@ -106,11 +108,11 @@ class Me(Tab):
         return {self.asked: "", self.deal: gr.update(interactive=True)}
 
     @told
-    def dealt(self, author: str | None, model: str | None, played: list[str]) -> Updates:
+    def dealt(self, author: str | None, model: str | None, played: list[str], request: gr.Request) -> Updates:
         version = self._app.registry.get(model or "")
         if version.author != author_or_sorry(author):
             raise NotFound(f"{model} is no version of {author}", "choose one of the list")
-        round_ = game.deal(self._app, version, played)
+        round_ = game.deal(self._app, version, played, user=session(request))
         asked = f"Asked of both: {round_.instruction}"
         return {
             self.round: round_,
@@ -126,11 +128,11 @@ class Me(Tab):
 
     def _guess(self, place: int) -> Any:
         @told
-        def guessed(round_: Round | None, played: list[str]) -> Updates:
+        def guessed(round_: Round | None, played: list[str], request: gr.Request) -> Updates:
             """Counted once; afterwards both texts say whose they are."""
             if round_ is None or round_.post_id in played:
                 raise NotFound("this pair is guessed already", "deal another pair")
-            game.keep(self._app.home, round_, place == round_.mine)
+            game.keep(self._app, round_, place == round_.mine, user(request))
             words = "Right." if place == round_.mine else "Wrong: that was the twin."
             names = ["The real one" if n == round_.mine else "The twin" for n in (0, 1)]
             return {

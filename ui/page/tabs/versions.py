@@ -126,7 +126,7 @@ class Versions(Tab):
         from contracts.lineage import lineage
 
         registry, store = self._app.registry, self._app.store
-        played = game.said(game.figure(self._app.home, one))
+        played = game.said(game.figure(self._app, one))
         made = shown.version(one, alias, registry.forgotten(one), played)
         return made + shown.lineage(lineage(one, registry, store))
 

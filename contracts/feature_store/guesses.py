@@ -1,0 +1,37 @@
+"""Guesses in the blind game: whether a person told a real passage from what a version wrote. Ids of posts, and no text."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sql
+
+from contracts.errors import NotFound
+from contracts.feature_store import tables as t
+from contracts.feature_store.database import Database, now
+
+
+class Guesses:
+    """They go with the version, the post or the author that they are about."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, author: str, model: str, post_id: str, right: bool, by: str = "") -> None:
+        """Raises NotFound where the post is stored no more: nothing of it is to stay."""
+        values = {"author": author, "model": model, "post_id": post_id, "right": right, "by": by}
+        with self._database.begin(write=True) as db:
+            if not db.scalar(sql.select(sql.func.count()).where(t.posts.c.id == post_id)):
+                raise NotFound("the post is stored no more", "deal another pair")
+            db.execute(sql.insert(t.guesses).values(id=uuid.uuid4().hex[:16], at=now(), **values))
+
+    def counted(self, model: str) -> tuple[int, int]:
+        """Those about this version that were right, and all of them."""
+        query = sql.select(t.guesses.c.right).where(t.guesses.c.model == model)
+        with self._database.begin() as db:
+            told = list(db.scalars(query))
+        return sum(told), len(told)
+
+    def forget(self, model: str) -> None:
+        with self._database.begin(write=True) as db:
+            db.execute(sql.delete(t.guesses).where(t.guesses.c.model == model))
