@@ -24,7 +24,7 @@ from ui.page.server import LARGEST_UPLOAD
 from ui.settings import Settings
 from ui.wiring import App
 
-TABS = ["Chat", "Posts", "Train", "Versions", "Which one is me?", "Settings"]
+TABS = ["Chat", "Posts", "Train", "Versions", "Compare", "Which one is me?", "Settings"]
 EVE = "Eve <img src=http://evil.example/e.png onerror='window.hacked = 7'>"
 CLOCK = "I wind the church clock on Sundays, and count every turn. "
 
