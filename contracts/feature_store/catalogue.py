@@ -12,7 +12,7 @@ from typing import NamedTuple
 import sqlalchemy as sql
 
 from contracts.feature_store import tables as t
-from contracts.feature_store.database import Database
+from contracts.feature_store.database import Database, slices
 
 BEGINNING = 160  # characters of a post without a title that stand for one
 
@@ -44,17 +44,24 @@ class Catalogue:
             )
         if format:
             mine.append(t.posts.c.format == format)
-        columns = (t.posts.c[name] for name in ("id", "title", "date", "source", "format", "words"))
-        query = (
-            sql.select(*columns, sql.func.substr(t.posts.c.text, 1, BEGINNING))
+        found = (
+            sql.select(t.posts.c.id)
             .where(*mine)
             .order_by(t.posts.c.date.is_(None), t.posts.c.date.desc(), t.posts.c.source_id)
-            .offset(first)
-            .limit(limit)
         )
-        with self._database.begin() as db:
-            total = db.scalar(sql.select(sql.func.count()).select_from(t.posts).where(*mine)) or 0
-            return total, [Listed._make(row) for row in db.execute(query)]
+        with self._database.begin() as db:  # the texts are gone through once: 0.1 s for eight thousand posts
+            ids = list(db.scalars(found))
+        return len(ids), self.some(ids[first : first + limit])
+
+    def some(self, ids: Sequence[str], characters: int = BEGINNING) -> list[Listed]:
+        """These posts, with their first `characters`, in the order of `ids`; those that are gone are left out."""
+        columns = (t.posts.c[name] for name in ("id", "title", "date", "source", "format", "words"))
+        query = sql.select(*columns, sql.func.substr(t.posts.c.text, 1, characters))
+        found: dict[str, Listed] = {}
+        for part in slices(ids):
+            with self._database.begin() as db:
+                found.update((row.id, Listed._make(row)) for row in db.execute(query.where(t.posts.c.id.in_(part))))
+        return [found[id_] for id_ in ids if id_ in found]
 
     def years(self, author: str) -> dict[int, dict[str, int]]:
         """Year → format → posts; those without a date are left out."""

@@ -265,6 +265,26 @@ class Ledger:
             found.update((row.id, np.frombuffer(row.data, dtype="<f2").astype(np.float32)) for row in rows)
         return found
 
+    def meanings(self, post_ids: Sequence[str]) -> dict[str, Vector]:
+        """The mean of each post's chunk vectors, in the version that is served."""
+        import numpy as np
+
+        version = self.active()
+        query = (
+            sql.select(t.chunks.c.post_id, t.vectors.c.data)
+            .join(t.vectors, t.vectors.c.key == t.chunks.c.vector)
+            .where(t.chunks.c.version == (version.id if version else ""))
+            .order_by(t.chunks.c.post_id, t.chunks.c.ordinal)
+        )
+        found: dict[str, Vector] = {}
+        for some in slices(post_ids):
+            parts: dict[str, list[Vector]] = {}
+            with self._begin() as db:
+                for row in db.execute(query.where(t.chunks.c.post_id.in_(some))):
+                    parts.setdefault(row.post_id, []).append(np.frombuffer(row.data, dtype="<f2").astype(np.float32))
+            found.update((post_id, np.mean(vectors, axis=0)) for post_id, vectors in parts.items())
+        return found
+
     def newest(self, author: str, limit: int, filters: Filters | None = None) -> list[Passage]:
         """The beginnings of the author's newest posts, of those that the filters let through."""
         self.require_author(author)

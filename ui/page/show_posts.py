@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from contracts.feature_store.catalogue import Listed
 from contracts.records import Post
+from feature_pipeline.topics import Topic, TopicMap
 from ui.commands.show_report import PLURALS, failure
 from ui.page import markup
 from ui.page.passages import problem, web_link
 
 REASONS_SHOWN = 3
 SOURCES_SHOWN = 8
+MAP_HEIGHT = 340  # pixels
+LABEL_WIDTH, LABEL_HEIGHT = 24, 16  # percent of the map, and pixels: two labels nearer than both would overlap
 
 
 def outcome(result: Mapping[str, Any]) -> str:
@@ -120,6 +124,77 @@ def _years(years: Mapping[int, Mapping[str, int]]) -> str:
     )
     said = ", ".join(f"{year}: {count}" for year, count in counts.items())
     return f'<ul class="years" role="img" aria-label="Posts a year. {said}">{bars}</ul>'
+
+
+def topics(author: str, drawn: TopicMap) -> str:
+    """The map, a dot a post, and below it each topic with the posts that stand for it: buttons, for keys and for a phone."""
+    if not drawn.of:
+        return ""
+    if not drawn.dots:
+        few = "There is a map of the topics once there are ten posts that differ."
+        return markup.section("Topics", markup.paragraphs(few))
+    told = f"{len(drawn.dots):,} posts" + (f" of {drawn.of:,}, evenly over time" if len(drawn.dots) < drawn.of else "")
+    size = 4 if len(drawn.dots) > 400 else 5
+    dots = "".join(
+        f'<circle class="topic-{dot.topic}" cx="{_across(dot.x)}%" cy="{_down(dot.y)}" r="{size}" '
+        f'data-id="{escape(dot.id)}"><title>{escape(dot.title)} · {_day(dot.date)}</title></circle>'
+        for dot in drawn.dots
+    )
+    names = [_topic_name(topic, number) for number, topic in enumerate(drawn.topics)]
+    said = escape(f"{told} of {author} by meaning, in {len(names)} topics: {'; '.join(names)}")
+    plot = (
+        f'<svg class="plot map" width="100%" height="{MAP_HEIGHT}" role="img" aria-label="{said}" focusable="false">'
+        f"{dots}{_labels(drawn.topics)}</svg>"
+    )
+    legend = "".join(_topic(drawn, number, name) for number, name in enumerate(names))
+    note = markup.aside(f"{told}; the nearer, the more alike. A click opens one.")
+    return markup.section(f"Topics of {author}", f'{note}{plot}<div class="topics">{legend}</div>')
+
+
+def _across(share: float) -> float:
+    return round(2 + 96 * share, 1)  # no dot is cut off at an edge
+
+
+def _down(share: float) -> int:
+    return round(10 + (MAP_HEIGHT - 20) * share)
+
+
+def _day(date: dt.date | None) -> str:
+    return date.isoformat() if date else "no date"
+
+
+def _topic_name(topic: Topic, number: int) -> str:
+    return ", ".join(topic.words) or f"topic {number + 1}"
+
+
+def _labels(drawn: Sequence[Topic]) -> str:
+    """Each topic's number and first words in its middle, moved down where two would stand on each other."""
+    taken: list[tuple[float, int]] = []
+    parts = []
+    for number, topic in sorted(enumerate(drawn), key=lambda pair: pair[1].y):
+        x, y = min(max(_across(topic.x), 12), 88), max(_down(topic.y), 16)
+        while any(abs(x - other) < LABEL_WIDTH and abs(y - below) < LABEL_HEIGHT for other, below in taken):
+            y += 2
+        taken.append((x, y))
+        words = escape(", ".join(topic.words[:2]))
+        parts.append(
+            f'<text x="{x:g}%" y="{y}" text-anchor="middle">{number + 1}<tspan class="wordy"> {words}</tspan></text>'
+        )
+    return "".join(parts)
+
+
+def _topic(drawn: TopicMap, number: int, name: str) -> str:
+    topic = drawn.topics[number]
+    lines = "".join(
+        f'<li><button type="button" data-id="{escape(dot.id)}"><span class="name" dir="auto">{escape(dot.title)}</span>'
+        f"<small>{_day(dot.date)}</small></button></li>"
+        for dot in (drawn.dots[place] for place in topic.examples)
+    )
+    count = f"{topic.posts:,} {'post' if topic.posts == 1 else 'posts'}"
+    return (
+        f'<details><summary><i class="topic-{number}"></i><b>{number + 1}</b><span dir="auto">{escape(name)}</span>'
+        f'<small>{count}</small></summary><ul class="list">{lines}</ul></details>'
+    )
 
 
 def listing(rows: Sequence[Listed], total: int, first: int, narrowed: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,15 @@ import gradio as gr
 
 from contracts.errors import NotFound, StoreBusy, UsageError
 from contracts.model_registry import file_name
+from feature_pipeline.topics import Maps
 from ui import acts
 from ui.page import markup as html
 from ui.page import show_posts
+from ui.page.jobs import Jobs
 from ui.page.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
 from ui.page.temporary import NAME as TEMPORARY
 from ui.page.temporary import uploads
+from ui.wiring import App
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
@@ -39,6 +42,10 @@ ASIDE = (
 
 class Posts(Tab):
     id, label = "posts", "Posts"
+
+    def __init__(self, app: App, jobs: Jobs) -> None:
+        super().__init__(app, jobs)
+        self._maps = Maps(app.store)
 
     def lay_out(self) -> None:
         self.first: gr.State = gr.State(0)
@@ -72,6 +79,7 @@ class Posts(Tab):
 
     def _lay_out_store(self) -> None:
         self.summary: gr.HTML = gr.HTML(elem_id="summary", **PLAIN)
+        self.topics: gr.HTML = gr.HTML(elem_id="topics", **CLICKS)
         with gr.Row():
             self.words: gr.Textbox = gr.Textbox(
                 label="Words in them", max_length=200, elem_id="words", scale=3, min_width=140
@@ -101,8 +109,10 @@ class Posts(Tab):
         self.newer.click(self.turned_back, [*looked_for, self.first], found, **NOW)
         self.older.click(self.turned, [*looked_for, self.first], found, **NOW)
         shown = [self.post, self.read, self.forget, *self.sure.outputs()]
-        opened = self.list.click(self.shown, shell.author, shown, **NOW)
+        opened = gr.on([self.list.click, self.topics.click], self.shown, shell.author, shown, **NOW)
         opened.success(None, js=into_view("post"), **NOW)
+        # What is stored has changed, or is somebody else's; the map takes seconds, and the tab does not wait for it.
+        self.summary.change(self.mapped, shell.author, self.topics, **SLOWLY)
         self.forget.click(self.asked, self.read, self.sure.outputs(), **NOW)
         gone = [*self.outputs(), shell.author]
         self.sure.yes.click(self.forgotten, [shell.author, self.read, self.words, self.format], gone, **SLOWLY)
@@ -216,6 +226,14 @@ class Posts(Tab):
             self.newer: gr.update(visible=first > 0),
             self.older: gr.update(visible=first + A_PAGE < total),
         }
+
+    def mapped(self, author: str | None) -> Iterator[str]:
+        if not author:
+            yield ""
+            return
+        if self._maps.get(author) is None:
+            yield html.aside("Placing the posts by what they are about…")
+        yield show_posts.topics(author, self._maps.of(author))
 
     def turned(self, author: str | None, words: str, format: str, first: int) -> Updates:
         return self.found(author, words, format, first + A_PAGE)
