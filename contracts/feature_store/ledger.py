@@ -19,6 +19,7 @@ from contracts.feature_store import tables as t
 from contracts.feature_store.catalogue import Catalogue
 from contracts.feature_store.conversations import Conversations
 from contracts.feature_store.database import Database, now, slices
+from contracts.feature_store.drafts import Drafts
 from contracts.feature_store.feedback import FeedbackLog
 from contracts.feature_store.filters import Filters, wanted
 from contracts.feature_store.guesses import Guesses
@@ -62,6 +63,7 @@ class Ledger:
         self.versions, self.sightings = FeatureVersions(self._database), Sightings(self._database)
         self.feedback, self.guesses = FeedbackLog(self._database), Guesses(self._database)
         self.catalogue, self.conversations = Catalogue(self._database), Conversations(self._database)
+        self.drafts = Drafts(self._database)
 
     def active(self) -> FeatureVersion | None:
         return self.versions.active()

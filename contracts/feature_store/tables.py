@@ -266,6 +266,22 @@ guesses = Table(
     Column("at", DateTime, nullable=False),
 )
 
+# What a person drafted and kept, as they left it. It holds words of posts, and goes with them.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("parts", JSON, nullable=False),
+    Column("model", String, nullable=False),
+    Column("snapshot", String, nullable=False),
+    SqlIndex("drafts_by_user", "user", "author", "at"),
+)
+
 runs = Table(
     "runs",
     metadata,

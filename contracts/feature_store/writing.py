@@ -306,17 +306,18 @@ class WritableLedger(Ledger):
             dead = db.scalars(sql.select(t.tombstones.c.post_id).where(t.tombstones.c.author == author))
             for some in slices([*ids, *dead]):
                 self._erase(db, some)
-            about = (t.sources, t.sightings, t.fetches, t.runs, t.tombstones, t.feedback, t.conversations, t.guesses)
-            for table in about:
+            said = (t.feedback, t.conversations, t.drafts, t.guesses)
+            for table in (t.sources, t.sightings, t.fetches, t.runs, t.tombstones, *said):
                 db.execute(sql.delete(table).where(table.c.author == author))
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))
         self._leave_no_trace()
         return ids
 
     def _erase(self, db: sql.Connection, ids: Sequence[str]) -> None:
-        """Also older revisions, feedback and conversations with their words, and every sign that a post was there."""
+        """Also older revisions; feedback, conversations and drafts with their words; every sign that a post was there."""
         self.feedback.erase(db, ids)
         self.conversations.erase(db, ids)
+        self.drafts.erase(db, ids)
         self._remove(db, ids)
         for table in (t.revisions, t.tombstones, t.sightings, t.guesses):
             db.execute(sql.delete(table).where(table.c.post_id.in_(ids)))

@@ -79,6 +79,19 @@ class Draft(Record):
 Event = Outline | Piece | Section | Draft
 
 
+def said(whole: Draft) -> str:
+    """What a reader should know of it: how long it is, what nothing supports, what it lacks, and who wrote it."""
+    unsupported = sum(section.unsupported for section in whole.sections)
+    empty = sum(section.status == "nothing" for section in whole.sections)
+    words = f"{whole.words} of {whole.asked_words} words, {_count(unsupported, 'sentence')} without support"
+    words += f", {_count(empty, 'point')} without evidence" if empty else ""
+    return f"{words}; {whole.model}, snapshot {whole.snapshot}, {whole.seconds:.1f} s"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def draft(twin: Twin, brief: Brief, model: str | None = None, stop: threading.Event | None = None) -> Iterator[Event]:
     """The outline, then of each section its pieces and itself, then the whole draft."""
     asked = Question(brief.title or brief.points[0], brief.author)

@@ -58,15 +58,8 @@ def draft(events: Iterable[Event], as_json: bool) -> None:
 
 def _draft(whole: Draft) -> None:
     from inference_pipeline.drafting.assemble import NOTHING
+    from inference_pipeline.drafting.draft import said
 
     print(whole.text if whole.sections else f"{NOTHING} Say with --point what it is to be about.")
     citations(whole.citations)
-    unsupported = sum(section.unsupported for section in whole.sections)
-    empty = sum(section.status == "nothing" for section in whole.sections)
-    said = f"{whole.words} of {whole.asked_words} words, {_count(unsupported, 'sentence')} without support"
-    said += f", {_count(empty, 'point')} without evidence" if empty else ""
-    note(f"\n{said}; {whole.model}, snapshot {whole.snapshot}, {whole.seconds:.1f} s")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    note(f"\n{said(whole)}")

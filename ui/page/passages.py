@@ -126,6 +126,15 @@ def sources(
     return _section("Passages used", used) + _section("Also read", others)
 
 
+def used(title: str, passages: Sequence[tuple[int, Passage]], citations: Sequence[Citation], turn: int) -> str:
+    """Numbered passages that a part of a text cites, under the part's name."""
+    cards = [
+        _passage(passage, number, turn, [one for one in citations if one.marker == number])
+        for number, passage in passages
+    ]
+    return _section(escape(title), cards)
+
+
 def _nearest(posts: Sequence[NearestPost]) -> str:
     """Posts that come nearest to a question that none answers."""
     cards = [

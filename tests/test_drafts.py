@@ -1,0 +1,180 @@
+"""Drafts on the page: as they are written, edited, saved and kept; and nothing of a forgotten post stays in one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from contracts.errors import NotFound, UsageError
+from contracts.feature_store import FeatureStore
+from contracts.feature_store.drafts import KeptDraft, Part
+from contracts.records import Citation, Passage
+from inference_pipeline.drafting.draft import Piece, draft
+from inference_pipeline.drafting.outline import Brief
+from inference_pipeline.twin import Twin
+from tests.fakes import WordEmbedder, fill, post
+from tests.speaking import Engine, registered
+from ui.page import drafting
+from ui.page.drafting import Writing
+
+CLOCK = "The church clock gains four minutes a week. I regulate the pendulum on Sundays."
+GLUE = "Hide glue holds for a hundred years. I heat the glue pot slowly, in a bath of water."
+SAYS = ["The church clock gains four minutes. I like cheese.", "Hide glue holds for a hundred years, says <everybody>."]
+POINTS = ("Why the church clock gains minutes", "My holidays in Patagonia", "Hide glue holds for years")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FeatureStore]:
+    made = FeatureStore(tmp_path / "home", WordEmbedder(512))
+    fill(made, [post(1, CLOCK), post(2, GLUE), post(3, "Rust comes off in vinegar.")])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def twin(store: FeatureStore, tmp_path: Path) -> Twin:
+    return Twin(store, registered(tmp_path, "Ada"), Engine(*SAYS), passages=2)
+
+
+def written(twin: Twin, brief: Brief) -> list[Writing]:
+    """After each event."""
+    made = [Writing(brief, "base")]
+    for event in draft(twin, brief, "base"):
+        made.append(made[-1].after(event))
+    return made
+
+
+def kept(text: str, *, posts: tuple[int, ...] = (), title: str = "Clocks", author: str = "Ada") -> KeptDraft:
+    """Written from the posts of these numbers."""
+    place = {"source_id": "", "title": "", "url": None, "date": None, "start": 0, "end": 1, "text": "T", "score": 1.0}
+    shown = tuple(Passage.model_validate({"post_id": post(number, "").id, **place}) for number in posts)
+    part = Part(point="A point", passages=shown)
+    return KeptDraft(author=author, title=title, text=text, parts=(part,), model="base", snapshot="s")
+
+
+# ---- as it is written -----------------------------------------------------------------------------------------------
+
+
+def test_points_are_lines_with_or_without_bullets() -> None:
+    assert drafting.points(" - One \n\n2. Two  words\n* Three\n4) Four\n2024 was five\n") == (
+        "One",
+        "Two words",
+        "Three",
+        "Four",
+        "2024 was five",
+    )
+
+
+def test_sections_come_one_after_another_with_the_markers_of_the_whole(twin: Twin) -> None:
+    steps = written(twin, Brief("Ada", "Old <things>", POINTS, words=120))
+    assert "Looking through the posts" in steps[0].paper()
+    middle = next(step for step in steps if len(step.sections) == 2 and len(step.piece) > 20)
+    shown = middle.paper()
+    assert "<h2>Old &lt;things&gt;</h2>" in shown
+    assert (
+        shown.index("four minutes") < shown.index("<em>Nothing of yours on this.</em>") < shown.index("Hide glue holds")
+    )
+    assert '<a class="marker" href="#passage--1-1">1</a>' in shown
+    whole = steps[-1]
+    assert whole.whole
+    assert "&lt;everybody&gt;" in whole.paper()
+    assert middle.kept().parts[0] == whole.kept().parts[0]
+    assert whole.kept().text == whole.whole.text
+    assert whole.kept().text.startswith(
+        "# Old <things>\n\n## Why the church clock gains minutes\n\nThe church clock gains"
+    )
+    assert {citation.marker for part in whole.kept().parts for citation in part.citations} == {1, 2}
+
+
+def test_the_outline_names_the_posts_behind_each_point_or_says_that_there_are_none(twin: Twin) -> None:
+    (_, outlined, *_) = written(twin, Brief("Ada", "Old things", POINTS))
+    assert outlined.planned
+    shown = drafting.outline(drafting.parts(outlined.planned))
+    clock, patagonia, glue = shown.split("<strong>")[1:]
+    assert "<bdi>Post 1</bdi>, <time>2024-01-02</time>" in clock
+    assert "Nothing of yours on this. It will not be written." in patagonia
+    assert "Post 2" in glue
+    assert "Say in points" in drafting.outline([])
+
+
+def test_each_section_has_its_passages_with_the_spans_that_it_cites(twin: Twin) -> None:
+    made = written(twin, Brief("Ada", "Old things", POINTS))[-1].kept()
+    first, second = drafting.sources(made.parts).split("<h2>")[1:]
+    assert first.startswith(POINTS[0])
+    assert "<mark>The church clock gains four minutes a week.</mark>" in first
+    assert second.startswith(POINTS[2])
+    assert '<article class="passage cited" id="passage--1-2">' in second
+    assert "will stand here" in drafting.sources(written(twin, Brief("Ada", "Old things", POINTS))[1].kept().parts)
+
+
+def test_a_passage_that_two_sections_cite_stands_once_with_the_spans_of_both() -> None:
+    text = "One thing. Another thing."
+    passage = Passage(
+        post_id="p", source_id="p", title="P", url=None, date=dt.date(2024, 1, 1), text=text, start=5, end=30, score=1.0
+    )
+    cited = [
+        Citation(marker=1, post_id="p", title="P", url=None, start=start, end=end, text=text[start - 5 : end - 5])
+        for start, end in ((5, 15), (16, 30))
+    ]
+    parts = [Part(point=f"Point {n}", passages=(passage,), citations=(one,)) for n, one in enumerate(cited)]
+    shown = drafting.sources(parts)
+    assert shown.count('id="passage--1-1"') == 1
+    assert "<mark>One thing.</mark>" in shown
+    assert "<mark>Another thing.</mark>" in shown
+    page = drafting.markdown("It is said. [1] And [2].\n", parts)
+    assert page == "It is said. [1] And [2].\n\n[1] P: “One thing.”\n\n[1] P: “Another thing.”\n"
+    assert drafting.markdown("Without.", parts) == "Without.\n"
+    link = drafting.download('A "clock"', "Ticks. [1]", parts)
+    assert 'download="A--clock.md"' in link
+    assert "Ticks. [1]\n\n[1] P: “One thing.”" in unquote(link)
+
+
+def test_what_was_stopped_or_failed_half_way_is_there(twin: Twin) -> None:
+    steps = written(twin, Brief("Ada", "", POINTS, format="note"))
+    begun = next(step for step in steps if step.piece)
+    assert begun.kept().text == ""
+    assert begun.kept().title == POINTS[0]
+    half = next(step for step in steps if len(step.sections) == 1).after(Piece(1, "My"))
+    assert half.kept().text.startswith("The church clock gains four minutes. [1] I like cheese.")
+    assert [len(part.citations) for part in half.kept().parts] == [1, 0, 0]
+
+
+# ---- kept -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_draft_is_kept_edited_and_deleted_by_whoever_wrote_it(store: FeatureStore) -> None:
+    drafts = store.drafts
+    first = kept("# Clocks\n\nThey tick.", posts=(1,), title="  Winding \n it ")
+    id = drafts.keep("", first)
+    edited = first.model_copy(update={"text": "They tock."})
+    assert drafts.keep("", edited, id) == id
+    assert drafts.get("", id) == edited.model_copy(update={"title": "Winding it"})
+    assert [(one.id, one.title) for one in drafts.all("", "Ada")] == [(id, "Winding it")]
+    assert drafts.all("", "Bea") == drafts.all("eve", "Ada") == []
+    for of_another in (drafts.get, drafts.delete):
+        with pytest.raises(NotFound):
+            of_another("eve", id)
+    assert drafts.keep("eve", first, id) != id
+    with pytest.raises(UsageError):
+        drafts.keep("", kept(" \n"))
+    drafts.delete("", id)
+    assert drafts.all("", "Ada") == []
+
+
+def test_a_draft_of_a_forgotten_post_goes_with_it_whatever_became_of_its_text(store: FeatureStore) -> None:
+    drafts = store.drafts
+    drafts.keep("", kept("All of it was rewritten.", posts=(1, 3)))
+    drafts.keep(
+        "eve", kept("They say: I regulate the pendulum on Sundays. The church clock gains four minutes a week.")
+    )
+    stays = drafts.keep("", kept("Hide glue.", posts=(2,)))
+    store.forget("Ada", [post(1, "").id])
+    assert [one.id for user in ("", "eve") for one in drafts.all(user, "Ada")] == [stays]
+    with pytest.raises(NotFound, match="stored no more"):
+        drafts.keep("", kept("The clock of a page that was open all the while.", posts=(1,)))
+    store.forget_author("Ada")
+    assert drafts.all("", "Ada") == []
