@@ -10,9 +10,10 @@ import sqlalchemy as sql
 
 from contracts.errors import StoreBusy, StoreError
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.conversations import Said
 from contracts.feature_store.feedback import Feedback
 from contracts.feature_store.retrieve import search
-from contracts.records import Span
+from contracts.records import Answer, Span
 from feature_pipeline import pipeline
 from tests.fakes import WordEmbedder
 
@@ -67,15 +68,21 @@ def test_a_life_in_postgres_is_the_one_in_sqlite(url: str, folder: Path, tmp_pat
         said = [one.model_dump(exclude={"id", "at"}) for one in store.feedback.all("Ada")]
         third = pipeline.run([str(folder)], "Ada", store)
         found = [passage.model_dump() for passage in search(store, "copper", "Ada", 3)]
+        answer = Answer(answer="", citations=(), passages=(), model="base", snapshot="s", timings={})
+        store.conversations.keep("", "Ada", [Said(question=word, answer=answer) for word in ("Why?", "And then?")])
+        listed = [(one.title, one.turns) for one in store.conversations.all("", "Ada")]
+        mean = {key: vector.tolist() for key, vector in store.meanings([found[0]["post_id"]]).items()}
         counts = [(one.added, one.changed, one.unchanged, one.deleted, one.refused) for one in (first, second, third)]
-        lives.append(
-            (counts, found, said, store.snapshot(), store.splits("Ada"), store.corpus("Ada"), store.index_size())
-        )
+        looked = (store.catalogue.page("Ada", "COPPER")[0], len(store.catalogue.page("Ada", first=1)[1]))
+        stored = (store.snapshot(), store.splits("Ada"), store.corpus("Ada"), store.index_size())
+        lives.append((counts, found, said, listed, mean, looked, stored))
         store.close()
         edited.write_text(before[0], encoding="utf-8")
         gone.write_text(before[1], encoding="utf-8")
     assert lives[0] == lives[1]
     assert [one["answer"] for one in lives[0][2]] == ["06.md"]
+    assert lives[0][3] == [("Why?", 2)]
+    assert lives[0][5] == (1, 9)
     assert lives[0][0] == [(12, 0, 0, 0, {}), (0, 1, 10, 1, {}), (0, 0, 10, 0, {"forgotten": 1})]
 
 
