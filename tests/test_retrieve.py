@@ -11,6 +11,7 @@ from contracts.errors import NotFound
 from contracts.feature_store import FeatureStore, Filters, Hit
 from contracts.feature_store.retrieve import fused, search
 from contracts.records import Passage
+from inference_pipeline.grounding.answerable import nearest
 from inference_pipeline.retrieval.retrieve import asks_for_news, retrieve
 from tests.fakes import WORDS, WordEmbedder, fill, post, voice
 
@@ -117,6 +118,30 @@ def test_where_nothing_fits_nothing_is_found(store: FeatureStore) -> None:
     assert len(search(store, "quantum chromodynamics lectures", "Ada", 4)) == 3
     for empty in ("", "   ", "?!"):
         assert retrieve(store, empty, "Ada", 4) == []
+
+
+def test_a_question_that_is_refused_is_searched_for_once(store: FeatureStore) -> None:
+    embedder = store.embedder
+    assert isinstance(embedder, WordEmbedder)
+    question, before = "quantum chromodynamics lectures", embedder.embedded
+    assert retrieve(store, question, "Ada", 4) == []
+    assert len(nearest(store, question, "Ada")) == 3
+    assert embedder.embedded - before == 1
+    assert [post.title for post in nearest(store, question, "Bea")] == ["Post 9"]
+    store.search(question, "Ada", filters=Filters.of(format="document"))
+    assert store.search(question, "Ada", 1) != store.search(question, "Ada", 2)
+
+
+def test_what_was_found_is_looked_for_anew_once_the_posts_have_changed(store: FeatureStore) -> None:
+    question = "mackerel letters from the harbour"
+    assert len(store.search(question, "Ada")) == 3
+    fill(store, [post(3, "The harbour has mackerel again.")])
+    found = store.search(question, "Ada")
+    assert len(found) == 4
+    found.clear()
+    assert len(store.search(question, "Ada")) == 4
+    store.forget("Ada", [one.id for one in store.posts("Ada") if one.source_id == "3.md"])
+    assert len(store.search(question, "Ada")) == 3
 
 
 def test_what_is_new_are_the_newest_posts(store: FeatureStore) -> None:

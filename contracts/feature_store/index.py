@@ -178,7 +178,9 @@ class EdgeIndex:
         import qdrant_edge as edge
 
         def is_any(field: str, values: Sequence[str]) -> edge.FieldCondition:
-            return edge.FieldCondition(field, match=edge.MatchAny(list(values)))
+            # One value is looked up at each chunk three times as fast as one of several.
+            match = edge.MatchValue(values[0]) if len(values) == 1 else edge.MatchAny(list(values))
+            return edge.FieldCondition(field, match=match)
 
         mine = is_any("author", [scope.author])
         must: list[Any] = [mine]

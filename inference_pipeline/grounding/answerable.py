@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.feature_store import FeatureStore
-from contracts.feature_store.retrieve import as_passages, best, fuse
+from contracts.feature_store.ledger import Text
+from contracts.feature_store.retrieve import best, fuse
 from contracts.feature_store.store import Hit
-from contracts.records import NearestPost, Passage
+from contracts.records import NearestPost
 from inference_pipeline.grounding.sentences import content_words
 
 BEST = 4  # passages, as many as an answer is written from by default
@@ -56,12 +57,15 @@ def answerable(store: FeatureStore, question: str, hits: Sequence[Hit]) -> bool:
 def evidence(store: FeatureStore, question: str, hits: Sequence[Hit]) -> Evidence:
     if not hits:
         return Evidence(0.0, 0.0)
-    candidates = as_passages(store, fuse(hits))
+    ranked = fuse(hits)
+    texts = store.texts_of([chunk.chunk_id for chunk in ranked])
+    found = [(chunk.score, texts[chunk.chunk_id]) for chunk in ranked if chunk.chunk_id in texts]
+    candidates = [text for _, text in sorted(found, key=lambda one: (-one[0], one[1].post_id, one[1].start))]
     named = any(names(question, passage.title) for passage in candidates)
     return Evidence(max(hit.similarity for hit in hits), coverage(question, candidates), named)
 
 
-def coverage(question: str, candidates: Sequence[Passage]) -> float:
+def coverage(question: str, candidates: Sequence[Text]) -> float:
     """Weighted share of the question's content words in that of the BEST first that holds most; 1 where it has none."""
     words = sorted(content_words(question) - _ASKING)
     patterns = {word: re.compile(rf"\b{re.escape(word)}e?(?:['’]s|ing|d|ed|es|s)?\b") for word in words}
