@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+import gradio as gr
 import pytest
 
 from contracts.errors import NotFound, UsageError
@@ -16,10 +17,21 @@ from contracts.records import Citation, Passage
 from inference_pipeline.drafting.draft import Piece, draft
 from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.twin import Twin
+from tests.browser import WREN, small, stock
 from tests.fakes import WordEmbedder, fill, post
 from tests.speaking import Engine, registered
 from ui.page import drafting
-from ui.page.drafting import Writing
+from ui.page.drafting import Sheet, Writing
+from ui.page.shell import Shell
+from ui.page.tabs.draft import Draft
+
+# Gradio leaves event loops and their sockets to the garbage collector.
+pytestmark = [
+    pytest.mark.usefixtures("swept"),
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
+    ),
+]
 
 CLOCK = "The church clock gains four minutes a week. I regulate the pendulum on Sundays."
 GLUE = "Hide glue holds for a hundred years. I heat the glue pot slowly, in a bath of water."
@@ -178,3 +190,92 @@ def test_a_draft_of_a_forgotten_post_goes_with_it_whatever_became_of_its_text(st
         drafts.keep("", kept("The clock of a page that was open all the while.", posts=(1,)))
     store.forget_author("Ada")
     assert drafts.all("", "Ada") == []
+
+
+# ---- the tab --------------------------------------------------------------------------------------------------------
+
+BRIEF = (WREN, "Old things", "The church clock and its pendulum", 100, "article")
+HERE, THERE = (gr.Request(username=name, session_hash=f"{name}'s") for name in ("ada", "eve"))
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Draft]:
+    twin = small(tmp_path_factory.mktemp("tab"), pause=0.0)
+    stock(twin)
+    made = Shell(twin.app, WREN).tabs["draft"]
+    assert isinstance(made, Draft)
+    yield made
+    twin.app.store.close()
+
+
+def sheet(tab: Draft, request: gr.Request = HERE) -> Sheet:
+    """A draft as it stands on the page after “Write it”."""
+    begun = tab.begun(*BRIEF, None, None, "", request)
+    *_, last = tab.written(begun[tab.writing], request)
+    made = last[tab.sheet]
+    assert isinstance(made, Sheet)
+    return made
+
+
+def test_what_was_edited_is_neither_written_over_nor_lost_with_another_author(tab: Draft) -> None:
+    made, mine = sheet(tab), "All of it is mine."
+    with pytest.raises(gr.Error, match="not kept yet"):
+        tab.begun(*BRIEF, None, made, mine, HERE)
+    with pytest.raises(gr.Error, match="not kept yet"):
+        tab.shelf.opened(WREN, made, mine, gr.EventData(None, {"id": "x"}), HERE)
+    tab.left_behind(made, made.draft.text, HERE)
+    drafts = tab._app.store.drafts
+    assert drafts.all("ada", WREN) == []  # nothing was edited
+    tab.left_behind(made, mine, HERE)
+    (put_away,) = drafts.all("ada", WREN)
+    assert drafts.get("ada", put_away.id).text == mine
+
+
+def test_people_see_their_own_drafts_alone(tab: Draft) -> None:
+    made = sheet(tab)
+    again = tab.shelf.kept(made, f"{made.draft.text}\n\nMine.", HERE)[tab.sheet]
+    assert tab.shelf.kept(again, again.draft.text, HERE)[tab.sheet].id == again.id
+    assert again.id in tab.shelf.listed(WREN, None, HERE)
+    assert "None yet" in tab.shelf.listed(WREN, None, THERE)
+    with pytest.raises(gr.Error, match="no such draft"):
+        tab.shelf.opened(WREN, None, "", gr.EventData(None, {"id": again.id}), THERE)
+    opened = tab.shelf.opened(WREN, None, "", gr.EventData(None, {"id": again.id}), HERE)
+    assert opened[tab.sheet] == again
+    assert (opened[tab.shelf._tab.title], opened[tab.points]) == BRIEF[1:3]
+    with pytest.raises(gr.Error, match="no such draft"):
+        tab.shelf.deleted(WREN, again, THERE)
+    assert tab.shelf.deleted(WREN, again, HERE)[tab.sheet] is None
+
+
+def test_one_draft_is_written_at_a_time_for_a_browser_tab(tab: Draft) -> None:
+    begun = tab.begun(*BRIEF, None, None, "", HERE)
+    for other in (
+        lambda: tab.begun(*BRIEF, None, None, "", HERE),
+        lambda: tab.shelf.begun(WREN, HERE),
+        lambda: tab.shelf.deleted(WREN, None, HERE),
+    ):
+        with pytest.raises(gr.Error, match="being written"):
+            other()
+    sheet(tab, THERE)
+    assert set(begun) <= set(tab.drawn_in())
+    for step in tab.written(begun[tab.writing], HERE):
+        assert set(step) <= {*tab.drawn_in(), tab.points}
+    sheet(tab)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({1: " ", 2: "\n"}, "Write a title first, or points"),
+        ({0: None}, "Write a title first, or points"),
+        ({3: 9}, "20 to 2,500 words"),
+        ({3: None}, "20 to 2,500 words"),
+        ({2: "One\n" * 13}, "more than 12 points. Change the title or the points"),
+    ],
+)
+def test_a_brief_that_is_none_is_told_without_commands(tab: Draft, changed: dict[int, object], says: str) -> None:
+    brief = [changed.get(place, value) for place, value in enumerate(BRIEF)]
+    with pytest.raises(gr.Error, match=says):
+        tab.planned(*brief)
+    with pytest.raises(gr.Error, match=says):
+        tab.begun(*brief, None, None, "", HERE)  # type: ignore[arg-type]

@@ -27,6 +27,20 @@ def points(lines: str) -> tuple[str, ...]:
     return tuple(point for point in made if point)
 
 
+def lines(parts: Sequence[Part]) -> str:
+    """The points again, to be changed."""
+    return "\n".join(part.point for part in parts)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The draft that stands on the page; `id` is empty while it is not kept."""
+
+    draft: KeptDraft
+    """As it was written or kept last, before any later edit."""
+    id: str = ""
+
+
 @dataclass(frozen=True)
 class Writing:
     """A draft while it is written."""
@@ -149,8 +163,8 @@ def markdown(text: str, made: Sequence[Part]) -> str:
     """The text as it was edited, and below it what the markers stand for that are left in it."""
     left = set(map(int, _MARKER.findall(text)))
     cited = sorted((one for part in made for one in part.citations), key=lambda one: (one.marker, one.start))
-    lines = dict.fromkeys(_line(one) for one in cited if one.marker in left)
-    return "\n\n".join([text.strip(), *lines]) + "\n"
+    below = dict.fromkeys(_line(one) for one in cited if one.marker in left)
+    return "\n\n".join([text.strip(), *below]) + "\n"
 
 
 def _line(one: Citation) -> str:

@@ -17,6 +17,7 @@ from ui.page import passages as html
 from ui.page.jobs import Jobs
 from ui.page.tabs.chat import Chat
 from ui.page.tabs.compare import Compare
+from ui.page.tabs.draft import Draft
 from ui.page.tabs.kept import user
 from ui.page.tabs.me import Me
 from ui.page.tabs.posts import Posts
@@ -27,7 +28,7 @@ from ui.page.tabs.versions import Versions
 from ui.wiring import App
 
 TICK = 1.0  # seconds
-OTHERS: tuple[type[Tab], ...] = (Posts, Train, Versions, Compare, Me, Settings)
+OTHERS: tuple[type[Tab], ...] = (Draft, Compare, Posts, Train, Versions, Me, Settings)
 
 
 class Shell:
