@@ -2,8 +2,9 @@
 
 A prompt of 1,500 tokens built from a real blog's passages as serving builds it, and 200 tokens of answer, greedy, an adapter
 applied: five times, interleaved. Then faithfulness on 50 prompts: the reference, transformers with PEFT, writes an answer,
-and both are asked for each next token of it. The adapter's weights are drawn. With 0 PROMPTS only what is ours
-alone is timed: prompts of which a part was read before, and the scoring of an answer.
+and both are asked for each next token of it, alone and while other answers are written. The adapter's weights are drawn.
+With 0 PROMPTS only what is ours alone is timed: pieces of a prompt, prompts of which a part was read before, several answers
+in the same steps, and the scoring of an answer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,14 +28,16 @@ from contracts.records import Passage, Post
 from feature_pipeline import pipeline
 from feature_pipeline.chunk import chunk
 from feature_pipeline.report import Report
-from inference_pipeline.engines.decoders import Decoder
-from inference_pipeline.engines.graph import GraphDecoder, graph_of
+from inference_pipeline.engines.decoders import Decoder, TorchDecoder, pieces
+from inference_pipeline.engines.graph import GraphDecoder, Step, graph_of
 from inference_pipeline.engines.local import merged
 from inference_pipeline.engines.memory import Memory
 
 TIMES, TOKENS_IN, TOKENS_OUT = 5, 1500, 200
 TAIL, SCORED = 40, 128  # tokens: of a question and what follows it in a prompt; of an answer
 ANSWER = 50  # tokens of each answer that is compared
+SIZES = (64, 128, 256, 512, TOKENS_IN)  # tokens of a piece
+COMPANY = 4  # answers at once
 DRAWN = 0.005  # standard deviation of the adapter's B
 
 
@@ -53,7 +57,9 @@ def main(data: Path, prompts: int) -> None:
         long = next(prompt[:TOKENS_IN] for prompt in made if len(prompt) >= TOKENS_IN)
         if prompts:
             _speed(reference, decoder, long)
+        _in_pieces(decoder, long)
         _read_before(decoder, long)
+        _in_company(decoder, long)
         _scored(decoder, long)
         if prompts:
             _faithfulness(reference, decoder, made)
@@ -72,31 +78,72 @@ def _speed(reference: Any, decoder: Decoder, prompt: list[int]) -> None:
         took["ours, first token"].append(first)
     print(f"{len(prompt)} tokens in, {TOKENS_OUT} out")
     for name, seconds in took.items():
-        print(f"  {name}: median {median(seconds):.2f} s {[round(s, 2) for s in seconds]}")
+        print(f"  {name}: median {median(seconds):.2f} s {_each(seconds)}")
     rates = [(TOKENS_OUT - 1) / (a - b) for a, b in zip(took["ours"], took["ours, first token"], strict=True)]
     print(f"  ours: {median(rates):.1f} tokens/s after the first")
     ratios = sorted(a / b for a, b in zip(took["transformers"], took["ours"], strict=True))
     print(f"  ratio {median(ratios):.2f} [{ratios[0]:.2f}, {ratios[-1]:.2f}]", flush=True)
 
 
+def _in_pieces(decoder: GraphDecoder, prompt: list[int]) -> None:
+    """Seconds to the first token by the size of the pieces that the prompt is read in, and for the slowest piece."""
+    took: dict[int, list[float]] = {size: [] for size in SIZES}
+    slowest: dict[int, list[float]] = {size: [] for size in SIZES}
+    said = []
+    for size in [*SIZES[::-1], *SIZES * TIMES]:
+        session, times = decoder.open(), []
+        for piece, keep in pieces(prompt, 1, size):
+            began = time.perf_counter()
+            logits = decoder.step(Step(session, piece, keep))
+            session.ids += piece
+            times.append(time.perf_counter() - began)
+        took[size].append(sum(times))
+        slowest[size].append(max(times))
+        said.append(logits)
+    for size in SIZES:
+        first = f"first token {median(took[size]):.2f} s {_each(took[size])}"
+        print(f"  pieces of {size}: {first}, slowest piece {max(slowest[size]):.2f} s")
+    print(f"  the same logits bit for bit: {all(torch.equal(said[0], logits) for logits in said)}", flush=True)
+
+
+def _in_company(decoder: GraphDecoder, prompt: list[int]) -> None:
+    """Tokens a second where 1, 2, 4 and 8 answers are written in the same steps, nothing drawn."""
+    for number in (1, 2, 4, 8):
+        sessions = [decoder.open() for _ in range(number)]
+        for session in sessions:
+            session.feed(prompt)
+        rates = []
+        for _ in range(TIMES):
+            began = time.perf_counter()
+            for token in prompt[:ANSWER]:
+                decoder.steps([Step(session, [token], 1) for session in sessions])
+                for session in sessions:
+                    session.ids.append(token)
+            rates.append(number * ANSWER / (time.perf_counter() - began))
+        print(
+            f"  {number} answers at once: {median(rates):.1f} tokens/s in all {[round(r, 1) for r in rates]}",
+            flush=True,
+        )
+
+
 def _read_before(decoder: Decoder, prompt: list[int]) -> None:
     """Seconds to the first token where the prompt, or all but its last TAIL tokens, was read for an answer before."""
-    took: dict[str, list[float]] = {"nothing": [], f"all but the last {TAIL} tokens": [], "the whole prompt": []}
+    took: dict[str, list[float]] = {"nothing": [], "the whole prompt": [], f"all but the last {TAIL} tokens": []}
     same = []
     for number in range(TIMES):
         memory, answers = Memory(decoder), []
-        for name, asked in zip(took, (prompt, [*prompt[:-TAIL], *prompt[number : number + TAIL]], prompt), strict=True):
+        for name, asked in zip(took, (prompt, prompt, [*prompt[:-TAIL], *prompt[number : number + TAIL]]), strict=True):
             began = time.perf_counter()
-            begun = memory.begin(asked)
+            *_, begun = memory.begin(asked)
             took[name].append(time.perf_counter() - began)
             said = [int(begun.logits.argmax())]
             for _ in range(ANSWER - 1):
                 said.append(int(begun.session.feed(said[-1:]).argmax()))
             memory.end(begun)
             answers.append(said)
-        same += [a == b for a, b in zip(answers[0], answers[2], strict=True)]
+        same += [a == b for a, b in zip(answers[0], answers[1], strict=True)]
     for name, seconds in took.items():
-        print(f"  first token where {name} was read before: {median(seconds):.2f} s {[round(s, 2) for s in seconds]}")
+        print(f"  first token where {name} was read before: {median(seconds):.2f} s {_each(seconds)}")
     print(f"  {sum(same)} of {len(same)} tokens the same where the prompt was read before", flush=True)
 
 
@@ -107,7 +154,7 @@ def _scored(decoder: Decoder, prompt: list[int]) -> None:
         began = time.perf_counter()
         decoder.open().read(prompt[: 80 + SCORED], last=SCORED)
         took.append(time.perf_counter() - began)
-    print(f"  an answer of {SCORED} tokens scored: {median(took):.2f} s {[round(s, 2) for s in took]}", flush=True)
+    print(f"  an answer of {SCORED} tokens scored: {median(took):.2f} s {_each(took)}", flush=True)
 
 
 def _ours(decoder: Decoder, prompt: list[int], tokens: int) -> tuple[float, float]:
@@ -135,21 +182,35 @@ def _generate(model: Any, prompt: list[int], tokens: int) -> list[int]:
 
 
 def _faithfulness(reference: Any, decoder: Decoder, prompts: list[list[int]]) -> None:
-    agree, own, ours = [], [], []
-    for prompt in prompts:
-        answer = _generate(reference, prompt, ANSWER)
-        with torch.inference_mode():
-            logits = reference(input_ids=torch.tensor([[*prompt, *answer]], device=reference.device)).logits
-        known = logits[0, len(prompt) - 1 : -1].float().cpu().log_softmax(-1)
-        session = decoder.open()
-        told = torch.stack([session.feed(prompt), *(session.feed([token]) for token in answer[:-1])]).log_softmax(-1)
-        agree += (known.argmax(-1) == told.argmax(-1)).tolist()
-        places = torch.tensor(answer)[:, None]
-        own += (-known.gather(1, places)).flatten().tolist()
-        ours += (-told.gather(1, places)).flatten().tolist()
-    n = len(agree)
-    print(f"{len(prompts)} prompts, {n} tokens: the same next token {sum(agree) / n:.4f}")
-    print(f"  mean NLL {sum(own) / n:.4f} in transformers, {sum(ours) / n:.4f} in ours")
+    answers = [_generate(reference, prompt, ANSWER) for prompt in prompts]
+    asked = list(zip(prompts, answers, strict=True))
+    known = [
+        TorchDecoder(reference).open().read([*prompt, *answer[:-1]], len(answer)).cpu().log_softmax(-1)
+        for prompt, answer in asked
+    ]
+    alone = [_told(decoder, *one) for one in asked]
+    with ThreadPoolExecutor(COMPANY) as threads:
+        together = list(threads.map(lambda one: _told(decoder, *one), asked))
+    tokens = torch.tensor([token for answer in answers for token in answer])[:, None]
+
+    def nll(told: list[torch.Tensor]) -> float:
+        return float(-torch.cat(told).gather(1, tokens).mean())
+
+    print(f"{len(prompts)} prompts, {len(tokens)} tokens: mean NLL {nll(known):.4f} in transformers")
+    for name, told in (("alone", alone), (f"{COMPANY} at once", together)):
+        same = (torch.cat(told).argmax(-1) == torch.cat(known).argmax(-1)).float().mean()
+        print(f"  ours, {name}: the same next token {same:.4f}, mean NLL {nll(told):.4f}", flush=True)
+
+
+def _told(decoder: Decoder, prompt: list[int], answer: list[int]) -> torch.Tensor:
+    """Log odds of the token at each place of the answer."""
+    session = decoder.open()
+    rows = [session.feed(prompt), *(session.feed([token]) for token in answer[:-1])]
+    return torch.stack(rows).cpu().log_softmax(-1)
+
+
+def _each(seconds: list[float]) -> list[float]:
+    return [round(each, 2) for each in seconds]
 
 
 def _prompts(data: Path, base: BaseLanguageModel, number: int) -> list[list[int]]:

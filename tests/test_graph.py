@@ -11,9 +11,9 @@ import torch
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.prompt import encode, messages
 from contracts.records import Passage
-from inference_pipeline.engines import graph
+from inference_pipeline.engines import graph, pages
 from inference_pipeline.engines.decoders import Decoder, TorchDecoder
-from inference_pipeline.engines.graph import DONE, GraphDecoder, faithful, graph_of
+from inference_pipeline.engines.graph import DONE, GraphDecoder, Step, faithful, graph_of
 from inference_pipeline.engines.local import LocalEngine
 from tests.fakes import drawn_adapter, tiny_llama
 from tests.test_engine import register
@@ -56,7 +56,20 @@ def test_a_long_prompt_in_pieces_is_the_same_prompt(base: BaseLanguageModel, mon
     monkeypatch.setattr(graph, "PIECE", 64)
     assert len(ids) > 2 * 64
     own = log_odds(TorchDecoder(base.load(torch.float32).eval()), ids, len(ids) - 2)
-    assert torch.allclose(log_odds(decoder(LocalEngine(base)), ids, len(ids) - 2), own, atol=0.1)
+    in_pieces = log_odds(decoder(LocalEngine(base)), ids, len(ids) - 2)
+    assert torch.allclose(in_pieces, own, atol=0.1)
+    monkeypatch.setattr(graph, "PIECE", 4096)
+    assert torch.equal(log_odds(decoder(LocalEngine(base)), ids, len(ids) - 2), in_pieces)
+
+
+def test_what_was_read_and_cut_off_is_read_on_bit_for_bit(base: BaseLanguageModel) -> None:
+    of, ids = decoder(LocalEngine(base)), base.tokenizer()("tea and rain " * 12)["input_ids"]
+    session = of.open()
+    whole = session.feed(ids)
+    for length in (100, 64, 33):
+        assert session.rewind(length)
+        assert session.ids == ids[:length]
+        assert torch.equal(session.feed(ids[length:]), whole)
 
 
 def test_two_texts_at_once_do_not_meet(base: BaseLanguageModel) -> None:
@@ -66,6 +79,50 @@ def test_two_texts_at_once_do_not_meet(base: BaseLanguageModel) -> None:
     one.feed(ids[:5])
     two.feed(ids[3:])
     assert torch.equal(one.feed(ids[5:]).argmax(), alone.argmax())
+
+
+def test_texts_that_are_read_in_one_step_say_what_each_says_alone(base: BaseLanguageModel) -> None:
+    of = decoder(LocalEngine(base))
+    assert isinstance(of, GraphDecoder)
+    texts = ["What of clocks? " * n for n in (1, 9, 4)]
+    ids = [base.tokenizer()(text)["input_ids"] for text in texts]
+    alone = [log_odds(of, some, len(some) - 6) for some in ids]
+    sessions = [of.open() for _ in ids]
+    rows: list[list[torch.Tensor]] = [[] for _ in ids]
+    for first, last in [(0, -6), (-6, -5), (-5, -4), (-4, -3), (-3, -2), (-2, -1), (-1, None)]:
+        steps = [Step(session, some[first:last], 1) for session, some in zip(sessions, ids, strict=True)]
+        for made, row, step in zip(of.steps(steps), rows, steps, strict=True):
+            row.append(made[-1])
+            step.session.ids += step.ids
+    for row, own in zip(rows, alone, strict=True):
+        assert torch.allclose(torch.stack(row).log_softmax(-1), own, atol=0.1)
+
+
+def test_what_a_text_held_is_free_when_it_is_gone(base: BaseLanguageModel) -> None:
+    of = decoder(LocalEngine(base))
+    assert isinstance(of, GraphDecoder)
+    ids = base.tokenizer()("tea and rain " * 30)["input_ids"]
+    kept, held = of.open(), set[int]()
+    kept.feed(ids)
+    for _ in range(40):
+        session = of.open()
+        session.feed(ids)
+        assert not set(session.pages) & set(kept.pages)
+        held |= set(session.pages)
+        assert session.bytes_ == len(session.pages) * of.pages.bytes_ >= len(ids) * 2 * 2 * 2 * 16
+    assert len(held) <= 2 * len(kept.pages)
+
+
+def test_keys_and_values_stay_while_room_is_made_for_more(
+    base: BaseLanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "MORE", 1)
+    of, ids = decoder(LocalEngine(base)), base.tokenizer()("tea and rain " * 12)["input_ids"]
+    whole = of.open().feed(ids)
+    session = decoder(LocalEngine(base)).open()
+    for token in ids[:-1]:
+        session.feed([token])
+    assert torch.allclose(session.feed(ids[-1:]).log_softmax(-1), whole.log_softmax(-1), atol=0.1)
 
 
 def test_a_version_is_the_same_graph_with_its_own_weights(

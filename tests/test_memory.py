@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from langchain_core.language_models import BaseChatModel
 
 from contracts.base_model import BaseLanguageModel
+from contracts.feature_store import FeatureStore
+from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import Message, encode, messages
-from contracts.records import Passage
+from contracts.records import Answer, Passage
+from inference_pipeline.engines import decoders, graph
 from inference_pipeline.engines.decoders import Decoder, TorchDecoder
 from inference_pipeline.engines.graph import GraphDecoder, graph_of
 from inference_pipeline.engines.local import LocalChatModel
-from inference_pipeline.engines.memory import Memory, shared
-from tests.fakes import tiny_llama
+from inference_pipeline.engines.memory import Begun, Memory, shared
+from inference_pipeline.twin import Found, Question, Twin
+from tests.fakes import WordEmbedder, fill, post, tiny_llama
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -40,26 +47,42 @@ def decoder(base: BaseLanguageModel, request: pytest.FixtureRequest) -> Decoder:
 class Counting:
     """A decoder that counts the ids that its sessions read."""
 
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder, self.slower, self.read = decoder, decoder.slower, 0
+    def __init__(self, decoder: Decoder, heard: Callable[[], None] = lambda: None) -> None:
+        """`heard` is called after each piece that was read."""
+        self._decoder, self.read, self.heard = decoder, 0, heard
 
-    def open(self) -> Session:
-        return Session(self)
-
-    def begin(self) -> object:
-        return self._decoder.open()
+    def open(self, alone: bool = False) -> Session:
+        return Session(self, self._decoder.open(alone))
 
 
 class Session:
-    def __init__(self, of: Counting) -> None:
-        self._of, self._session = of, of.begin()
+    def __init__(self, of: Counting, session: Any) -> None:
+        self._of, self._session = of, session
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._session, name)
 
     def feed(self, ids: list[int]) -> object:
-        self._of.read += len(ids)
-        return self._session.feed(ids)  # type: ignore[attr-defined]
+        *_, logits = self.reading(ids)
+        return logits[-1]
+
+    def reading(self, ids: list[int]) -> Iterator[torch.Tensor]:
+        before = len(self._session.ids)
+        for logits in self._session.reading(ids):
+            self._of.read += len(self._session.ids) - before  # type: ignore[attr-defined]
+            before = len(self._session.ids)
+            self._of.heard()
+            yield logits
+
+
+class One:
+    """An engine of one model."""
+
+    def __init__(self, model: BaseChatModel) -> None:
+        self._model = model
+
+    def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
+        return self._model
 
 
 def asked(question: str) -> list[Message]:
@@ -69,6 +92,11 @@ def asked(question: str) -> list[Message]:
 
 def chat(base: BaseLanguageModel, decoder: object) -> LocalChatModel:
     return LocalChatModel(decoder=decoder, tokenizer=base.tokenizer(), stops=frozenset([2]))
+
+
+def begin(memory: Memory, ids: Sequence[int]) -> Begun:
+    *_, begun = memory.begin(ids)
+    return begun
 
 
 def said(of: BaseChatModel, question: str, seed: int | None = None) -> str:
@@ -113,21 +141,21 @@ def test_a_prompt_with_little_in_common_is_read_at_once(base: BaseLanguageModel)
     assert folder
     memory = Memory(GraphDecoder(folder))
     ids = encode(base.tokenizer(), asked("Why?"))
-    one = memory.begin(ids)
+    one = begin(memory, ids)
     memory.end(one)
-    assert memory.begin([*ids[:100], *reversed(ids[100:])]).session is not one.session
-    assert memory.begin([*ids[:-20], *reversed(ids[-20:])]).session is one.session
+    assert begin(memory, [*ids[:100], *reversed(ids[100:])]).session is not one.session
+    assert begin(memory, [*ids[:-20], *reversed(ids[-20:])]).session is one.session
 
 
 def test_a_session_has_one_owner_at_a_time(decoder: Decoder) -> None:
     memory, ids = Memory(decoder), list(range(3, 60))
-    memory.end(memory.begin(ids))
+    memory.end(begin(memory, ids))
     found = []
 
-    def begin() -> None:
-        found.append(memory.begin(ids))
+    def ask() -> None:
+        found.append(begin(memory, ids))
 
-    threads = [threading.Thread(target=begin) for _ in range(6)]
+    threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -139,16 +167,16 @@ def test_a_session_has_one_owner_at_a_time(decoder: Decoder) -> None:
 def test_what_is_kept_is_bounded_and_the_oldest_goes(decoder: Decoder) -> None:
     memory = Memory(decoder, kept=3)
     for first in range(3, 13):
-        memory.end(memory.begin([first, *range(3, 60)]))
+        memory.end(begin(memory, [first, *range(3, 60)]))
     each = memory.bytes_ // 3
     assert each > 57 * 2 * 2 * 16
     tight = Memory(decoder, most_bytes=2 * each)
-    begun = [tight.begin([first, *range(3, 60)]) for first in range(3, 7)]
+    begun = [begin(tight, [first, *range(3, 60)]) for first in range(3, 7)]
     for one in begun:
         tight.end(one)
     assert tight.bytes_ <= 2 * each
-    assert tight.begin([6, *range(3, 60)]).session is begun[-1].session
-    assert tight.begin([3, *range(3, 60)]).session is not begun[0].session
+    assert begin(tight, [6, *range(3, 60)]).session is begun[-1].session
+    assert begin(tight, [3, *range(3, 60)]).session is not begun[0].session
 
 
 def test_a_closed_stream_is_kept_and_a_failed_one_is_not(base: BaseLanguageModel, decoder: Decoder) -> None:
@@ -168,6 +196,42 @@ def test_a_closed_stream_is_kept_and_a_failed_one_is_not(base: BaseLanguageModel
     with pytest.raises(ZeroDivisionError):
         said(broken, "Why?")
     assert broken.memory.bytes_ == 0
+
+
+def test_who_leaves_while_the_prompt_is_read_waits_for_one_piece_and_the_next_goes_on_from_there(
+    base: BaseLanguageModel, decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (decoders, graph):
+        monkeypatch.setattr(module, "PIECE", 200)
+    counting = Counting(decoder)
+    made, prompt = chat(base, counting), len(encode(base.tokenizer(), asked("Why?")))
+    assert prompt > 3 * 200
+    stream = made.stream(asked("Why?"), max_tokens=30, temperature=0)
+    for _ in range(3):  # how long the prompt is, and two pieces
+        assert next(stream).content == ""
+    stream.close()  # type: ignore[attr-defined]
+    assert counting.read == 400
+    assert said(made, "Why?") == said(chat(base, decoder), "Why?")
+    assert counting.read <= prompt + 30
+
+
+def test_stop_is_heard_between_two_pieces_of_the_prompt(
+    base: BaseLanguageModel, decoder: Decoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module in (decoders, graph):
+        monkeypatch.setattr(module, "PIECE", 200)
+    stop = threading.Event()
+    counting = Counting(decoder, heard=stop.set)
+    store = FeatureStore(tmp_path / "home", WordEmbedder(512))
+    fill(store, [post(1, TEXT)])
+    twin = Twin(store, ModelRegistry(tmp_path / "home"), One(chat(base, counting)))
+    found, answer = twin.stream(Question("Why does the clock run slow when rain falls?", "Ada"), stop=stop)
+    assert isinstance(found, Found)
+    assert isinstance(answer, Answer)
+    assert found.passages
+    assert counting.read == 200
+    assert "first_token" not in answer.timings
+    store.close()
 
 
 @pytest.mark.parametrize(("one", "other", "length"), [([], [1], 0), ([1, 2], [1, 2, 3], 2), ([1, 2], [2, 2], 0)])

@@ -10,9 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-PIECE = (
-    4096  # tokens of a prompt at a time: a mask grows with its square; but each piece after the first is read slowly
-)
+PIECE = 512  # tokens of a prompt at a time on a CPU, so that who waits may leave; a GPU reads it at once
 
 
 class Session(Protocol):
@@ -23,6 +21,9 @@ class Session(Protocol):
 
     def read(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
         """Logits of what follows each of the `last` of these ids, shape (last, vocabulary), float32."""
+
+    def reading(self, ids: Sequence[int], last: int = 1) -> Iterator[torch.Tensor]:
+        """The same piece by piece: at least one row for each, of which the `last` in all are those."""
 
     def feed(self, ids: Sequence[int]) -> torch.Tensor:
         """Logits of the token that follows all the ids read so far, shape (vocabulary,), float32."""
@@ -38,19 +39,15 @@ class Session(Protocol):
 class Decoder(Protocol):
     """The weights; several sessions use them at once."""
 
-    slower: float
-    """How many times as long a token takes that is read after others, as one of a prompt that is read at once."""
-
-    def open(self) -> Session: ...
+    def open(self, alone: bool = False) -> Session:
+        """`alone`: what others read and write meanwhile changes not one digit."""
 
 
 class TorchDecoder:
-    slower = 1.0
-
     def __init__(self, model: Any) -> None:
         self._model = model
 
-    def open(self) -> TorchSession:
+    def open(self, alone: bool = False) -> TorchSession:
         return TorchSession(self._model)
 
 
@@ -64,7 +61,11 @@ class TorchSession:
         return self.read(ids)[-1]
 
     def read(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
-        return torch.cat([self._step(piece, keep) for piece, keep in pieces(ids, last, PIECE)])[-last:]
+        return torch.cat(list(self.reading(ids, last)))[-last:]
+
+    def reading(self, ids: Sequence[int], last: int = 1) -> Iterator[torch.Tensor]:
+        size = PIECE if self._model.device.type == "cpu" else len(ids)
+        yield from (self._step(piece, keep) for piece, keep in pieces(ids, last, size))
 
     def rewind(self, length: int) -> bool:
         from transformers.cache_utils import DynamicLayer
@@ -90,7 +91,7 @@ class TorchSession:
             output = self._model(input_ids=inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
         self._cache = output.past_key_values
         self.ids += ids
-        logits: torch.Tensor = output.logits[0, -keep:].float()
+        logits: torch.Tensor = output.logits[0, -keep:].float().clone()  # outside inference mode: it may be written on
         return logits
 
 

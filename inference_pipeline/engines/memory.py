@@ -6,7 +6,7 @@ It holds finished sessions, not copies of their keys and values: who begins take
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -15,11 +15,12 @@ import torch
 from inference_pipeline.engines.decoders import Decoder, Session
 
 KEPT, MOST_BYTES = 8, 192 * 2**20  # of one version: with the default model 8,700 tokens
+WORTH = 0.5  # of a prompt: a session that shares less with it, and has read more, keeps that for who began like it
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A session that has read a whole prompt, and what it says follows."""
+    """A session that has read a prompt, or a part of it, and what it says follows."""
 
     session: Session
     prompt: tuple[int, ...]
@@ -27,21 +28,26 @@ class Begun:
 
 
 class Memory:
-    def __init__(self, decoder: Decoder, kept: int = KEPT, most_bytes: int = MOST_BYTES) -> None:
-        self._decoder, self._kept, self._most_bytes = decoder, kept, most_bytes
+    """`alone`: for sessions whose steps are joined with nobody's."""
+
+    def __init__(self, decoder: Decoder, kept: int = KEPT, most_bytes: int = MOST_BYTES, alone: bool = False) -> None:
+        self._decoder, self._kept, self._most_bytes, self._alone = decoder, kept, most_bytes, alone
         self._idle: list[Begun] = []  # used longest ago first
         self._lock = threading.Lock()
 
-    def begin(self, prompt: Sequence[int]) -> Begun:
-        """Read the prompt, or of it only what follows that which an idle session has read already."""
+    def begin(self, prompt: Sequence[int]) -> Iterator[Begun]:
+        """Read the prompt, or of it only what follows that which an idle session has read already.
+
+        After each piece comes what has been read so far, the whole prompt last: who waits for it may leave between two.
+        """
         known = self._take(prompt)
-        if known is None:
-            return self._anew(prompt)
-        whole = known.prompt == tuple(prompt)
-        same = len(prompt) if whole else min(shared(known.session.ids, prompt), len(prompt) - 1)
-        if not known.session.rewind(same):
-            return self._anew(prompt)
-        return known if whole else Begun(known.session, tuple(prompt), known.session.feed(prompt[same:]))
+        if known and known.prompt == tuple(prompt) and known.session.rewind(len(prompt)):
+            yield known
+            return
+        same = min(shared(known.session.ids, prompt), len(prompt) - 1) if known else 0
+        session = known.session if known and known.session.rewind(same) else self._decoder.open(self._alone)
+        for logits in session.reading(prompt[len(session.ids) :]):
+            yield Begun(session, tuple(session.ids), logits[-1])
 
     def end(self, begun: Begun) -> None:
         """Keep it for who begins in the same way; what was used longest ago goes where there is too much."""
@@ -54,21 +60,16 @@ class Memory:
     def bytes_(self) -> int:
         return sum(begun.session.bytes_ for begun in self._idle)
 
-    def _anew(self, prompt: Sequence[int]) -> Begun:
-        session = self._decoder.open()
-        return Begun(session, tuple(prompt), session.feed(prompt))
-
     def _take(self, prompt: Sequence[int]) -> Begun | None:
-        """The idle session that has read most of the prompt, where going on with it is quicker than to begin anew."""
+        """The idle session that has read most of the prompt, where that is enough to go on with it."""
         with self._lock:
             best = max(self._idle, key=lambda begun: shared(begun.session.ids, prompt), default=None)
-            if best is None or self._slow(len(prompt) - shared(best.session.ids, prompt), len(prompt)):
+            if best is None:
+                return None
+            if shared(best.session.ids, prompt) < min(WORTH * len(prompt), len(best.session.ids)):
                 return None
             self._idle = [begun for begun in self._idle if begun is not best]
             return best
-
-    def _slow(self, rest: int, whole: int) -> bool:
-        return rest * self._decoder.slower >= whole
 
 
 def shared(one: Sequence[int], other: Sequence[int]) -> int:

@@ -1,0 +1,74 @@
+"""Work that is asked for by several threads at once is done as one: what is read of memory for it is read once for all.
+
+It knows nothing about models. Whoever has waited longest does the work of all that wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+PATIENCE = 0.005  # seconds: as many as took part last time are waited for so long, which is what a sampled token takes
+
+Job = TypeVar("Job")
+Made = TypeVar("Made")
+
+
+class _Asked(Generic[Job, Made]):
+    def __init__(self, job: Job, alone: bool) -> None:
+        self.job, self.alone = job, alone
+        self.made: Made | None = None
+        self.error: BaseException | None = None
+        self.done = False
+
+
+class Together(Generic[Job, Made]):
+    def __init__(self, work: Callable[[Sequence[Job]], Sequence[Made]]) -> None:
+        self._work = work
+        self._waiting: list[_Asked[Job, Made]] = []  # longest first
+        self._changed = threading.Condition()
+        self._busy, self._last = False, 1
+
+    def __call__(self, job: Job, alone: bool = False) -> Made:
+        """What `work` makes of the job, done with the jobs of others who wait, or `alone`. Raises what it raises."""
+        asked = _Asked[Job, Made](job, alone)
+        with self._changed:
+            self._waiting.append(asked)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: asked.done or (not self._busy and self._waiting[0] is asked))
+            some = [] if asked.done else self._gathered(asked)
+        if some:
+            self._do(some)
+        if asked.error:
+            raise asked.error
+        assert asked.made is not None
+        return asked.made
+
+    def _gathered(self, first: _Asked[Job, Made]) -> list[_Asked[Job, Made]]:
+        """Who is served with the first one."""
+        self._busy = True
+        if first.alone:
+            some = [first]
+        else:
+            self._changed.wait_for(lambda: len(self._joining()) >= self._last, PATIENCE)
+            some = self._joining()
+            self._last = len(some)
+        self._waiting = [asked for asked in self._waiting if asked not in some]
+        return some
+
+    def _joining(self) -> list[_Asked[Job, Made]]:
+        return [asked for asked in self._waiting if not asked.alone]
+
+    def _do(self, some: list[_Asked[Job, Made]]) -> None:
+        try:
+            for asked, made in zip(some, self._work([asked.job for asked in some]), strict=True):
+                asked.made = made
+        except BaseException as error:  # everybody hears of it: nobody else does their work
+            for asked in some:
+                asked.error = error
+        with self._changed:
+            self._busy = False
+            for asked in some:
+                asked.done = True
+            self._changed.notify_all()
