@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -81,6 +82,26 @@ def test_who_is_gone_is_waited_for_once() -> None:
     began = time.perf_counter()
     assert in_turn(together, range(100, 200)) == [2 * number for number in range(100, 200)]
     assert time.perf_counter() - began < 50 * PATIENCE
+
+
+def test_nobody_stands_behind_one_who_was_interrupted() -> None:
+    together = Together(Work(0.3))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(together, 1)
+            time.sleep(0.05)
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt):
+                together(2)
+            assert threads.submit(together, 3).result(5) == 6
+            assert first.result(5) == 2
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_other_people_are_told_of_an_interruption_too() -> None:

@@ -36,8 +36,12 @@ class Together(Generic[Job, Made]):
         with self._changed:
             self._waiting.append(asked)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: asked.done or (not self._busy and self._waiting[0] is asked))
-            some = [] if asked.done else self._gathered(asked)
+            try:
+                self._changed.wait_for(lambda: asked.done or (not self._busy and self._waiting[0] is asked))
+                some = [] if asked.done else self._gathered(asked)
+            except BaseException:  # who is interrupted leaves, so that nobody stands behind them for ever
+                self._without([asked])
+                raise
         if some:
             self._do(some)
         if asked.error:
@@ -47,15 +51,18 @@ class Together(Generic[Job, Made]):
 
     def _gathered(self, first: _Asked[Job, Made]) -> list[_Asked[Job, Made]]:
         """Who is served with the first one."""
-        self._busy = True
-        if first.alone:
-            some = [first]
-        else:
+        some = [first]
+        if not first.alone:
             self._changed.wait_for(lambda: len(self._joining()) >= self._last, PATIENCE)
             some = self._joining()
             self._last = len(some)
-        self._waiting = [asked for asked in self._waiting if asked not in some]
+        self._without(some)
+        self._busy = True
         return some
+
+    def _without(self, some: list[_Asked[Job, Made]]) -> None:
+        self._waiting = [asked for asked in self._waiting if asked not in some]
+        self._changed.notify_all()
 
     def _joining(self) -> list[_Asked[Job, Made]]:
         return [asked for asked in self._waiting if not asked.alone]
