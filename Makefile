@@ -6,7 +6,7 @@ PORT   := 7860
 DATA   := ../shared/data
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check wheel real bench clean
+.PHONY: demo test check wheel real bench screenshots clean
 
 demo: $(VENV)/.installed  ## posts → features → adapter → chat page, each stage reused when it is done
 	@echo "== 1/4  ingest: the posts of the sample author, and of two reference authors to compare with"
@@ -21,7 +21,7 @@ demo: $(VENV)/.installed  ## posts → features → adapter → chat page, each 
 	@$(BIN)/twin chat --author "$(AUTHOR)" --port $(PORT)
 
 test: $(VENV)/.dev  ## everything that runs here; what cannot says why
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.dev wheel  ## style, types, architecture, dependencies, and a wheel that works
 	$(BIN)/ruff check .
@@ -46,6 +46,9 @@ bench: $(VENV)/.installed  ## ours against what one would otherwise write, on th
 	$(BIN)/python -m benchmarks.training_speed $(DATA)
 	$(BIN)/python -m benchmarks.extraction $(DATA)
 	$(BIN)/python -m benchmarks.search_speed $(DATA)
+
+screenshots: $(VENV)/.dev  ## the pictures in docs, of the page on the store that `make demo` left
+	$(BIN)/python docs/screenshots.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

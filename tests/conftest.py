@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in ui/cli.py
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers that each took all cores would slow each other tenfold
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
