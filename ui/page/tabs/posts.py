@@ -17,7 +17,20 @@ from ui import acts
 from ui.page import markup as html
 from ui.page import show_posts
 from ui.page.jobs import Jobs
-from ui.page.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
+from ui.page.tabs.shared import (
+    CLICKS,
+    NOW,
+    PLAIN,
+    SLOWLY,
+    WATCHED,
+    Sure,
+    Tab,
+    Updates,
+    author_or_sorry,
+    into_view,
+    say,
+    told,
+)
 from ui.page.temporary import NAME as TEMPORARY
 from ui.page.temporary import uploads
 from ui.wiring import App
@@ -78,7 +91,7 @@ class Posts(Tab):
         gr.HTML(f'<p class="aside">{ASIDE}<code>twin ingest ~/my-posts --author "Me"</code></p>', **PLAIN)
 
     def _lay_out_store(self) -> None:
-        self.summary: gr.HTML = gr.HTML(elem_id="summary", **PLAIN)
+        self.summary: gr.HTML = gr.HTML(elem_id="summary", **WATCHED)
         self.topics: gr.HTML = gr.HTML(elem_id="topics", **CLICKS)
         with gr.Row():
             self.words: gr.Textbox = gr.Textbox(

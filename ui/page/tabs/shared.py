@@ -23,6 +23,11 @@ CLICKS: dict[str, Any] = {
     " const button = event.target.closest('[data-id]'); if (button) trigger('click', {id: button.dataset.id}); })",
 }
 """HTML whose buttons and dots tell their `data-id`."""
+WATCHED: dict[str, Any] = {
+    "apply_default_css": False,
+    "js_on_load": "if (props.value) trigger('change'); watch('value', () => trigger('change'))",
+}
+"""HTML that tells when other HTML is put into it, also where that is there before the tab is."""
 # Private: no second way in for a program that is not this page. Without the queue, in which only answers wait.
 NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 SLOWLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
