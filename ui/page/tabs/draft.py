@@ -47,7 +47,7 @@ class Draft(Tab):
     def lay_out(self) -> None:
         self.sheet: gr.State = gr.State(None)
         self.writing: gr.State = gr.State(None)
-        self.words: gr.HTML = gr.HTML(elem_id="draft-words", **PLAIN)
+        self.words: gr.HTML = gr.HTML(visible=False, elem_id="draft-words", **PLAIN)
         with gr.Row(visible=False, elem_classes="columns") as self.desk:
             with gr.Column(scale=2, min_width=320):
                 self._lay_out_brief()
@@ -57,6 +57,7 @@ class Draft(Tab):
                 self.paper: gr.HTML = gr.HTML(elem_id="draft-paper", **PLAIN)
                 with gr.Column(visible=False) as self.finished:
                     self.text: gr.Textbox = gr.Textbox(
+                        "",
                         label="The draft, as Markdown: edit it here",
                         elem_id="draft-text",
                         lines=16,
@@ -70,8 +71,9 @@ class Draft(Tab):
 
     def _lay_out_brief(self) -> None:
         gr.HTML('<h2 class="title2">Draft a post</h2>', **PLAIN)
-        self.title = gr.Textbox(label="Title", elem_id="draft-title", max_length=LONGEST_POINT)
+        self.title = gr.Textbox("", label="Title", elem_id="draft-title", max_length=LONGEST_POINT)
         self.points: gr.Textbox = gr.Textbox(
+            "",
             label="Points, one a line: each becomes a section",
             placeholder="Leave it empty to have them found in your posts",
             elem_id="draft-points",
@@ -101,9 +103,9 @@ class Draft(Tab):
     def wire(self, shell: Shell) -> None:
         brief = [shell.author, self.title, self.points, self.length, self.format]
         drawn = self.drawn_in()
-        self.plan.click(self.planned, brief, [self.outline, self.points], **NOW)
-        begun = self.write.click(self.begun, [*brief, self.model, self.sheet, self.text], drawn, **NOW)
-        begun.success(fn=None, js=into_view("draft-paper"))
+        self.plan.click(self.planned, brief, [self.outline, self.points], **SLOWLY)
+        begun = self.write.click(self.begun, [*brief, self.model, self.sheet, self.text], drawn, **SLOWLY)
+        begun.success(None, js=into_view("draft-paper"), **NOW)
         written = begun.success(
             self.written,
             self.writing,
@@ -146,7 +148,7 @@ class Draft(Tab):
         choices = [(model_label(name, name == models[0]), name) for name in models]
         value = chosen if chosen in models else next(iter(models), None)
         return {
-            self.words: words,
+            self.words: gr.update(value=words, visible=bool(words)),
             self.desk: gr.update(visible=not words),
             self.model: gr.update(choices=choices, value=value),
         }

@@ -39,8 +39,8 @@ class Shelf:
         standing, all_ = [tab.sheet, tab.text], [*tab.drawn_in(), self.list]
         self.box.expand(self.listed, [author, tab.sheet], self.list, **NOW)
         tab.keep.click(self.kept, standing, all_, **SLOWLY)
-        self.new.click(self.begun, author, [*all_, tab.title, tab.points], **NOW)
-        self.list.click(self.opened, [author, *standing], [*all_, tab.title, tab.points], **NOW)
+        self.new.click(self.begun, author, [*all_, tab.title, tab.points], **SLOWLY)
+        self.list.click(self.opened, [author, *standing], [*all_, tab.title, tab.points], **SLOWLY)
         self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
         self.sure.yes.click(self.deleted, [author, tab.sheet], all_, **SLOWLY)
         author.input(lambda: gr.update(open=False), None, self.box, **NOW)
