@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import socket
 import threading
@@ -30,6 +31,11 @@ from ui.wiring import App
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
+
+AXE = Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8") if os.environ.get("AXE_CORE") else ""
+NAMELESS = """[...document.querySelectorAll('button, input, textarea, select, iframe, progress')]
+  .filter(e => e.checkVisibility() && !(e.getAttribute('aria-label') || e.innerText?.trim() || e.title || e.labels?.length
+    || e.getAttribute('aria-labelledby') || e.type === 'file')).map(e => e.outerHTML.slice(0, 120))"""
 
 WREN, ADA = "Wren Halloway", "Ada"
 HOSTILE = (
@@ -207,3 +213,22 @@ def answered(page: Page, answers: int = 1) -> str:
 def choose(page: Page, picker: str, option: str) -> None:
     page.locator(f"#{picker} input").click()
     page.get_by_role("option", name=option).click()
+
+
+def nameless(page: Page) -> list[str]:
+    """Controls that can be seen and have no name."""
+    found: list[str] = page.evaluate(NAMELESS)
+    return found
+
+
+def serious(page: Page) -> list[Any]:
+    """What axe finds that is serious, where AXE_CORE names its axe.min.js (npm pack axe-core); else nothing is found."""
+    if not AXE:
+        return []
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run().then(done => done.violations)")
+    return [
+        (one["id"], [node["target"] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]

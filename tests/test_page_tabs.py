@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,14 +16,28 @@ from playwright.sync_api import Page, expect
 from contracts.records import Figure
 from feature_pipeline.label import label
 from tests import fakes
-from tests.browser import ADA, HOSTILE, SEATPOST, WREN, Engine, Small, answered, ask, free_port, stock, written
+from tests.browser import (
+    ADA,
+    HOSTILE,
+    SEATPOST,
+    WREN,
+    Engine,
+    Small,
+    answered,
+    ask,
+    free_port,
+    nameless,
+    serious,
+    stock,
+    written,
+)
 from tests.fakes import adapter, card, fill
 from ui.page import server as chat_page
 from ui.page.server import LARGEST_UPLOAD
 from ui.settings import Settings
 from ui.wiring import App
 
-TABS = ["Chat", "Posts", "Train", "Versions", "Compare", "Which one is me?", "Settings"]
+TABS = ["Chat", "Draft", "Compare", "Posts", "Train", "Versions", "Which one is me?", "Settings"]
 EVE = "Eve <img src=http://evil.example/e.png onerror='window.hacked = 7'>"
 CLOCK = "I wind the church clock on Sundays, and count every turn. "
 
@@ -38,11 +51,6 @@ pytestmark = [
 ]
 
 Tab = Callable[..., Page]
-
-AXE = Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8") if os.environ.get("AXE_CORE") else ""
-NAMELESS = """[...document.querySelectorAll('button, input, textarea, select, iframe, progress')]
-  .filter(e => e.checkVisibility() && !(e.getAttribute('aria-label') || e.innerText?.trim() || e.title || e.labels?.length
-    || e.getAttribute('aria-labelledby') || e.type === 'file')).map(e => e.outerHTML.slice(0, 120))"""
 
 
 def open_tab(page: Page, name: str) -> None:
@@ -94,7 +102,6 @@ def site(twin: Small) -> Iterator[str]:
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_every_tab_fits_its_width_and_names_what_can_be_used(site: str, tab: Tab, width: int, dark: bool) -> None:
-    """With AXE_CORE=…/axe.min.js (npm pack axe-core) it is also axe that finds nothing serious."""
     page = tab(site, width, dark)
     ask(page, SEATPOST)
     answered(page)
@@ -102,19 +109,14 @@ def test_every_tab_fits_its_width_and_names_what_can_be_used(site: str, tab: Tab
         open_tab(page, name)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        nameless = page.evaluate(NAMELESS)
-        assert nameless == [], name
-        if AXE:
-            page.evaluate(AXE)
-            found = page.evaluate("axe.run().then(done => done.violations)")
-            serious = [one for one in found if one["impact"] in {"serious", "critical"}]
-            assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in serious] == [], name
+        assert nameless(page) == [], name
+        assert serious(page) == [], name
 
 
 def test_tabs_are_reached_by_keyboard(site: str, tab: Tab) -> None:
     page = tab(site)
     page.get_by_role("tab", name="Chat").focus()
-    for name in TABS[1:4]:
+    for name in TABS[1 : TABS.index("Versions") + 1]:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.innerText").strip() == name
     page.keyboard.press("Enter")
