@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ui.page.shell import Shell
 
 ANSWERS_AT_ONCE = 2  # more than one, so that a slow answer does not hold up another tab; few, for they share the cores
-TURNS_KEPT = 50
+TURNS = 200  # of a conversation: as many as a browser shows without lag; there may be any number of conversations
 REDRAW = 0.05  # seconds between two updates of the page; a GPU writes faster than anyone reads
 EXAMPLES = 4
 
@@ -118,7 +118,7 @@ class Chat(Tab):
         self.own.click(lambda: gr.Tabs(selected="posts"), None, shell.strip, **NOW)
         shell.blocks.unload(self._switches.end)
 
-        talk = [self.question, *self.conversation(), *self.kept.outputs(), shell.author]
+        talk = [*self.conversation(), *self.kept.outputs(), shell.author]
         self.kept.wire(self, shell.author)
         asked = gr.on([self.send.click, self.question.submit], self.asked, self._inputs(self.question), talk, **NOW)
         picked = self.chat.example_select(self.picked, self._inputs(), talk, **NOW)
@@ -148,11 +148,11 @@ class Chat(Tab):
             measured.success(self.styled, [self.turns, self.heard], self.chat, trigger_mode="multiple", **NOW)
 
     def conversation(self) -> list[Any]:
-        return [self.turns, self.chat, self.sources, self.send, self.stop, self.again, self.model]
+        return [self.turns, self.chat, self.question, self.sources, self.send, self.stop, self.again, self.model]
 
     def outputs(self) -> list[Any]:
         first = [self.notices, self.first, self.steps, self.progress, self.sample, self.own, self.columns]
-        return [*first, self.question, *self.conversation(), *self.kept.outputs()]
+        return [*first, *self.conversation(), *self.kept.outputs()]
 
     def _inputs(self, *first: Any) -> list[Any]:
         return [*first, self.author, self.turns, self.heard]
@@ -191,10 +191,12 @@ class Chat(Tab):
 
     def asked(self, question: str, author: str | None, turns: list[Turn], heard: Heard, request: gr.Request) -> Updates:
         question, author = question_or_sorry(question, author)
+        if len(turns) >= TURNS:
+            raise not_yet(f"A conversation has {TURNS} questions at most. This one is kept: begin a new one beside it.")
         self._switches.begin(request)
         turn = Turn(turns[-1].number + 1 if turns else 1, author, question)
         said = conversation.styled(turns, heard)
-        return {**self._talk([*said, turn][-TURNS_KEPT:], busy=True), self.question: ""}
+        return {**self._talk([*said, turn], busy=True), self.question: ""}
 
     def picked(
         self, author: str | None, turns: list[Turn], heard: Heard, event: gr.SelectData, request: gr.Request
@@ -369,9 +371,16 @@ class Chat(Tab):
             self.turns: turns,
             self.chat: messages(turns),
             self.sources: turns[-1].sources() if turns else html.idle_sources(),
-            self.send: gr.update(visible=not busy),
+            **({} if busy else self._next_question(turns)),
+            self.send: gr.update(visible=not busy, interactive=len(turns) < TURNS),
             self.stop: gr.update(visible=busy, value="Stop", interactive=True),
             self.again: gr.update(interactive=bool(turns) and not busy),
             self.author: gr.update(interactive=not busy),
             self.model: gr.update(interactive=not busy),
         }
+
+    def _next_question(self, turns: list[Turn]) -> Updates:
+        full = len(turns) >= TURNS
+        words = f"Ask {turns[-1].author}" if turns else "Your question"
+        words = f"{TURNS} questions are kept here: begin a new conversation" if full else words
+        return {self.question: gr.update(interactive=not full, placeholder=words)}
