@@ -18,7 +18,7 @@ LOOK = 0.05  # seconds between two looks at the switch of one who waits
 class Queue:
     """At most `at_once` hold a place and at most `waiting` wait for one; users take turns, whoever sent how many."""
 
-    def __init__(self, at_once: int = 2, waiting: int = 32) -> None:
+    def __init__(self, at_once: int = 4, waiting: int = 32) -> None:
         self._free, self._most = at_once, waiting
         self._lines: OrderedDict[str, deque[threading.Event]] = OrderedDict()
         """By user, the one whose turn is next first; each event is set when its owner has a place."""

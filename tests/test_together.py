@@ -37,7 +37,7 @@ def in_turn(together: Together[int, int], numbers: Sequence[int], alone: bool = 
 
 def test_threads_that_go_on_at_the_same_pace_are_served_together() -> None:
     work = Work()
-    together = Together(work)
+    together = Together(work, 8)
     with ThreadPoolExecutor(4) as threads:
         asked = [range(first, first + 20) for first in (100, 200, 300, 400)]
         made = list(threads.map(lambda numbers: in_turn(together, numbers), asked))
@@ -46,9 +46,19 @@ def test_threads_that_go_on_at_the_same_pace_are_served_together() -> None:
     assert max(map(len, work.batches)) == 4
 
 
+def test_large_work_is_not_done_with_other_large_work_and_everybody_has_their_turn() -> None:
+    work = Work()
+    together = Together(work, 110, lambda number: number)
+    with ThreadPoolExecutor(5) as threads:
+        made = list(threads.map(lambda number: in_turn(together, [number] * 10), [100, 100, 1, 2, 3]))
+    assert [numbers[0] for numbers in made] == [200, 200, 2, 4, 6]
+    assert max(batch.count(100) for batch in work.batches) == 1
+    assert any(100 in batch and len(batch) > 1 for batch in work.batches)
+
+
 def test_what_is_asked_for_alone_is_done_alone_and_in_turn() -> None:
     work = Work()
-    together = Together(work)
+    together = Together(work, 8)
     with ThreadPoolExecutor(4) as threads:
         joined = [threads.submit(in_turn, together, range(n, n + 20)) for n in (100, 200, 300)]
         assert threads.submit(in_turn, together, range(900, 920), True).result(20) == [2 * n for n in range(900, 920)]
@@ -58,7 +68,7 @@ def test_what_is_asked_for_alone_is_done_alone_and_in_turn() -> None:
 
 def test_a_failure_reaches_those_whose_work_it_was_and_nobody_after_them() -> None:
     work, start = Work(0.05), threading.Barrier(4)
-    together = Together(work)
+    together = Together(work, 8)
 
     def ask(number: int) -> int | str:
         start.wait(5)
@@ -75,7 +85,7 @@ def test_a_failure_reaches_those_whose_work_it_was_and_nobody_after_them() -> No
 
 
 def test_who_is_gone_is_waited_for_once() -> None:
-    together = Together(Work(0))
+    together = Together(Work(0), 8)
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(lambda first: in_turn(together, range(first, first + 10)), (100, 200, 300)))
     together(1)
@@ -85,7 +95,7 @@ def test_who_is_gone_is_waited_for_once() -> None:
 
 
 def test_nobody_stands_behind_one_who_was_interrupted() -> None:
-    together = Together(Work(0.3))
+    together = Together(Work(0.3), 8)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -108,7 +118,7 @@ def test_other_people_are_told_of_an_interruption_too() -> None:
     def interrupted(numbers: Sequence[int]) -> list[int]:
         raise KeyboardInterrupt
 
-    together = Together(interrupted)
+    together = Together(interrupted, 8)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             together(1)

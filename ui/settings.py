@@ -51,8 +51,8 @@ class Settings(BaseSettings):
     max_new_tokens: int = Field(default=128, ge=1)
     temperature: float = Field(default=0.3, ge=0)
     """Low, for answers that stay with their passages; 0 is greedy."""
-    generations: int = Field(default=2, ge=1)
-    """Answers that are written at the same time; more than there are cores makes each one slower."""
+    generations: int = Field(default=4, ge=1)
+    """Answers that are written at the same time: together they are quicker than one by one, and each needs memory."""
     waiting: int = Field(default=32, ge=0)
     """Requests that wait for their turn; one more is refused at once."""
     challenger_share: float = Field(default=0.0, ge=0, le=1)

@@ -24,6 +24,7 @@ from inference_pipeline.engines.pages import Pages
 from inference_pipeline.engines.together import Together
 
 PIECE = 256  # tokens of a prompt at a time: who waits may leave between two, and smaller ones are read more slowly
+COMPANY = 32  # more tokens in the same step: next ones of other texts, or the end of a prompt
 PROBE, SINGLY = 48, 16  # tokens fed at once, and then one by one, to compare a graph with its model
 MOST_LOST = 0.05  # KL(model || graph) as a share of what the model says, which is KL(model || uniform)
 DONE = "graph.json"  # written last
@@ -59,7 +60,7 @@ class GraphDecoder:
         compiled = core.compile_model(graph, "CPU", chosen)
         self._request = compiled.create_infer_request()
         self.pages = Pages(compiled, self._request)
-        self.step = Together(self.steps)
+        self.step = Together(self.steps, most=PIECE + COMPANY, size=lambda step: len(step.ids))
 
     def open(self, alone: bool = False) -> GraphSession:
         return GraphSession(self, alone)

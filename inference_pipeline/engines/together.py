@@ -24,8 +24,12 @@ class _Asked(Generic[Job, Made]):
 
 
 class Together(Generic[Job, Made]):
-    def __init__(self, work: Callable[[Sequence[Job]], Sequence[Made]]) -> None:
-        self._work = work
+    """At most `most` of `size` are done together, so that nobody waits long for the work of others."""
+
+    def __init__(
+        self, work: Callable[[Sequence[Job]], Sequence[Made]], most: int, size: Callable[[Job], int] = lambda job: 1
+    ) -> None:
+        self._work, self._most, self._size = work, most, size
         self._waiting: list[_Asked[Job, Made]] = []  # longest first
         self._changed = threading.Condition()
         self._busy, self._last = False, 1
@@ -65,7 +69,13 @@ class Together(Generic[Job, Made]):
         self._changed.notify_all()
 
     def _joining(self) -> list[_Asked[Job, Made]]:
-        return [asked for asked in self._waiting if not asked.alone]
+        """The first, however large, and who else fits."""
+        some, room = list[_Asked[Job, Made]](), self._most
+        for asked in self._waiting:
+            if not asked.alone and (not some or self._size(asked.job) <= room):
+                some.append(asked)
+                room -= self._size(asked.job)
+        return some
 
     def _do(self, some: list[_Asked[Job, Made]]) -> None:
         try:
