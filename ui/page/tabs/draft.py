@@ -117,7 +117,7 @@ class Draft(Tab):
         )
         written.failure(self.refused, None, drawn, **NOW)
         self.stop.click(self._switches.stopped, None, self.stop, **NOW)
-        self.text.input(self.linked, [self.sheet, self.text], self.export, trigger_mode="always_last", **NOW)
+        self.text.change(self.linked, [self.sheet, self.text], self.export, trigger_mode="always_last", **NOW)
         self.shelf.wire(self, shell.author)
         shell.author.input(self.left_behind, [self.sheet, self.text], drawn, **NOW)
         shell.blocks.unload(self._switches.end)
