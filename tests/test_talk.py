@@ -188,7 +188,7 @@ def test_a_vote_is_counted_once_and_names_both(compare: Compare, app: App, choic
     columns = voted[compare.left] + voted[compare.right]
     assert "Ada@v2" in columns
     assert "base model" in columns
-    assert ("A was " in columns) is blind
+    assert ("A: " in columns) is blind
     assert columns.count("your choice") == (choice != SAME)
     assert "by 1 person" in voted[compare.outcome]
     assert "cannot measure" in voted[compare.outcome]

@@ -71,7 +71,7 @@ class Comparison:
 
     def column(self, place: int) -> str:
         """One answer under its name, or as much of it as there is."""
-        was = f"{LETTERS[place]} was " if self.blind and self.named else ""
+        was = f"{LETTERS[place]}: " if self.blind and self.named else ""
         chosen = '<span class="badge">your choice</span>' if self.choice == place else ""
         head = f"<h3>{escape(was + self.names[place])}{chosen}</h3>"
         return f'<section class="side">{head}<div class="said" dir="auto">{self._said(place)}</div></section>'

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from training_pipeline.glossary import headline, meaning, said
 from ui.page import markup
+from ui.page.passages import version_name
 
 if TYPE_CHECKING:
     from contracts.aliases import Aliases
@@ -156,7 +157,7 @@ def preferred(found: Preferred) -> str:
         for one in found.ratings
         if one.better + one.worse + one.edited
     ]
-    words = f"{found.model} against {found.other}: what people said"
+    words = f"{version_name(found.model)} against {version_name(found.other)}: what people said"
     return markup.section(words, markup.table(rows) if rows else markup.aside("Nobody has judged their answers yet."))
 
 

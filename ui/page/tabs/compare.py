@@ -51,9 +51,9 @@ class Compare(Tab):
         self.words: gr.HTML = gr.HTML(elem_id="compare-words", **PLAIN)
         with gr.Column(visible=False, elem_id="compare-form") as self.form:
             with gr.Row():
-                self.first: gr.Dropdown = gr.Dropdown([], label="One version", elem_id="compare-first", min_width=160)
-                self.second: gr.Dropdown = gr.Dropdown([], label="The other", elem_id="compare-second", min_width=160)
-                self.blind = gr.Checkbox(True, label="Blind", elem_id="compare-blind", min_width=90, scale=0)
+                self.first: gr.Dropdown = gr.Dropdown([], label="One version", elem_id="compare-first", min_width=240)
+                self.second: gr.Dropdown = gr.Dropdown([], label="The other", elem_id="compare-second", min_width=240)
+            self.blind = gr.Checkbox(True, label="Blind: names after the vote", elem_id="compare-blind")
             with gr.Row(elem_id="compare-ask"):
                 self.question = gr.Textbox(
                     label="Question",
@@ -64,9 +64,9 @@ class Compare(Tab):
                     container=False,
                     scale=1,
                 )
-                self.send = gr.Button("Ask both", variant="primary", elem_id="compare-send", scale=0, min_width=110)
+                self.send = gr.Button("Ask both", variant="primary", elem_id="compare-send", scale=0, min_width=120)
                 self.stop = gr.Button(
-                    "Stop", variant="stop", visible=False, elem_id="compare-stop", scale=0, min_width=110
+                    "Stop", variant="stop", visible=False, elem_id="compare-stop", scale=0, min_width=120
                 )
         with gr.Row(visible=False, elem_id="compare-columns") as self.table:
             with gr.Column(min_width=320):
@@ -81,8 +81,9 @@ class Compare(Tab):
 
     def wire(self, shell: Shell) -> None:
         drawn = self._drawn_in()
+        # What may be refused goes through the queue: Gradio shows an error of its events alone.
         inputs = [self.question, shell.author, self.first, self.second, self.blind]
-        asked = gr.on([self.send.click, self.question.submit], self.asked, inputs, drawn, **NOW)
+        asked = gr.on([self.send.click, self.question.submit], self.asked, inputs, drawn, **SLOWLY)
         answered = asked.success(
             self.answered,
             self.comparison,
@@ -95,7 +96,7 @@ class Compare(Tab):
         answered.failure(self.refused, self.comparison, drawn, **NOW)
         self.stop.click(self._switches.stopped, None, self.stop, **NOW)
         for button, choice in ((self.vote_left, 0), (self.vote_right, 1), (self.vote_same, SAME)):
-            button.click(self._vote(choice), self.comparison, drawn, **NOW)
+            button.click(self._vote(choice), self.comparison, drawn, **SLOWLY)
         shell.author.input(self.left_behind, None, drawn, **NOW)
         shell.blocks.unload(self._switches.end)
 
