@@ -1,0 +1,113 @@
+"""How long the page takes on a large store:  python -m benchmarks.page_speed ../shared/data [CHUNKS]
+
+A store of real sentences under random vectors (benchmarks/search_speed.py fills it). Chromium opens the page, and the
+tab Posts. Each time is from the click to what it leads to standing on the screen, so the browser's own work and
+Playwright's are in it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from benchmarks.search_speed import AUTHOR, Drawn, _fill
+from contracts import hardware
+from contracts.feature_store import FeatureStore
+from inference_pipeline.twin import Twin
+from tests.browser import FLAGS, Engine, free_port
+from ui.page import server
+from ui.settings import Settings
+from ui.wiring import App
+
+CHUNKS, TIMES = 100_000, 15
+
+
+def main(data: Path, chunks: int) -> None:
+    words = " ".join(path.read_text(encoding="utf-8") for path in sorted((data / "chunk_chroma/corpora").glob("*.md")))
+    print("| action | p50 ms | p95 ms |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder, _site(Path(folder), words, chunks) as url, _browser() as opened:
+        _measure(url, opened)
+    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+
+
+@contextmanager
+def _site(home: Path, words: str, chunks: int) -> Iterator[str]:
+    app = App(Settings(), home)
+    app.store = FeatureStore(home, Drawn())
+    _fill(app.store, words, chunks)
+    app.engine = Engine(pause=0.02)
+    app.twin = Twin(app.store, app.registry, app.engine)
+    app.store.search("warm", AUTHOR)  # the index is filled once, by whoever asks first; the page's server does it, too
+    with server.running(app, port=free_port(), author=AUTHOR) as url:
+        yield url
+
+
+@contextmanager
+def _browser() -> Iterator[Callable[[], Page]]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield lambda: browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
+        browser.close()
+
+
+def _measure(url: str, opened: Callable[[], Page]) -> None:
+    _first_paint(url, opened)
+    page = opened()
+    page.goto(url)
+    expect(page.locator("#question textarea")).to_be_enabled(timeout=60_000)
+    _tabs(page)
+
+
+def _first_paint(url: str, opened: Callable[[], Page]) -> None:
+    painted, usable = [], []
+    for _ in range(TIMES):
+        page = opened()
+        began = time.perf_counter()
+        page.goto(url, wait_until="commit")
+        expect(page.locator("#question textarea")).to_be_enabled(timeout=60_000)
+        usable.append(1000 * (time.perf_counter() - began))
+        painted.append(
+            page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? performance.now()")
+        )
+        page.context.close()
+    _told("first contentful paint", painted)
+    _told("the page can be used: a question can be typed", usable)
+
+
+def _tabs(page: Page) -> None:
+    chat, posts = page.get_by_role("tab", name="Chat"), page.get_by_role("tab", name="Posts")
+    began = time.perf_counter()
+    shown = [_milliseconds(posts.click, lambda: page.wait_for_selector("#list button", state="visible"))]
+    _told("Posts for the first time: the list stands", shown)
+    page.wait_for_selector("#topics svg", timeout=60_000)
+    _told("the same: the map of topics stands, once a snapshot", [1000 * (time.perf_counter() - began)])
+    shown = []
+    for _ in range(TIMES):
+        chat.click()
+        page.wait_for_selector("#question", state="visible")
+        shown.append(_milliseconds(posts.click, lambda: page.wait_for_selector("#list button", state="visible")))
+    _told("a click on Posts: the list stands", shown)
+
+
+def _milliseconds(act: Callable[[], object], shown: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    shown()
+    return 1000 * (time.perf_counter() - began)
+
+
+def _told(what: str, times: Sequence[float]) -> None:
+    ordered = sorted(times)
+    print(f"| {what} | {ordered[len(ordered) // 2]:.0f} | {ordered[len(ordered) * 95 // 100]:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else CHUNKS)
