@@ -87,6 +87,35 @@ def open_compare(page: Page) -> None:
     page.get_by_role("tab", name="Compare").click()
 
 
+def test_where_nothing_is_asked_the_page_says_so_and_goes_on(site: str, tab: Tab, may: threading.Event) -> None:
+    may.set()
+    page = tab(site)
+    expect(page.locator("#author input")).not_to_have_value("")
+    question = page.locator("#question textarea")
+    expect(question).to_be_enabled()
+    page.locator("#send").click()
+    expect(question).to_have_attribute("placeholder", "Write a question first")
+    ask(page, SEATPOST)
+    text = answered(page)
+    page.locator("#send").click()
+    expect(question).to_have_attribute("placeholder", "Write a question first")
+    assert page.locator("#chat .bot .md").inner_text() == text
+    ask(page, SEATPOST)
+    answered(page, answers=2)
+
+
+def test_what_is_refused_is_told(site: str, tab: Tab, may: threading.Event) -> None:
+    may.set()
+    page = tab(site)
+    ask(page, SEATPOST)
+    answered(page)
+    page.locator("#kept button").first.click()
+    name = page.locator("#kept-title textarea, #kept-title input")
+    name.fill("")
+    name.press("Enter")
+    expect(page.get_by_text("A conversation needs a name")).to_be_visible()
+
+
 # ---- the style meter ------------------------------------------------------------------------------------------------
 
 

@@ -100,7 +100,7 @@ def test_an_answer_is_finished_before_anybody_measures_how_it_sounds(chat: Chat,
     assert 'class="passage cited"' in last[chat.sources]
     assert 'class="marker"' in last[chat.chat][-1]["content"]["text"]
     assert chat._app.store.conversations.get("ada", last[chat.kept.id]).turns[0].question == QUESTION
-    heard = chat.measured(last[chat.turns], HERE)
+    heard = chat.measured(last[chat.turns], Heard(), HERE)
     assert heard.style
     assert len(model.listened) == 2
     drawn = chat.styled(last[chat.turns], heard)
@@ -110,19 +110,19 @@ def test_an_answer_is_finished_before_anybody_measures_how_it_sounds(chat: Chat,
 
 def test_words_that_come_late_stay_with_the_answer_that_they_are_of(chat: Chat, model: Listens) -> None:
     *_, first = ask(chat, QUESTION)
-    heard = chat.measured(first[chat.turns], HERE)
+    heard = chat.measured(first[chat.turns], Heard(), HERE)
     asked, *_, second = ask(chat, "What takes rust off?", first[chat.turns], heard)
     for later in (asked, second, chat.repeated(first[chat.turns], HERE), {chat.turns: []}):
         assert chat.styled(later[chat.turns], heard) == gr.skip()
     assert [turn.style for turn in second[chat.turns]] == [heard.style, ""]
     chat._switches.end(HERE)
-    assert chat.measured(asked[chat.turns], HERE) == gr.skip()  # it is being written
+    assert chat.measured(asked[chat.turns], Heard(), HERE) == gr.skip()  # it is being written
 
 
 def test_an_answer_stands_though_it_cannot_be_measured(chat: Chat, model: Listens) -> None:
     *_, last = ask(chat, QUESTION)
     model.fails = True
-    assert chat.measured(last[chat.turns], HERE) == gr.skip()
+    assert chat.measured(last[chat.turns], Heard(), HERE) == gr.skip()
 
 
 def test_the_whole_question_is_kept_of_a_follow_up(chat: Chat, app: App) -> None:

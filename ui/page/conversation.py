@@ -32,6 +32,11 @@ class Turn:
     """Of this very turn: the same question asked again is another one."""
 
     @property
+    def waits(self) -> bool:
+        """Nothing has come of it yet."""
+        return self.found is None and self.answer is None and self.problem is None
+
+    @property
     def asked(self) -> str:
         """The whole question, as one understands it who has not heard what was said before."""
         return self.found.asked if self.found else self.question

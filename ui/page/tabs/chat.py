@@ -30,7 +30,7 @@ from ui.page.tabs.shared import (
     LONGEST_QUESTION,
     NOW,
     PLAIN,
-    SLOWLY,
+    QUEUED,
     Tab,
     Updates,
     not_yet,
@@ -113,8 +113,8 @@ class Chat(Tab):
         self.stop.click(self._switches.stopped, None, self.stop, **NOW)
         self.chat.select(self.shown, self.turns, self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
-        self.chat.like(self.judged, self.turns, None, **SLOWLY)
-        self.sample.click(self.sampled, None, [self.progress, self.sample, self.own, shell.timer], **NOW)
+        self.chat.like(self.judged, self.turns, None, **QUEUED)
+        self.sample.click(self.sampled, None, [self.progress, self.sample, self.own, shell.timer], **QUEUED)
         self.own.click(lambda: gr.Tabs(selected="posts"), None, shell.strip, **NOW)
         shell.blocks.unload(self._switches.end)
 
@@ -132,18 +132,18 @@ class Chat(Tab):
                 concurrency_id="answers",
                 concurrency_limit=ANSWERS_AT_ONCE,
                 trigger_mode="multiple",
-                **SLOWLY,
+                **QUEUED,
             )
             answer.failure(self.refused, self.turns, talk, **NOW)
             # Another answer may come while one is measured: Gradio would drop its event, were it "once".
             measured = answer.success(
                 self.measured,
-                self.turns,
+                [self.turns, self.heard],
                 self.heard,
                 concurrency_id="meters",
                 concurrency_limit=ANSWERS_AT_ONCE,
                 trigger_mode="multiple",
-                **SLOWLY,
+                **QUEUED,
             )
             measured.success(self.styled, [self.turns, self.heard], self.chat, trigger_mode="multiple", **NOW)
 
@@ -190,6 +190,9 @@ class Chat(Tab):
         return {**self._first_steps(), self.timer: gr.Timer(active=True)}
 
     def asked(self, question: str, author: str | None, turns: list[Turn], heard: Heard, request: gr.Request) -> Updates:
+        if not question.strip() and not self._switches.get(request):  # nothing is asked, so nothing will be answered
+            shown = messages(conversation.styled(turns, heard))
+            return {self.chat: shown, self.question: gr.update(value="", placeholder="Write a question first")}
         question, author = question_or_sorry(question, author)
         if len(turns) >= TURNS:
             raise not_yet(f"A conversation has {TURNS} questions at most. This one is kept: begin a new one beside it.")
@@ -223,8 +226,9 @@ class Chat(Tab):
     def answered(self, model: str, turns: list[Turn], kept: str, request: gr.Request) -> Iterator[Updates]:
         """Run the twin, and redraw the page as it goes. Closed by Gradio when the tab goes away."""
         stop = self._switches.get(request)
-        if stop is None:  # the tab was gone for a while as the question waited
-            yield self._talk(turns[:-1], busy=False)
+        if stop is None or not turns or not turns[-1].waits:  # nothing was asked, or the tab was gone for a while since
+            self._switches.end(request)
+            yield self._talk([turn for turn in turns if not turn.waits], busy=False)
             return
         turn, drawn = turns[-1], 0.0
         asked = replace(conversation.question(turns), user=session(request))  # so that tabs take turns
@@ -249,10 +253,10 @@ class Chat(Tab):
         turns = [*turns[:-1], replace(turn, stopped=was_stopped)]
         yield {**self._talk(turns, busy=False), **self._keep(turns, kept, request)}
 
-    def measured(self, turns: list[Turn], request: gr.Request) -> Any:
+    def measured(self, turns: list[Turn], heard: Heard, request: gr.Request) -> Any:
         """How the last answer sounds. An answer that is there is not taken back because that cannot be told."""
         turn = turns[-1] if turns else None
-        if turn is None or turn.answer is None or turn.stopped or turn.problem:
+        if turn is None or turn.answer is None or turn.stopped or turn.problem or turn.id == heard.turn:
             return gr.skip()
         try:
             style = self._app.twin.meter(Question(turn.asked, turn.author, user=session(request)), turn.answer)

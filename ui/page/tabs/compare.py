@@ -23,7 +23,7 @@ from ui.page.passages import model_label, problem
 from ui.page.show_versions import preferred as shown
 from ui.page.tabs.chat import ANSWERS_AT_ONCE, REDRAW
 from ui.page.tabs.kept import user
-from ui.page.tabs.shared import LONGEST_QUESTION, NOW, PLAIN, SLOWLY, Tab, Updates, not_yet, question_or_sorry, told
+from ui.page.tabs.shared import LONGEST_QUESTION, NOW, PLAIN, QUEUED, Tab, Updates, not_yet, question_or_sorry, told
 from ui.page.tabs.switches import Switches, session
 from ui.wiring import App
 
@@ -83,7 +83,7 @@ class Compare(Tab):
         drawn = self._drawn_in()
         # What may be refused goes through the queue: Gradio shows an error of its events alone.
         inputs = [self.question, shell.author, self.first, self.second, self.blind]
-        asked = gr.on([self.send.click, self.question.submit], self.asked, inputs, drawn, **SLOWLY)
+        asked = gr.on([self.send.click, self.question.submit], self.asked, inputs, drawn, **QUEUED)
         answered = asked.success(
             self.answered,
             self.comparison,
@@ -91,12 +91,12 @@ class Compare(Tab):
             concurrency_id="answers",
             concurrency_limit=ANSWERS_AT_ONCE,
             trigger_mode="multiple",
-            **SLOWLY,
+            **QUEUED,
         )
         answered.failure(self.refused, self.comparison, drawn, **NOW)
         self.stop.click(self._switches.stopped, None, self.stop, **NOW)
         for button, choice in ((self.vote_left, 0), (self.vote_right, 1), (self.vote_same, SAME)):
-            button.click(self._vote(choice), self.comparison, drawn, **SLOWLY)
+            button.click(self._vote(choice), self.comparison, drawn, **QUEUED)
         shell.author.input(self.left_behind, None, drawn, **NOW)
         shell.blocks.unload(self._switches.end)
 

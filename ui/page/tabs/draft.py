@@ -21,7 +21,7 @@ from ui.page.drafting import Sheet, Writing
 from ui.page.jobs import Jobs
 from ui.page.passages import model_label, problem
 from ui.page.tabs.chat import ANSWERS_AT_ONCE
-from ui.page.tabs.shared import NOW, PLAIN, SLOWLY, Tab, Updates, into_view, not_yet, sorry, told
+from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, into_view, not_yet, sorry, told
 from ui.page.tabs.shelf import Shelf, unchanged_or_sorry
 from ui.page.tabs.switches import Switches, session
 from ui.wiring import App
@@ -103,8 +103,8 @@ class Draft(Tab):
     def wire(self, shell: Shell) -> None:
         brief = [shell.author, self.title, self.points, self.length, self.format]
         drawn = self.drawn_in()
-        self.plan.click(self.planned, brief, [self.outline, self.points], **SLOWLY)
-        begun = self.write.click(self.begun, [*brief, self.model, self.sheet, self.text], drawn, **SLOWLY)
+        self.plan.click(self.planned, brief, [self.outline, self.points], **QUEUED)
+        begun = self.write.click(self.begun, [*brief, self.model, self.sheet, self.text], drawn, **QUEUED)
         begun.success(None, js=into_view("draft-paper"), **NOW)
         written = begun.success(
             self.written,
@@ -113,7 +113,7 @@ class Draft(Tab):
             concurrency_id="answers",
             concurrency_limit=ANSWERS_AT_ONCE,
             trigger_mode="multiple",
-            **SLOWLY,
+            **QUEUED,
         )
         written.failure(self.refused, None, drawn, **NOW)
         self.stop.click(self._switches.stopped, None, self.stop, **NOW)

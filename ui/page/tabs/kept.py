@@ -13,7 +13,7 @@ from contracts.feature_store.conversations import Listed, Said
 from inference_pipeline.twin import Found, Question
 from ui.page.conversation import Turn
 from ui.page.markup import aside
-from ui.page.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Updates, say, told
+from ui.page.tabs.shared import CLICKS, NOW, PLAIN, QUEUED, Sure, Updates, say, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class Kept:
         self._chat = chat
         listed, whose = [author, self.words, self.id], [*self.outputs(), *chat.conversation(), author]
         self.words.change(self.found, listed, self.list, trigger_mode="always_last", **NOW)
-        self.new.click(self.begun, author, whose, **NOW)
-        self.list.click(self.opened, author, whose, **NOW)
-        self.title.submit(self.renamed, [self.id, self.title, author], self.outputs(), **NOW)
-        self.rename.click(self.renamed, [self.id, self.title, author], self.outputs(), **NOW)
+        self.new.click(self.begun, author, whose, **QUEUED)
+        self.list.click(self.opened, author, whose, **QUEUED)
+        self.title.submit(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
+        self.rename.click(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
         self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
-        self.sure.yes.click(self.deleted, [self.id, author], whose, **SLOWLY)
+        self.sure.yes.click(self.deleted, [self.id, author], whose, **QUEUED)
 
     def outputs(self) -> list[Any]:
         return [self.id, self.list, self.acts, self.title, self.export, *self.sure.outputs()]

@@ -13,7 +13,7 @@ from ui.page import markup as html
 from ui.page.game import Round
 from ui.page.tabs.chat import ANSWERS_AT_ONCE
 from ui.page.tabs.kept import user
-from ui.page.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
+from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, author_or_sorry, told
 from ui.page.tabs.switches import session
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Me(Tab):
         self.deal.click(self.waiting, self.model, [self.asked, self.table, self.verdict, self.deal], **NOW).then(
             self.dealt, given, [self.round, *self.outputs()], show_progress="hidden", **writing
         ).failure(self.unlucky, None, [self.asked, self.deal], **NOW)
-        self.first.click(self._guess(0), [self.round, self.played], self.outputs(), **NOW)
-        self.second.click(self._guess(1), [self.round, self.played], self.outputs(), **NOW)
+        self.first.click(self._guess(0), [self.round, self.played], self.outputs(), **QUEUED)
+        self.second.click(self._guess(1), [self.round, self.played], self.outputs(), **QUEUED)
         self.model.input(self.chosen, [shell.author, self.model], self.outputs(), **NOW)
 
     def outputs(self) -> list[Any]:

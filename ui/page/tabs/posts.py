@@ -21,7 +21,7 @@ from ui.page.tabs.shared import (
     CLICKS,
     NOW,
     PLAIN,
-    SLOWLY,
+    QUEUED,
     WATCHED,
     Sure,
     Tab,
@@ -112,8 +112,8 @@ class Posts(Tab):
         self.timer = shell.timer
         given = [self.whose, self.files, self.address, self.reference, shell.author]
         running = [self.progress, self.report, self.take, self.look, self.stop, self.files, self.address, shell.timer]
-        self.take.click(self.taken, given, running, **SLOWLY)
-        self.look.click(self.looked, given, running, **SLOWLY)
+        self.take.click(self.taken, given, running, **QUEUED)
+        self.look.click(self.looked, given, running, **QUEUED)
         self.stop.click(self.stopped, None, running, **NOW)
 
         looked_for = [shell.author, self.words, self.format]
@@ -122,13 +122,13 @@ class Posts(Tab):
         self.newer.click(self.turned_back, [*looked_for, self.first], found, **NOW)
         self.older.click(self.turned, [*looked_for, self.first], found, **NOW)
         shown = [self.post, self.read, self.forget, *self.sure.outputs()]
-        opened = gr.on([self.list.click, self.topics.click], self.shown, shell.author, shown, **NOW)
+        opened = gr.on([self.list.click, self.topics.click], self.shown, shell.author, shown, **QUEUED)
         opened.success(None, js=into_view("post"), **NOW)
         # What is stored has changed, or is somebody else's; the map takes seconds, and the tab does not wait for it.
-        self.summary.change(self.mapped, shell.author, self.topics, **SLOWLY)
+        self.summary.change(self.mapped, shell.author, self.topics, **QUEUED)
         self.forget.click(self.asked, self.read, self.sure.outputs(), **NOW)
         gone = [*self.outputs(), shell.author]
-        self.sure.yes.click(self.forgotten, [shell.author, self.read, self.words, self.format], gone, **SLOWLY)
+        self.sure.yes.click(self.forgotten, [shell.author, self.read, self.words, self.format], gone, **QUEUED)
 
     def outputs(self) -> list[Any]:
         intake = [self.whose, self.progress, self.report, self.take, self.look, self.stop]

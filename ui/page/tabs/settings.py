@@ -12,7 +12,7 @@ import gradio as gr
 
 from ui.doctor import Check, checks
 from ui.page import markup as html
-from ui.page.tabs.shared import PLAIN, SLOWLY, Tab, Updates
+from ui.page.tabs.shared import PLAIN, QUEUED, Tab, Updates
 from ui.settings import Settings as Values
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Settings(Tab):
                 self.health: gr.HTML = gr.HTML(elem_id="health", **PLAIN)
 
     def wire(self, shell: Shell) -> None:
-        self.check.click(self.checked, None, [self.health, self.check], concurrency_limit=1, **SLOWLY)
+        self.check.click(self.checked, None, [self.health, self.check], concurrency_limit=1, **QUEUED)
 
     def outputs(self) -> list[Any]:
         return [self.values, self.memory]

@@ -28,9 +28,10 @@ WATCHED: dict[str, Any] = {
     "js_on_load": "if (props.value) trigger('change'); watch('value', () => trigger('change'))",
 }
 """HTML that tells when other HTML is put into it, also where that is there before the tab is."""
-# Private: no second way in for a program that is not this page. Without the queue, in which only answers wait.
+# Private: no second way in for a program that is not this page. Stop and the clock never stand in the queue; what may be
+# refused does, as Gradio shows messages and errors of queued events alone.
 NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-SLOWLY: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+QUEUED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 LONGEST_QUESTION = 4_000  # characters
 
@@ -121,7 +122,7 @@ def not_yet(message: str) -> gr.Error:
 
 
 def say(message: str) -> None:
-    """Tell what was done. Gradio shows it for events in the queue alone: wire them SLOWLY."""
+    """Tell what was done."""
     gr.Info(escape(message), title="Done")
 
 

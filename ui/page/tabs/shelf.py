@@ -16,7 +16,7 @@ from ui.page import drafting
 from ui.page.drafting import Sheet
 from ui.page.markup import aside
 from ui.page.tabs.kept import user
-from ui.page.tabs.shared import CLICKS, NOW, SLOWLY, Sure, Updates, not_yet, say, sorry, told
+from ui.page.tabs.shared import CLICKS, NOW, QUEUED, Sure, Updates, not_yet, say, sorry, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class Shelf:
         self._tab = tab
         standing, all_ = [tab.sheet, tab.text], [*tab.drawn_in(), self.list]
         self.box.expand(self.listed, [author, tab.sheet], self.list, **NOW)
-        tab.keep.click(self.kept, standing, all_, **SLOWLY)
-        self.new.click(self.begun, author, [*all_, tab.title, tab.points], **SLOWLY)
-        self.list.click(self.opened, [author, *standing], [*all_, tab.title, tab.points], **SLOWLY)
+        tab.keep.click(self.kept, standing, all_, **QUEUED)
+        self.new.click(self.begun, author, [*all_, tab.title, tab.points], **QUEUED)
+        self.list.click(self.opened, [author, *standing], [*all_, tab.title, tab.points], **QUEUED)
         self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
-        self.sure.yes.click(self.deleted, [author, tab.sheet], all_, **SLOWLY)
+        self.sure.yes.click(self.deleted, [author, tab.sheet], all_, **QUEUED)
         author.input(lambda: gr.update(open=False), None, self.box, **NOW)
 
     def outputs(self) -> list[Any]:

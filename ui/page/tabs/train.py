@@ -11,7 +11,7 @@ from contracts.model_registry import ModelVersion
 from ui.page import learning
 from ui.page import markup as html
 from ui.page.jobs import Job
-from ui.page.tabs.shared import NOW, PLAIN, Tab, Updates, author_or_sorry, told
+from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, author_or_sorry, told
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
@@ -49,8 +49,8 @@ class Train(Tab):
     def wire(self, shell: Shell) -> None:
         self.timer = shell.timer
         given, drawn = [shell.author, self.recipe], [*self.outputs(), shell.timer]
-        self.plan.click(self.planned, given, drawn, **NOW)
-        self.train.click(self.begun, given, drawn, **NOW)
+        self.plan.click(self.planned, given, drawn, **QUEUED)
+        self.train.click(self.begun, given, drawn, **QUEUED)
         self.stop.click(self.stopped, shell.author, drawn, **NOW)
         self.look.click(lambda: gr.Tabs(selected="versions"), None, shell.strip, **NOW)
 

@@ -14,7 +14,7 @@ from ui import acts
 from ui.page import game
 from ui.page import markup as html
 from ui.page import show_versions as shown
-from ui.page.tabs.shared import CLICKS, NOW, PLAIN, SLOWLY, Sure, Tab, Updates, author_or_sorry, into_view, say, told
+from ui.page.tabs.shared import CLICKS, NOW, PLAIN, QUEUED, Sure, Tab, Updates, author_or_sorry, into_view, say, told
 from ui.page.temporary import own
 
 if TYPE_CHECKING:
@@ -64,18 +64,18 @@ class Versions(Tab):
     def wire(self, shell: Shell) -> None:
         self.timer = shell.timer
         at, drawn = [shell.author, self.version], self.outputs()
-        self.list.click(self.chosen, shell.author, drawn, **NOW)
+        self.list.click(self.chosen, shell.author, drawn, **QUEUED)
         ask = [self.doing, *self.sure.outputs()]
-        self.promote.click(self.ask_promote, self.version, ask, **NOW)
-        self.back.click(self.ask_back, shell.author, ask, **NOW)
-        self.delete.click(self.ask_delete, self.version, ask, **NOW)
-        self.sure.yes.click(self.done, [*at, self.doing], drawn, **SLOWLY)
-        compared = self.compare.click(self.compared, [self.version, self.other], self.more, **NOW)
-        reported = self.report.click(self.reported, self.version, [self.more, self.download], **SLOWLY)
+        self.promote.click(self.ask_promote, self.version, ask, **QUEUED)
+        self.back.click(self.ask_back, shell.author, ask, **QUEUED)
+        self.delete.click(self.ask_delete, self.version, ask, **QUEUED)
+        self.sure.yes.click(self.done, [*at, self.doing], drawn, **QUEUED)
+        compared = self.compare.click(self.compared, [self.version, self.other], self.more, **QUEUED)
+        reported = self.report.click(self.reported, self.version, [self.more, self.download], **QUEUED)
         for below in (reported, compared):
             below.success(None, js=into_view("more"), **NOW)
         self.export.click(
-            self.exported, [self.version, self.format], [self.progress, self.download, shell.timer], **NOW
+            self.exported, [self.version, self.format], [self.progress, self.download, shell.timer], **QUEUED
         )
 
     def outputs(self) -> list[Any]:
