@@ -76,6 +76,33 @@ def test_turns_that_hold_a_forgotten_post_go_with_it(filled: FeatureStore) -> No
     assert kept.all("", "Ada") == []
 
 
+def test_a_page_that_was_open_all_the_while_brings_nothing_of_a_forgotten_post_back(filled: FeatureStore) -> None:
+    kept = filled.conversations
+    gone, stays = (
+        said(filled, 0, "On Sundays.", "When do you wind it?"),
+        said(filled, 1, "I count screws.", "And then?"),
+    )
+    id = kept.keep("", "Ada", [gone])
+    filled.forget("Ada", [post(0, "").id])
+    again = kept.keep("", "Ada", [gone, stays], id)
+    one = kept.get("", again)
+    assert (one.title, one.turns) == ("And then?", (stays,))
+    assert kept.all("", "Ada", "sundays") == kept.all("", "Ada", "wind") == []
+    assert kept.keep("", "Ada", [gone], again) == ""
+    assert kept.all("", "Ada") == []
+    assert kept.keep("", "Ada", [gone]) == ""
+
+
+def test_what_was_answered_from_a_post_that_its_source_deleted_is_kept(filled: FeatureStore) -> None:
+    turn = said(filled, 0, "On Sundays.")
+    with filled._begin(write=True) as db:
+        filled._bury(db, [post(0, "").id], "gone")
+    id = filled.conversations.keep("", "Ada", [turn])
+    assert filled.conversations.get("", id).turns == (turn,)
+    filled.forget_author("Ada")
+    assert filled.conversations.keep("", "Ada", [turn], id) == ""
+
+
 def test_a_conversation_is_markdown(filled: FeatureStore) -> None:
     page = markdown("Winding", [said(filled, 0, "On Sundays.", "When?")])
     assert page == "# Winding\n\n## When?\n\nOn Sundays.\n\n*base, snapshot s*\n"

@@ -170,7 +170,9 @@ def test_a_draft_is_kept_edited_and_deleted_by_whoever_wrote_it(store: FeatureSt
     for of_another in (drafts.get, drafts.delete):
         with pytest.raises(NotFound):
             of_another("eve", id)
-    assert drafts.keep("eve", first, id) != id
+    with pytest.raises(NotFound, match="kept no more"):
+        drafts.keep("eve", first, id)
+    assert drafts.all("eve", "Ada") == []
     with pytest.raises(UsageError):
         drafts.keep("", kept(" \n"))
     drafts.delete("", id)
@@ -180,14 +182,15 @@ def test_a_draft_is_kept_edited_and_deleted_by_whoever_wrote_it(store: FeatureSt
 def test_a_draft_of_a_forgotten_post_goes_with_it_whatever_became_of_its_text(store: FeatureStore) -> None:
     drafts = store.drafts
     drafts.keep("", kept("All of it was rewritten.", posts=(1, 3)))
-    drafts.keep(
-        "eve", kept("They say: I regulate the pendulum on Sundays. The church clock gains four minutes a week.")
-    )
+    said = kept("They say: I regulate the pendulum on Sundays. The church clock gains four minutes a week.")
+    by_words = drafts.keep("eve", said)
     stays = drafts.keep("", kept("Hide glue.", posts=(2,)))
     store.forget("Ada", [post(1, "").id])
     assert [one.id for user in ("", "eve") for one in drafts.all(user, "Ada")] == [stays]
     with pytest.raises(NotFound, match="stored no more"):
         drafts.keep("", kept("The clock of a page that was open all the while.", posts=(1,)))
+    with pytest.raises(NotFound, match="kept no more"):
+        drafts.keep("eve", said, by_words)
     store.forget_author("Ada")
     assert drafts.all("", "Ada") == []
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
 
-from contracts.errors import StoreBusy, StoreError
-from contracts.feature_store import FeatureStore
+from contracts.errors import NotFound, StoreBusy, StoreError
+from contracts.feature_store import FeatureStore, drafts
+from contracts.feature_store import tables as t
 from contracts.feature_store.conversations import Said
+from contracts.feature_store.database import now
+from contracts.feature_store.drafts import KeptDraft, Part
 from contracts.feature_store.feedback import Feedback
 from contracts.feature_store.retrieve import search
-from contracts.records import Answer, Span
+from contracts.records import Answer, Passage, Span
 from feature_pipeline import pipeline
 from tests.fakes import WordEmbedder
 
@@ -95,6 +99,63 @@ def test_a_writer_on_another_machine_is_waited_for(url: str, folder: Path, tmp_p
     assert search(there, "subject7", "Ada", 1)[0].source_id == "07.md"
     here.close()
     there.close()
+
+
+@pytest.mark.parametrize("keeps", ["feedback", "conversation", "draft", "guess"])
+def test_words_of_a_post_that_is_being_forgotten_are_not_kept(
+    keeps: str, url: str, folder: Path, tmp_path: Path
+) -> None:
+    store = FeatureStore(tmp_path / "home", WordEmbedder(), url)
+    pipeline.run([str(folder)], "Ada", store)
+    post = store.find_post("Ada", "05.md")
+    with ThreadPoolExecutor(1) as other:
+        with store._begin(write=True) as db:
+            store._erase(db, [post])
+            kept = other.submit(keep, keeps, store, post)
+            assert wait([kept], timeout=0.5).not_done
+        if keeps == "conversation":
+            assert kept.result() == ""
+        else:
+            with pytest.raises(NotFound, match="stored no more"):
+                kept.result()
+    store.close()
+
+
+def test_words_that_are_being_kept_are_forgotten_with_their_post(url: str, folder: Path, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path / "home", WordEmbedder(), url)
+    pipeline.run([str(folder)], "Ada", store)
+    post = store.find_post("Ada", "05.md")
+    draft = KeptDraft(author="Ada", title="", text="Brass", parts=(part(post),), model="base", snapshot="s")
+    with ThreadPoolExecutor(1) as other:
+        with store._begin(write=True) as db:
+            drafts._require(db, draft)
+            forgotten = other.submit(store.forget, "Ada", [post])
+            assert wait([forgotten], timeout=0.5).not_done
+            values = {**draft.model_dump(mode="json"), "id": "a", "user": "", "at": now()}
+            db.execute(sql.insert(t.drafts).values(**values))
+        forgotten.result()
+    assert store.drafts.all("", "Ada") == []
+    store.close()
+
+
+def part(post: str) -> Part:
+    place = {"source_id": "", "title": "", "url": None, "date": None, "start": 0, "end": 1, "text": "A", "score": 1.0}
+    return Part(point="A point", passages=(Passage.model_validate({"post_id": post, **place}),))
+
+
+def keep(what: str, store: FeatureStore, post: str) -> object:
+    """Something that is written from the post."""
+    if what == "feedback":
+        shown = (Span(post_id=post, start=0, end=5),)
+        return store.feedback.add(FEEDBACK.model_copy(update={"passages": shown}))
+    if what == "guess":
+        return store.guesses.add("Ada", "Ada@v1", post, right=True)
+    made = part(post)
+    if what == "draft":
+        draft = KeptDraft(author="Ada", title="", text="Brass", parts=(made,), model="base", snapshot="s")
+        return store.drafts.keep("", draft)
+    answer = Answer(answer="", citations=(), passages=made.passages, model="base", snapshot="s", timings={})
+    return store.conversations.keep("", "Ada", [Said(question="Of what?", answer=answer)])
 
 
 def test_a_server_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:

@@ -53,16 +53,21 @@ class Conversations:
         self._database = database
 
     def keep(self, user: str, author: str, turns: Sequence[Said], id: str = "") -> str:
-        """Store these turns as the conversation `id`, or as a new one, and return its id."""
-        rows = [turn.model_dump(mode="json") for turn in turns]
-        text = "\n".join(f"{turn.question}\n{turn.answer.answer}" for turn in turns)
-        values = {"at": now(), "turns": rows, "text": text}
+        """Store these turns as the conversation `id`, or as a new one, and return its id.
+
+        A page that was open all the while still has what was answered from a post that is forgotten by now: such turns are
+        left out, and where no other is left, nothing is kept and the id is empty.
+        """
+        mine = (t.conversations.c.id == id, t.conversations.c.user == user, t.conversations.c.author == author)
         with self._database.begin(write=True) as db:
-            mine = (t.conversations.c.id == id, t.conversations.c.user == user, t.conversations.c.author == author)
+            rows = _not_forgotten(db, [turn.model_dump(mode="json") for turn in turns])
+            if not rows:
+                db.execute(sql.delete(t.conversations).where(*mine))
+                return ""
+            values = {"at": now(), "turns": rows, "text": _text(rows)}
             if id and db.execute(sql.update(t.conversations).where(*mine).values(**values)).rowcount:
                 return id
-            title = " ".join(turns[0].question.split())[:LONGEST_TITLE]
-            made = {"id": uuid.uuid4().hex[:16], "user": user, "author": author, "title": title, **values}
+            made = {"id": uuid.uuid4().hex[:16], "user": user, "author": author, "title": _title(rows), **values}
             db.execute(sql.insert(t.conversations).values(**made))
             return str(made["id"])
 
@@ -135,9 +140,33 @@ def _shorten(db: sql.Connection, id: str, turns: Sequence[dict[str, Any]]) -> No
     if not turns:
         db.execute(sql.delete(t.conversations).where(mine))
         return
-    text = "\n".join(f"{turn['question']}\n{turn['answer']['answer']}" for turn in turns)
-    title = " ".join(turns[0]["question"].split())[:LONGEST_TITLE]  # the old one may be of what is gone
-    db.execute(sql.update(t.conversations).where(mine).values(turns=list(turns), text=text, title=title))
+    values = {
+        "turns": list(turns),
+        "text": _text(turns),
+        "title": _title(turns),
+    }  # the old title may be of what is gone
+    db.execute(sql.update(t.conversations).where(mine).values(**values))
+
+
+def _not_forgotten(db: sql.Connection, turns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those whose posts are stored, or were deleted by their source alone: of a forgotten one there is no tombstone."""
+    wanted = sorted({post_id for turn in turns for post_id in _posts(turn["answer"])})
+    known: set[str] = set()
+    for some in slices(wanted):
+        for column in (t.posts.c.id, t.tombstones.c.post_id):
+            query = sql.select(column).where(column.in_(some)).order_by(column)
+            known.update(
+                db.scalars(query.with_for_update(read=True))
+            )  # none of them is forgotten before this is stored
+    return [turn for turn in turns if _posts(turn["answer"]) <= known]
+
+
+def _text(turns: Sequence[dict[str, Any]]) -> str:
+    return "\n".join(f"{turn['question']}\n{turn['answer']['answer']}" for turn in turns)
+
+
+def _title(turns: Sequence[dict[str, Any]]) -> str:
+    return " ".join(turns[0]["question"].split())[:LONGEST_TITLE]
 
 
 def _posts(answer: dict[str, Any]) -> set[str]:

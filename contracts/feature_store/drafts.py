@@ -53,7 +53,7 @@ class Drafts:
         self._database = database
 
     def keep(self, user: str, draft: KeptDraft, id: str = "") -> str:
-        """Store it as the draft `id`, or as a new one, and return its id. Raises NotFound where its posts are gone."""
+        """Store it as the draft `id`, or as a new one, and return its id. Raises NotFound where it or its posts are gone."""
         if not draft.text.strip():
             raise UsageError("the draft is empty", "write something first")
         title = " ".join(draft.title.split())[:LONGEST_TITLE] or "Untitled"
@@ -61,7 +61,12 @@ class Drafts:
         mine = (t.drafts.c.id == id, t.drafts.c.user == user, t.drafts.c.author == draft.author)
         with self._database.begin(write=True) as db:
             _require(db, draft)
-            if id and db.execute(sql.update(t.drafts).where(*mine).values(**values)).rowcount:
+            if id:
+                if not db.execute(sql.update(t.drafts).where(*mine).values(**values)).rowcount:
+                    raise NotFound(
+                        "the draft is kept no more: a post whose words it holds was forgotten, or it was deleted",
+                        "write it again",
+                    )
                 return id
             made = uuid.uuid4().hex[:16]
             db.execute(sql.insert(t.drafts).values(id=made, user=user, **values))
@@ -110,7 +115,8 @@ class Drafts:
 def _require(db: sql.Connection, draft: KeptDraft) -> None:
     wanted = {passage.post_id for part in draft.parts for passage in part.passages}
     mine = (t.posts.c.id.in_(sorted(wanted)), t.posts.c.author == draft.author)
-    if wanted - set(db.scalars(sql.select(t.posts.c.id).where(*mine))):
+    query = sql.select(t.posts.c.id).where(*mine).order_by(t.posts.c.id)
+    if wanted - set(db.scalars(query.with_for_update(read=True))):  # none of them is forgotten before this is stored
         raise NotFound("posts that the draft was written from are stored no more", "write it again, and keep that")
 
 

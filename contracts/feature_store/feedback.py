@@ -159,7 +159,8 @@ class FeedbackLog:
             raise NotFound(f"no posts by {given.author!r} are stored", "twin status")
         wanted = {span.post_id for span in given.passages}
         mine = (t.posts.c.id.in_(sorted(wanted)), t.posts.c.author == given.author)
-        if wanted - set(db.scalars(sql.select(t.posts.c.id).where(*mine))):
+        query = sql.select(t.posts.c.id).where(*mine).order_by(t.posts.c.id)
+        if wanted - set(db.scalars(query.with_for_update(read=True))):  # none is forgotten before this is stored
             raise NotFound(
                 "posts that the answer was written from are stored no more", "ask again, and judge that answer"
             )

@@ -21,7 +21,8 @@ class Guesses:
         """Raises NotFound where the post is stored no more: nothing of it is to stay."""
         values = {"author": author, "model": model, "post_id": post_id, "right": right, "by": by}
         with self._database.begin(write=True) as db:
-            if not db.scalar(sql.select(sql.func.count()).where(t.posts.c.id == post_id)):
+            # Locked, so that it is not forgotten before this is stored.
+            if not db.scalar(sql.select(t.posts.c.id).where(t.posts.c.id == post_id).with_for_update(read=True)):
                 raise NotFound("the post is stored no more", "deal another pair")
             db.execute(sql.insert(t.guesses).values(id=uuid.uuid4().hex[:16], at=now(), **values))
 
