@@ -6,12 +6,15 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from contracts.base_model import BaseLanguageModel
+from contracts.errors import StoreBusy
 from contracts.feature_store import FeatureStore
 from contracts.files import read_json
 from tests.fakes import WordEmbedder, recipe, stock
@@ -76,6 +79,23 @@ def test_writing_one_draws_nothing_and_leaves_the_model_as_it_was(base: BaseLang
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
+def test_one_that_fails_ends_no_training(corpus: Corpus, base: BaseLanguageModel, tmp_path: Path) -> None:
+    chosen = recipe(samples=1, sample_tokens=12)
+    asked = samples.asked(corpus, base.tokenizer(), chosen)
+    assert asked
+    model = lora.new_adapter(base.load(), recipe()).train()
+    told = {"model": model, "processing_class": base.tokenizer()}
+    beginning = TrainingArguments(output_dir=str(tmp_path)), TrainerState(is_world_process_zero=True), TrainerControl()
+    impossible = replace(asked, prompt=[])  # generate raises without a token to begin with
+    with pytest.raises((RuntimeError, ValueError)):
+        samples.written(model, base.tokenizer(), impossible.prompt, chosen)
+    assert model.training
+    samples.Samples(impossible, chosen).on_evaluate(*beginning, **told)
+    assert not (tmp_path / samples.FILE).exists()
+    samples.Samples(asked, chosen).on_evaluate(*beginning, **told)
+    assert (tmp_path / samples.FILE).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(("steps", "every", "count", "written"), [
     (12, 4, 3, [0, 4, 8, 12]),
     (10, 4, 3, [0, 4, 8]),
@@ -115,11 +135,16 @@ def test_forgetting_takes_what_stopped_runs_have_left(app: App) -> None:
         with run_folder.held(home / "runs" / name, author, resume=True) as folder:
             (folder / samples.FILE).write_text('{"text": "The clock"}')
             assert read_json(folder / run_folder.WHOSE) == {"author": author}
+    forgotten = app.store.posts("Ada")[0].id
     with run_folder.held(home / "runs" / "three", "Ada", resume=True):  # it goes on
-        acts.forget(app, "Ada", [app.store.posts("Ada")[0].id])
-        assert sorted(path.name for path in (home / "runs").iterdir() if path.is_dir()) == ["three", "two"]
-    run_folder.forget(home, "Ada")
+        with pytest.raises(StoreBusy, match="a training of 'Ada'"):
+            acts.forget(app, "Ada", [forgotten])
+        assert sorted(path.name for path in (home / "runs").iterdir() if path.is_dir()) == ["one", "three", "two"]
+        assert app.store.post(forgotten, "Ada")
+    with run_folder.held(home / "runs" / "two", "Bea", resume=True):
+        acts.forget(app, "Ada", [forgotten])
     assert [path.name for path in (home / "runs").iterdir() if path.is_dir()] == ["two"]
+    assert forgotten not in [one.id for one in app.store.posts("Ada")]
 
 
 def test_the_page_shows_the_first_and_the_last_two_above_the_real_one(tmp_path: Path) -> None:
@@ -142,15 +167,19 @@ def test_the_page_shows_the_first_and_the_last_two_above_the_real_one(tmp_path: 
     assert "text 4" not in shown
     assert learning.SAMPLES == samples.FILE
     assert learning.LOSSES == lora.LOSSES
+    assert learning.WHOSE == run_folder.WHOSE
 
 
 def test_a_training_is_found_by_what_it_wrote_since_it_began(tmp_path: Path) -> None:
-    assert learning.running(tmp_path, 0.0) is None
-    for name in ("old", "new"):
-        (tmp_path / name).mkdir()
+    assert learning.running(tmp_path, "Ada", 0.0) is None
+    for name, author in (("old", "Ada"), ("new", "Ada"), ("other", "Bea")):
+        with run_folder.held(tmp_path / name, author, resume=True):
+            pass
         (tmp_path / name / learning.LOSSES).write_text('{"step": 1, "loss": 2.5}\n{"step": 0, "eval_loss": 3}\n{"st')
     os.utime(tmp_path / "old" / learning.LOSSES, (100, 100))
     os.utime(tmp_path / "new" / learning.LOSSES, (200, 200))
-    assert learning.running(tmp_path, 200.5) == tmp_path / "new"
-    assert learning.running(tmp_path, 202.0) is None
+    os.utime(tmp_path / "other" / learning.LOSSES, (300, 300))
+    assert learning.running(tmp_path, "Ada", 200.5) == tmp_path / "new"
+    assert learning.running(tmp_path, "Ada", 202.0) is None
+    assert learning.running(tmp_path, "Bea", 202.0) == tmp_path / "other"
     assert learning.losses(tmp_path / "new") == (((1, 2.5),), ((0, 3.0),))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -59,8 +59,17 @@ def held(folder: Path, author: str, resume: bool) -> Iterator[Path]:
 
 
 def forget(home: Path, author: str) -> None:
-    """Remove the folders of the author's runs that were stopped; one that goes on removes its own at its end."""
-    for whose in list((home / "runs").glob(f"*/{WHOSE}")):
-        if (read_json(whose) or {}).get("author") == author:
-            with suppress(Timeout), FileLock(whose.parent.with_suffix(".lock"), timeout=0):
-                shutil.rmtree(whose.parent, ignore_errors=True)
+    """Remove the folders of the author's runs that were stopped. Raises StoreBusy, and removes none, while one goes on."""
+    found = [
+        path.parent for path in (home / "runs").glob(f"*/{WHOSE}") if (read_json(path) or {}).get("author") == author
+    ]
+    with ExitStack() as locks:
+        for folder in found:
+            try:
+                locks.enter_context(FileLock(folder.with_suffix(".lock"), timeout=0))
+            except Timeout as error:
+                raise StoreBusy(
+                    f"a training of {author!r} is reading these posts", "stop it, or wait for its end"
+                ) from error
+        for folder in found:
+            shutil.rmtree(folder, ignore_errors=True)

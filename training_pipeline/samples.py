@@ -64,10 +64,12 @@ class Samples(TrainerCallback):
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         every = args.eval_steps or 1
         if state.is_world_process_zero and due(state.global_step, state.max_steps, every, self._recipe.samples):
-            text = written(kwargs["model"], kwargs["processing_class"], self._asked.prompt, self._recipe)
             told = {"instruction": self._asked.instruction, "own": self._asked.own}
-            with suppress(OSError), (Path(str(args.output_dir)) / FILE).open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps({"step": state.global_step, "text": text, **told}) + "\n")
+            # A device without memory for it, a full disk: it is for whoever looks on, and the training goes on.
+            with suppress(OSError, RuntimeError, ValueError):
+                text = written(kwargs["model"], kwargs["processing_class"], self._asked.prompt, self._recipe)
+                with (Path(str(args.output_dir)) / FILE).open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps({"step": state.global_step, "text": text, **told}) + "\n")
 
 
 def due(step: int, steps: int, every: float, samples: int) -> bool:
@@ -84,17 +86,19 @@ def written(model: PeftModel, tokenizer: PreTrainedTokenizerBase, prompt: list[i
     """
     training = model.training
     model.eval()
-    with attended_as_usual(model), computing(model.device.type, computed_in(recipe)):
-        made = model.generate(
-            input_ids=torch.tensor([prompt], device=model.device),
-            attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=model.device),
-            max_new_tokens=recipe.sample_tokens,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            use_cache=True,
-            pad_token_id=int(tokenizer.pad_token_id),
-        )
-    model.train(training)
+    try:
+        with attended_as_usual(model), computing(model.device.type, computed_in(recipe)):
+            made = model.generate(
+                input_ids=torch.tensor([prompt], device=model.device),
+                attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=model.device),
+                max_new_tokens=recipe.sample_tokens,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                use_cache=True,
+                pad_token_id=int(tokenizer.pad_token_id),
+            )
+    finally:
+        model.train(training)
     return str(tokenizer.decode(made[0, len(prompt) :], skip_special_tokens=True))

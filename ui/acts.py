@@ -19,13 +19,16 @@ class Forgotten(NamedTuple):
 
 
 def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = None) -> Forgotten:
-    """Remove these posts, or those of a source, or without either all of the author's, from everywhere, for good."""
+    """Remove these posts, or those of a source, or without either all of the author's, from everywhere, for good.
+
+    Raises StoreBusy while a training of the author runs: it would leave their words in its version, and nobody flagged it.
+    """
     from training_pipeline import report, run_folder
 
     what = f"{len(ids)} posts" if ids else source or "everything"
     with app.store.writing(f"forgetting {what} of {author}"):
-        reports = report.delete(app.home, author)  # first: what is forgotten must not be left in one
-        run_folder.forget(app.home, author)
+        run_folder.forget(app.home, author)  # first: it refuses while a training learns from them
+        reports = report.delete(app.home, author)  # before the posts: what is forgotten must not be left in one
         gone = _forget(app, author, ids, source)
     return Forgotten(gone, [version.name for version in app.registry.flag_forgotten(gone)], reports)
 

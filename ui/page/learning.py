@@ -9,7 +9,10 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from contracts.files import read_json
+
 LOSSES, SAMPLES = "losses.jsonl", "samples.jsonl"  # written by training_pipeline/lora.py and samples.py
+WHOSE = "whose.json"  # by run_folder.py
 LEGEND = '<ul class="legend"><li>training</li><li class="validation">validation</li></ul>'
 
 Points = Sequence[tuple[float, float]]
@@ -24,9 +27,13 @@ class Sample(NamedTuple):
     own: str
 
 
-def running(runs: Path, since: float) -> Path | None:
-    """The folder of the run that last wrote down a loss, if that was after `since`."""
-    files = [(path.stat().st_mtime, path.parent) for path in runs.glob(f"*/{LOSSES}")]
+def running(runs: Path, author: str, since: float) -> Path | None:
+    """The folder of the author's run that last wrote down a loss, if that was after `since`."""
+    files = []
+    for path in runs.glob(f"*/{LOSSES}"):
+        with suppress(FileNotFoundError):  # a run that ends removes its folder
+            if (read_json(path.with_name(WHOSE)) or {}).get("author") == author:
+                files.append((path.stat().st_mtime, path.parent))
     return max(files)[1] if files and max(files)[0] >= since - 1 else None
 
 

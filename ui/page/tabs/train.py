@@ -106,7 +106,7 @@ class Train(Tab):
             return {**nothing, self.plot: learning.curves(told.get("train_loss", ()), told.get("validation_loss", ()))}
         if "recipe" in job.result or not job.what.startswith("Training"):
             return nothing
-        run = learning.running(self._app.home / "runs", job.began)
+        run = learning.running(self._app.home / "runs", job.author, job.began)
         if run is None:
             return nothing
         written = learning.written(learning.samples(run))
