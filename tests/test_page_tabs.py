@@ -154,6 +154,7 @@ def test_posts_are_searched_turned_over_and_forgotten(site: str, tab: Tab, twin:
     expect(page.locator("#list button")).to_have_count(1)
     page.locator("#list button").click()
     page.locator("#forget").click()
+    expect(page.get_by_text("Kept answers and drafts with its words go, too")).to_be_visible()
     page.locator("#forget-no").click()
     expect(page.locator("#forget-yes")).to_be_hidden()
     page.locator("#forget").click()

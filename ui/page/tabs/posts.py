@@ -269,7 +269,8 @@ class Posts(Tab):
     def asked(self, post_id: str) -> Updates:
         return self.sure.ask(
             "Forget this post? It goes from the store, the index and the reports, no later reading brings it back, and "
-            "versions that learned from it are flagged. This cannot be undone."
+            "versions that learned from it are flagged. Kept answers and drafts with its words go, too, and so does what a "
+            "stopped training has left. This cannot be undone."
         )
 
     @told
