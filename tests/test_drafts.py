@@ -226,12 +226,21 @@ def test_what_was_edited_is_neither_written_over_nor_lost_with_another_author(ta
         tab.begun(*BRIEF, None, made, mine, HERE)
     with pytest.raises(gr.Error, match="not kept yet"):
         tab.shelf.opened(WREN, made, mine, gr.EventData(None, {"id": "x"}), HERE)
-    tab.left_behind(made, made.draft.text, HERE)
     drafts = tab._app.store.drafts
-    assert drafts.all("ada", WREN) == []  # nothing was edited
     tab.left_behind(made, mine, HERE)
     (put_away,) = drafts.all("ada", WREN)
     assert drafts.get("ada", put_away.id).text == mine
+    tab.left_behind(Sheet(drafts.get("ada", put_away.id), put_away.id), mine, HERE)
+    assert drafts.all("ada", WREN) == [put_away]  # nothing was edited since
+
+
+def test_a_whole_draft_that_is_not_kept_yet_is_not_lost(tab: Draft) -> None:
+    made = sheet(tab)
+    with pytest.raises(gr.Error, match="not kept yet"):
+        tab.shelf.opened(WREN, made, made.draft.text, gr.EventData(None, {"id": "x"}), HERE)
+    before = len(tab._app.store.drafts.all("ada", WREN))
+    tab.left_behind(made, made.draft.text, HERE)
+    assert len(tab._app.store.drafts.all("ada", WREN)) == before + 1
 
 
 def test_people_see_their_own_drafts_alone(tab: Draft) -> None:

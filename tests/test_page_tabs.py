@@ -61,6 +61,8 @@ def open_tab(page: Page, name: str) -> None:
 def author(page: Page, name: str) -> None:
     page.locator("#author input").click()
     page.get_by_role("option", name=name).click()
+    changed_over = re.compile(f"^Ask {name}")
+    expect(page.locator("#question textarea")).to_have_attribute("placeholder", changed_over)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,9 @@ class Memory:
     def __init__(self, decoder: Decoder, kept: int = KEPT, most_bytes: int = MOST_BYTES, alone: bool = False) -> None:
         self._decoder, self._kept, self._most_bytes, self._alone = decoder, kept, most_bytes, alone
         self._idle: list[Begun] = []  # used longest ago first
-        self._lock = threading.Lock()
+        self._lock = (
+            threading.RLock()
+        )  # an answer that is collected as garbage while it is held ends in the same thread
 
     def begin(self, prompt: Sequence[int]) -> Iterator[Begun]:
         """Read the prompt, or of it only what follows that which an idle session has read already.

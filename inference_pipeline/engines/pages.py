@@ -52,12 +52,14 @@ class Pages:
         return np.array(pages[:needed], dtype=np.int32)
 
     def _grow(self) -> None:
+        """All or nothing: where memory fails half way, what is there stays whole."""
         count = self._count + MORE
+        grown: dict[str, Any] = {}
         for name, port in self._ports.items():
-            made = openvino().Tensor(port.element_type, openvino().Shape([count, *self._shapes[name]]))
+            grown[name] = openvino().Tensor(port.element_type, openvino().Shape([count, *self._shapes[name]]))
             if self._count:
-                made.data[: self._count] = self._tensors[name].data
-            self._tensors[name] = made
-            self._request.set_tensor(name, made)
+                grown[name].data[: self._count] = self._tensors[name].data
+        for name, tensor in grown.items():
+            self._request.set_tensor(name, tensor)
         self._free.extend(reversed(range(self._count, count)))
-        self._count = count
+        self._tensors, self._count = grown, count

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-PATIENCE = 0.005  # seconds: as many as took part last time are waited for so long, which is what a sampled token takes
+PATIENCE = 0.005  # seconds that who was there last time is waited for, which is what a sampled token takes
 
 Job = TypeVar("Job")
 Made = TypeVar("Made")
@@ -32,7 +32,9 @@ class Together(Generic[Job, Made]):
         self._work, self._most, self._size = work, most, size
         self._waiting: list[_Asked[Job, Made]] = []  # longest first
         self._changed = threading.Condition()
-        self._busy, self._last = False, 1
+        self._busy = False
+        self._expected = 1
+        """Who was served last, and will ask for more, and who came meanwhile: so two who came in turns meet."""
 
     def __call__(self, job: Job, alone: bool = False) -> Made:
         """What `work` makes of the job, done with the jobs of others who wait, or `alone`. Raises what it raises."""
@@ -57,9 +59,8 @@ class Together(Generic[Job, Made]):
         """Who is served with the first one."""
         some = [first]
         if not first.alone:
-            self._changed.wait_for(lambda: len(self._joining()) >= self._last, PATIENCE)
+            self._changed.wait_for(lambda: self._company() >= self._expected, PATIENCE)
             some = self._joining()
-            self._last = len(some)
         self._without(some)
         self._busy = True
         return some
@@ -67,6 +68,9 @@ class Together(Generic[Job, Made]):
     def _without(self, some: list[_Asked[Job, Made]]) -> None:
         self._waiting = [asked for asked in self._waiting if asked not in some]
         self._changed.notify_all()
+
+    def _company(self) -> int:
+        return sum(not asked.alone for asked in self._waiting)
 
     def _joining(self) -> list[_Asked[Job, Made]]:
         """The first, however large, and who else fits."""
@@ -86,6 +90,7 @@ class Together(Generic[Job, Made]):
                 asked.error = error
         with self._changed:
             self._busy = False
+            self._expected = sum(not asked.alone for asked in some) + self._company()
             for asked in some:
                 asked.done = True
             self._changed.notify_all()

@@ -44,7 +44,9 @@ from ui.wiring import App
 if TYPE_CHECKING:
     from ui.page.shell import Shell
 
-ANSWERS_AT_ONCE = 2  # more than one, so that a slow answer does not hold up another tab; few, for they share the cores
+ANSWERS_AT_ONCE = (
+    4  # of each kind, in threads of the page's; how many are written at once is the twin's own queue's to say
+)
 TURNS = 200  # of a conversation (tests/test_page_scale.py opens one); there may be any number of conversations
 REDRAW = 0.05  # seconds between two updates of the page; a GPU writes faster than anyone reads
 EXAMPLES = 4

@@ -88,7 +88,7 @@ class Compare(Tab):
             self.answered,
             self.comparison,
             drawn,
-            concurrency_id="answers",
+            concurrency_id="comparisons",
             concurrency_limit=ANSWERS_AT_ONCE,
             trigger_mode="multiple",
             **QUEUED,
@@ -150,11 +150,11 @@ class Compare(Tab):
         self._switches.begin(request)
         return self._drawn(compared.begun(author, question, (first, second), blind, SystemRandom()), busy=True)
 
-    def answered(self, comparison: Comparison, request: gr.Request) -> Iterator[Updates]:
+    def answered(self, comparison: Comparison | None, request: gr.Request) -> Iterator[Updates]:
         """Run both, one after the other, and redraw the columns as they go. Closed by Gradio when the tab goes away."""
         stop, drawn = self._switches.get(request), 0.0
-        if stop is None:  # the tab was gone for a while as the question waited
-            yield self._drawn(None)
+        if stop is None or comparison is None:  # as it waited, the tab was gone for a while, or another author chosen
+            yield self._drawn(None) if comparison else {}
             return
         asked = Question(comparison.question, comparison.author, user=session(request))  # so that tabs take turns
         try:
@@ -180,10 +180,11 @@ class Compare(Tab):
         if mine:
             yield self._drawn(replace(comparison, stopped=was_stopped))
 
-    def refused(self, comparison: Comparison, request: gr.Request) -> Updates:
+    def refused(self, comparison: Comparison | None, request: gr.Request) -> Updates:
         """The queue took no more questions, or Gradio lost the answers."""
         self._switches.end(request)
-        return self._drawn(replace(comparison, problem=("Too many questions are waiting", "ask again in a minute")))
+        words = ("Too many questions are waiting", "ask again in a minute")
+        return self._drawn(replace(comparison, problem=words) if comparison else None)
 
     def _vote(self, choice: int) -> Any:
         @told

@@ -110,7 +110,7 @@ class Draft(Tab):
             self.written,
             self.writing,
             [*drawn, self.points],
-            concurrency_id="answers",
+            concurrency_id="drafts",
             concurrency_limit=ANSWERS_AT_ONCE,
             trigger_mode="multiple",
             **QUEUED,
@@ -181,11 +181,13 @@ class Draft(Tab):
         self._switches.begin(request)
         return self._busy(Writing(brief, name))
 
-    def written(self, writing: Writing, request: gr.Request) -> Iterator[Updates]:
+    def written(self, writing: Writing | None, request: gr.Request) -> Iterator[Updates]:
         """Have it written, and redraw it as it goes. Closed by Gradio when the tab goes away."""
         stop, drawn = self._switches.get(request), 0.0
-        if stop is None:  # the tab was gone for a while as the draft waited
-            yield self.drawn(None)
+        if (
+            stop is None or writing is None
+        ):  # as the draft waited, the tab was gone for a while, or another author chosen
+            yield self.drawn(None) if writing else {}
             return
         note = ""
         try:

@@ -48,7 +48,7 @@ class Me(Tab):
 
     def wire(self, shell: Shell) -> None:
         given = [shell.author, self.model, self.played]
-        writing = {"concurrency_id": "answers", "concurrency_limit": ANSWERS_AT_ONCE, "api_visibility": "private"}
+        writing = {"concurrency_id": "games", "concurrency_limit": ANSWERS_AT_ONCE, "api_visibility": "private"}
         self.deal.click(self.waiting, self.model, [self.asked, self.table, self.verdict, self.deal], **NOW).then(
             self.dealt, given, [self.round, *self.outputs()], show_progress="hidden", **writing
         ).failure(self.unlucky, None, [self.asked, self.deal], **NOW)

@@ -64,11 +64,14 @@ class Shelf:
         made = self._keep(sheet, text, request)
         say("The draft is kept on this machine")
         listed = self.listed(made.draft.author, made, request)
-        return {**self._tab.drawn(made), self._tab.note: gr.skip(), self.list: listed}
+        as_it_is = {
+            part: gr.skip() for part in (self._tab.note, self._tab.text, self._tab.export)
+        }  # it may be edited on
+        return {**self._tab.drawn(made), **as_it_is, self.list: listed}
 
     def put_away(self, sheet: Sheet | None, text: str, request: gr.Request) -> None:
-        """Keep what was edited, as it cannot be asked about; not where nothing is left of it, or its posts are gone."""
-        if sheet and text != sheet.draft.text:
+        """Keep what is not kept, as it cannot be asked about; not where nothing is left of it, or its posts are gone."""
+        if sheet and (not sheet.id or text != sheet.draft.text):
             with suppress(TwinError):
                 self._keep(sheet, text, request)
 
@@ -77,6 +80,8 @@ class Shelf:
         self, author: str | None, sheet: Sheet | None, text: str, event: gr.EventData, request: gr.Request
     ) -> Updates:
         self._tab.free_or_sorry(request)
+        if sheet and not sheet.id:
+            raise sorry("This draft is not kept yet", "press Keep, or New draft to drop it")
         unchanged_or_sorry(sheet, text)
         one = self._app.store.drafts.get(user(request), str(event.id))
         if one.author != author:
