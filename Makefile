@@ -21,7 +21,8 @@ demo: $(VENV)/.installed  ## posts → features → adapter → chat page, each 
 	@$(BIN)/twin chat --author "$(AUTHOR)" --port $(PORT)
 
 test: $(VENV)/.dev  ## everything that runs here; what cannot says why
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest -m browser
 
 check: $(VENV)/.dev wheel  ## style, types, architecture, dependencies, and a wheel that works
 	$(BIN)/ruff check .

@@ -147,7 +147,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         missing("postgres", "no PostgreSQL server is installed (Debian: postgresql)")
     binaries, folder = Path(str(found)).resolve().parent, tmp_path_factory.mktemp("postgres")
     user = "nobody" if os.geteuid() == 0 else None  # it does not run as root
-    for path in (folder, folder.parent, folder.parent.parent):
+    for path in (folder, *(above for above in folder.parents if "pytest-of-" in str(above))):
         path.chmod(0o755)
     if user:
         shutil.chown(folder, user)

@@ -111,6 +111,7 @@ def test_what_is_refused_is_told(site: str, tab: Tab, may: threading.Event) -> N
     answered(page)
     page.locator("#kept button").first.click()
     name = page.locator("#kept-title textarea, #kept-title input")
+    expect(name).not_to_have_value("")
     name.fill("")
     name.press("Enter")
     expect(page.get_by_text("A conversation needs a name")).to_be_visible()

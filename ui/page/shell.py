@@ -18,7 +18,6 @@ from ui.page.jobs import Jobs
 from ui.page.tabs.chat import Chat
 from ui.page.tabs.compare import Compare
 from ui.page.tabs.draft import Draft
-from ui.page.tabs.kept import user
 from ui.page.tabs.me import Me
 from ui.page.tabs.posts import Posts
 from ui.page.tabs.settings import Settings
@@ -94,15 +93,15 @@ class Shell:
             names, author = self._authors(self._first)
         except TwinError as error:
             return self.chat._closed(error)
-        return {**self.chat.opened(author, user(request)), **self._named(names, author), **self._watch()}
+        return {**self.chat.opened(author, request), **self._named(names, author), **self._watch()}
 
     def _chosen(self, author: str | None, where: str, request: gr.Request) -> Updates:
         """Another author: a fresh conversation, and the tab that is looked at anew."""
-        drawn = self.chat.opened(author, user(request))
+        drawn = self.chat.opened(author, request)
         return drawn if where == "chat" else {**drawn, **self.tabs[where].opened(author)}
 
     def _chat_opened(self, author: str | None, turns: list[Any], request: gr.Request) -> Updates:
-        return {self.where: "chat", **self.chat.seen(author, turns, user(request)), **self._watch()}
+        return {self.where: "chat", **self.chat.seen(author, turns, request), **self._watch()}
 
     def _opener(self, tab: Tab) -> Any:
         def opened(author: str | None, *standing: Any) -> Updates:
@@ -119,7 +118,7 @@ class Shell:
         names, chosen = self._authors(author)
         drawn: Updates = {self.timer: gr.Timer(active=False)}
         if chosen != author:
-            drawn |= self.chat.opened(chosen, user(request))
+            drawn |= self.chat.opened(chosen, request)
         if where != "chat":
             drawn |= self.tabs[where].opened(chosen)
         return drawn | self._named(names, chosen)

@@ -161,14 +161,16 @@ class Chat(Tab):
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
-    def opened(self, author: str | None, who: str = "") -> Updates:
-        """A fresh conversation with this author; `who` looks at it."""
+    def opened(self, author: str | None, request: gr.Request | None = None) -> Updates:
+        """A fresh conversation with this author; but what a quick hand has asked meanwhile goes on."""
         try:
-            return {**self._open(author), **self.kept.drawn(who, author)}
+            drawn = {**self._open(author), **self.kept.drawn(user(request) if request else "", author)}
         except TwinError as error:
             return self._closed(error)
+        asked = {*self.conversation()} - {self.model} if request and self._switches.get(request) else set()
+        return {part: change for part, change in drawn.items() if part not in asked}
 
-    def seen(self, author: str | None, turns: list[Turn], who: str = "") -> Updates:
+    def seen(self, author: str | None, turns: list[Turn], request: gr.Request | None = None) -> Updates:
         """The tab is looked at again: what was said stays; versions and examples are as they are now.
 
         Gradio also says so of the tab that a page opens with, maybe before the page knows an author: that changes nothing.
@@ -176,7 +178,7 @@ class Chat(Tab):
         if not author:
             return self._first_steps()
         if not turns:
-            return self.opened(author, who)
+            return self.opened(author, request)
         try:
             return self._models(turns[-1].author)
         except TwinError:
@@ -235,7 +237,8 @@ class Chat(Tab):
         turn, drawn = turns[-1], 0.0
         asked = replace(conversation.question(turns), user=session(request))  # so that tabs take turns
         try:
-            stream = self._app.twin.stream(asked, model, stop)
+            known = model in self._app.twin.models(turn.author)  # else it is of the author chosen before
+            stream = self._app.twin.stream(asked, model if known else None, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # the twin's iterator is a generator
                 for event in events:
                     turn = turn.after(event)
