@@ -15,8 +15,9 @@ import sqlalchemy as sql
 
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import tables as t
-from contracts.feature_store.database import Database, now, slices
+from contracts.feature_store.database import Database, now
 from contracts.feature_store.shared_words import Words
+from contracts.feature_store.with_posts import held, holding
 from contracts.records import Answer, Record
 
 LONGEST_TITLE = 120  # characters
@@ -125,10 +126,7 @@ class Conversations:
         words = Words(
             {name: (turn["question"], turn["answer"]["answer"], turn.get("asked", "")) for name, turn in turns.items()}
         )
-        for some in slices(post_ids):
-            for table, column in ((t.posts, t.posts.c.id), (t.revisions, t.revisions.c.post_id)):
-                for post in db.execute(sql.select(table.c.title, table.c.text).where(column.in_(some))):
-                    gone |= words.holding(post.text) | words.holding(post.title)
+        gone |= holding(db, words, post_ids)
         for row in kept:
             left = [turn for n, turn in enumerate(row.turns) if f"{row.id} {n}" not in gone]
             if len(left) < len(row.turns):
@@ -140,24 +138,14 @@ def _shorten(db: sql.Connection, id: str, turns: Sequence[dict[str, Any]]) -> No
     if not turns:
         db.execute(sql.delete(t.conversations).where(mine))
         return
-    values = {
-        "turns": list(turns),
-        "text": _text(turns),
-        "title": _title(turns),
-    }  # the old title may be of what is gone
+    # With a new title: the old one may be of what is gone.
+    values = {"turns": list(turns), "text": _text(turns), "title": _title(turns)}
     db.execute(sql.update(t.conversations).where(mine).values(**values))
 
 
 def _not_forgotten(db: sql.Connection, turns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those whose posts are stored, or were deleted by their source alone: of a forgotten one there is no tombstone."""
-    wanted = sorted({post_id for turn in turns for post_id in _posts(turn["answer"])})
-    known: set[str] = set()
-    for some in slices(wanted):
-        for column in (t.posts.c.id, t.tombstones.c.post_id):
-            query = sql.select(column).where(column.in_(some)).order_by(column)
-            known.update(
-                db.scalars(query.with_for_update(read=True))
-            )  # none of them is forgotten before this is stored
+    """Those whose posts are stored, or were deleted by their source alone."""
+    known = held(db, (post_id for turn in turns for post_id in _posts(turn["answer"])), deleted=True)
     return [turn for turn in turns if _posts(turn["answer"]) <= known]
 
 

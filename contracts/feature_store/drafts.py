@@ -17,6 +17,7 @@ from contracts.errors import NotFound, UsageError
 from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, now, slices
 from contracts.feature_store.shared_words import Words
+from contracts.feature_store.with_posts import held, holding
 from contracts.records import Citation, Passage, Record
 
 LONGEST_TITLE = 120  # characters
@@ -104,19 +105,14 @@ class Drafts:
         wanted = set(post_ids)
         gone = {row.id for row in kept if wanted.intersection(_posts(row.parts))}
         words = Words({row.id: (row.title, row.text, *(part["point"] for part in row.parts)) for row in kept})
-        for some in slices(post_ids):
-            for table, column in ((t.posts, t.posts.c.id), (t.revisions, t.revisions.c.post_id)):
-                for post in db.execute(sql.select(table.c.title, table.c.text).where(column.in_(some))):
-                    gone |= words.holding(post.text) | words.holding(post.title)
+        gone |= holding(db, words, post_ids)
         for some in slices(sorted(gone)):
             db.execute(sql.delete(t.drafts).where(t.drafts.c.id.in_(some)))
 
 
 def _require(db: sql.Connection, draft: KeptDraft) -> None:
     wanted = {passage.post_id for part in draft.parts for passage in part.passages}
-    mine = (t.posts.c.id.in_(sorted(wanted)), t.posts.c.author == draft.author)
-    query = sql.select(t.posts.c.id).where(*mine).order_by(t.posts.c.id)
-    if wanted - set(db.scalars(query.with_for_update(read=True))):  # none of them is forgotten before this is stored
+    if wanted - held(db, wanted, draft.author):
         raise NotFound("posts that the draft was written from are stored no more", "write it again, and keep that")
 
 

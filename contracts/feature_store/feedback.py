@@ -17,6 +17,7 @@ from contracts.errors import NotFound, UsageError
 from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, now, slices
 from contracts.feature_store.shared_words import Words
+from contracts.feature_store.with_posts import held, holding
 from contracts.prompt import PROMPT_HASH
 from contracts.records import Record, Span
 
@@ -146,10 +147,7 @@ class FeedbackLog:
         wanted = set(post_ids)
         gone = {given.id for given, _ in kept if any(span.post_id in wanted for span in given.passages)}
         words = Words({given.id: _texts(given, lesson) for given, lesson in kept if given.id not in gone})
-        for some in slices(post_ids):
-            for table, column in ((t.posts, t.posts.c.id), (t.revisions, t.revisions.c.post_id)):
-                for row in db.execute(sql.select(table.c.title, table.c.text).where(column.in_(some))):
-                    gone |= words.holding(row.text) | words.holding(row.title)
+        gone |= holding(db, words, post_ids)
         for some in slices(sorted(gone)):
             db.execute(sql.delete(t.feedback).where(t.feedback.c.id.in_(some)))
 
@@ -158,9 +156,7 @@ class FeedbackLog:
         if not db.scalar(sql.select(sql.func.count()).where(t.authors.c.name == given.author)):
             raise NotFound(f"no posts by {given.author!r} are stored", "twin status")
         wanted = {span.post_id for span in given.passages}
-        mine = (t.posts.c.id.in_(sorted(wanted)), t.posts.c.author == given.author)
-        query = sql.select(t.posts.c.id).where(*mine).order_by(t.posts.c.id)
-        if wanted - set(db.scalars(query.with_for_update(read=True))):  # none is forgotten before this is stored
+        if wanted - held(db, wanted, given.author):
             raise NotFound(
                 "posts that the answer was written from are stored no more", "ask again, and judge that answer"
             )

@@ -9,6 +9,7 @@ import sqlalchemy as sql
 from contracts.errors import NotFound
 from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, now
+from contracts.feature_store.with_posts import held
 
 
 class Guesses:
@@ -21,8 +22,7 @@ class Guesses:
         """Raises NotFound where the post is stored no more: nothing of it is to stay."""
         values = {"author": author, "model": model, "post_id": post_id, "right": right, "by": by}
         with self._database.begin(write=True) as db:
-            # Locked, so that it is not forgotten before this is stored.
-            if not db.scalar(sql.select(t.posts.c.id).where(t.posts.c.id == post_id).with_for_update(read=True)):
+            if not held(db, [post_id]):
                 raise NotFound("the post is stored no more", "deal another pair")
             db.execute(sql.insert(t.guesses).values(id=uuid.uuid4().hex[:16], at=now(), **values))
 

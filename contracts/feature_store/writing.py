@@ -315,10 +315,7 @@ class WritableLedger(Ledger):
 
     def _erase(self, db: sql.Connection, ids: Sequence[str]) -> None:
         """Also older revisions; feedback, conversations and drafts with their words; every sign that a post was there."""
-        for column in (
-            t.posts.c.id,
-            t.tombstones.c.post_id,
-        ):  # locked: whoever keeps words of them waits, or is waited for
+        for column in (t.posts.c.id, t.tombstones.c.post_id):  # locked: who keeps words of them waits, or is waited for
             db.execute(sql.select(column).where(column.in_(ids)).order_by(column).with_for_update()).all()
         self.feedback.erase(db, ids)
         self.conversations.erase(db, ids)
