@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from urllib.parse import quote
 
 from contracts.feature_store.drafts import KeptDraft, Part
 from contracts.records import Citation, Passage
 from inference_pipeline.drafting.assemble import NOTHING, assembled, heading
 from inference_pipeline.drafting.draft import Draft, Event, Piece, Section
 from inference_pipeline.drafting.outline import Brief, Outline
+from ui.page import markup
 from ui.page import passages as html
 
 TURN = -1  # in the addresses of passages; the comparison's is 0, and turns of the chat count from 1
@@ -163,17 +163,9 @@ def markdown(text: str, made: Sequence[Part]) -> str:
     """The text as it was edited, and below it what the markers stand for that are left in it."""
     left = set(map(int, _MARKER.findall(text)))
     cited = sorted((one for part in made for one in part.citations), key=lambda one: (one.marker, one.start))
-    below = dict.fromkeys(_line(one) for one in cited if one.marker in left)
+    below = dict.fromkeys(html.in_plain(one) for one in cited if one.marker in left)
     return "\n\n".join([text.strip(), *below]) + "\n"
 
 
-def _line(one: Citation) -> str:
-    where = f", {one.url}" if one.url else ""
-    return f"[{one.marker}] {one.title or 'Untitled'}{where}: “{' '.join(one.text.split())}”"
-
-
 def download(title: str, text: str, made: Sequence[Part]) -> str:
-    """A link that holds the draft itself, so that no file is made of it."""
-    file = "".join(character if character.isalnum() else "-" for character in title)[:60].strip("-") or "draft"
-    address = f"data:text/markdown;charset=utf-8,{quote(markdown(text, made), safe='')}"
-    return f'<a class="whole" download="{escape(file)}.md" href="{address}">Save as Markdown</a>'
+    return markup.download(title, markdown(text, made), "draft")

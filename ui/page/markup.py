@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
+from urllib.parse import quote
 
 from ui.page.jobs import Job
 from ui.page.passages import problem
@@ -50,6 +52,23 @@ def section(title: str, inside: str) -> str:
 
 def aside(words: str) -> str:
     return f'<p class="aside">{escape(words)}</p>'
+
+
+def kept_list(rows: Iterable[Any], id: str, none: str) -> str:
+    """What a person has kept, by `id`, `title` and `at`, each a button that opens it; `none` where there is nothing."""
+    lines = "".join(
+        f'<li><button type="button" data-id="{escape(row.id)}" aria-pressed="{str(row.id == id).lower()}">'
+        f'<span class="name" dir="auto">{escape(row.title)}</span><small>{row.at:%Y-%m-%d %H:%M}</small></button></li>'
+        for row in rows
+    )
+    return f'<ul class="list">{lines}</ul>' if lines else aside(none)
+
+
+def download(title: str, markdown: str, untitled: str) -> str:
+    """A link that holds the text itself, so that no file is made of it."""
+    file = "".join(character if character.isalnum() else "-" for character in title)[:60].strip("-") or untitled
+    address = f"data:text/markdown;charset=utf-8,{quote(markdown, safe='')}"
+    return f'<a class="whole" download="{escape(file)}.md" href="{address}">Save as Markdown</a>'
 
 
 def duration(seconds: float) -> str:

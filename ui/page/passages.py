@@ -170,8 +170,13 @@ def steps() -> str:
     )
 
 
-def model_label(name: str, default: bool) -> str:
-    """How the picker names a version, next to its author. Plain text: Gradio itself escapes a choice's label."""
+def model_choices(models: Sequence[str]) -> list[tuple[str, str]]:
+    """Labels and names for a picker of versions, of which the first is the default."""
+    return [(_model_label(name, name == models[0]), name) for name in models]
+
+
+def _model_label(name: str, default: bool) -> str:
+    """Next to its author. Plain text: Gradio itself escapes a choice's label."""
     if name == "base":
         return "base model, untrained"
     version = name.rpartition("@")[2]
@@ -188,6 +193,12 @@ def short(title: str, limit: int = 60) -> str:
 
 def idle_sources() -> str:
     return '<div class="sources"><p class="aside">The passages behind each answer will stand here.</p></div>'
+
+
+def in_plain(citation: Citation) -> str:
+    """What a marker stands for, as a line of a text."""
+    where = f", {citation.url}" if citation.url else ""
+    return f"[{citation.marker}] {citation.title or 'Untitled'}{where}: “{' '.join(citation.text.split())}”"
 
 
 def _section(title: str, cards: Sequence[str]) -> str:

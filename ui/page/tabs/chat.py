@@ -19,6 +19,7 @@ import gradio as gr
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import TwinError
 from contracts.feature_store.feedback import Feedback, Verdict
+from contracts.model_registry import parse
 from inference_pipeline.twin import BASE, Found, Question
 from ui.page import conversation, sample
 from ui.page import passages as html
@@ -236,9 +237,10 @@ class Chat(Tab):
             return
         turn, drawn = turns[-1], 0.0
         asked = replace(conversation.question(turns), user=session(request))  # so that tabs take turns
-        try:
-            known = model in self._app.twin.models(turn.author)  # else it is of the author chosen before
-            stream = self._app.twin.stream(asked, model if known else None, stop)
+        with self._switches.writing(request, stop) as end:
+            # A quick hand asks while the picker still has a version of the author before.
+            mine = bool(model) and (model == BASE or parse(model)[0] == turn.author)
+            stream = self._app.twin.stream(asked, model if mine else None, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # the twin's iterator is a generator
                 for event in events:
                     turn = turn.after(event)
@@ -247,15 +249,7 @@ class Chat(Tab):
                     elif isinstance(event, str) and time.monotonic() - drawn > REDRAW:
                         yield {self.chat: messages([*turns[:-1], turn])}
                         drawn = time.monotonic()
-        except TwinError as error:
-            turn = replace(turn, problem=(error.message, error.hint))
-        except Exception:  # the page must stay usable whatever an engine raises; the details are for the terminal
-            log.exception("no answer")
-            turn = replace(turn, problem=("Something failed inside the twin", "the terminal that runs it says what"))
-        finally:
-            was_stopped = stop.is_set()
-            self._switches.end(request)
-        turns = [*turns[:-1], replace(turn, stopped=was_stopped)]
+        turns = [*turns[:-1], replace(turn, stopped=end.stopped, problem=end.problem)]
         yield {**self._talk(turns, busy=False), **self._keep(turns, kept, request)}
 
     def measured(self, turns: list[Turn], heard: Heard, request: gr.Request) -> Any:
@@ -353,9 +347,10 @@ class Chat(Tab):
 
     def _models(self, author: str | None) -> Updates:
         models = self._app.twin.models(author) if author else []
-        choices = [(html.model_label(name, name == models[0]), name) for name in models]
         return {
-            self.model: gr.update(choices=choices, value=models[0] if models else None, interactive=bool(models)),
+            self.model: gr.update(
+                choices=html.model_choices(models), value=models[0] if models else None, interactive=bool(models)
+            ),
         }
 
     def _first_steps(self) -> Updates:

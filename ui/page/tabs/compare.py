@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,9 +18,9 @@ from ui.page import comparison as compared
 from ui.page import markup as html
 from ui.page.comparison import SAME, Comparison
 from ui.page.jobs import Jobs
-from ui.page.passages import model_label, problem
+from ui.page.passages import model_choices, problem
 from ui.page.show_versions import preferred as shown
-from ui.page.tabs.chat import ANSWERS_AT_ONCE, REDRAW
+from ui.page.tabs.chat import REDRAW
 from ui.page.tabs.kept import user
 from ui.page.tabs.shared import LONGEST_QUESTION, NOW, PLAIN, QUEUED, Tab, Updates, not_yet, question_or_sorry, told
 from ui.page.tabs.switches import Switches, session
@@ -34,8 +33,6 @@ RULES = (
     "Two versions answer the same question from the same passages, so that only who writes differs. Blind, you see A and B, "
     "and learn which was which by voting. Votes are kept, and “twin models compare” counts them."
 )
-
-log = logging.getLogger(__name__)
 
 
 class Compare(Tab):
@@ -88,8 +85,6 @@ class Compare(Tab):
             self.answered,
             self.comparison,
             drawn,
-            concurrency_id="comparisons",
-            concurrency_limit=ANSWERS_AT_ONCE,
             trigger_mode="multiple",
             **QUEUED,
         )
@@ -124,13 +119,12 @@ class Compare(Tab):
             words = html.aside(missing) if (missing := compared.can_be(models)) else ""
         except TwinError as error:
             models, words = [], problem(error.message, error.hint)
-        choices = [(model_label(name, name == models[0]), name) for name in models]
         chosen = [first, second] if {first, second} <= set(models) and first != second else [*models, None, None][:2]
         return {
             self.words: words,
             self.form: gr.update(visible=not words),
-            self.first: gr.update(choices=choices, value=chosen[0]),
-            self.second: gr.update(choices=choices, value=chosen[1]),
+            self.first: gr.update(choices=model_choices(models), value=chosen[0]),
+            self.second: gr.update(choices=model_choices(models), value=chosen[1]),
         }
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
@@ -157,7 +151,7 @@ class Compare(Tab):
             yield self._drawn(None) if comparison else {}
             return
         asked = Question(comparison.question, comparison.author, user=session(request))  # so that tabs take turns
-        try:
+        with self._switches.writing(request, stop) as end:
             stream = side_by_side(self._app.twin, asked, comparison.models, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # it is a generator
                 for event in events:
@@ -167,18 +161,8 @@ class Compare(Tab):
                     if not isinstance(event, Piece) or time.monotonic() - drawn > REDRAW:
                         yield self._columns(comparison)
                         drawn = time.monotonic()
-        except TwinError as error:
-            comparison = replace(comparison, problem=(error.message, error.hint))
-        except Exception:  # the page must stay usable whatever an engine raises; the details are for the terminal
-            log.exception("no comparison")
-            words = ("Something failed inside the twin", "the terminal that runs it says what")
-            comparison = replace(comparison, problem=words)
-        finally:
-            was_stopped, mine = stop.is_set(), self._switches.get(request) is stop
-            if mine:
-                self._switches.end(request)
-        if mine:
-            yield self._drawn(replace(comparison, stopped=was_stopped))
+        if end.mine:
+            yield self._drawn(replace(comparison, stopped=end.stopped, problem=end.problem))
 
     def refused(self, comparison: Comparison | None, request: gr.Request) -> Updates:
         """The queue took no more questions, or Gradio lost the answers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,8 +18,7 @@ from ui.page import drafting
 from ui.page import markup as html
 from ui.page.drafting import Sheet, Writing
 from ui.page.jobs import Jobs
-from ui.page.passages import model_label, problem
-from ui.page.tabs.chat import ANSWERS_AT_ONCE
+from ui.page.passages import model_choices, problem
 from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, into_view, not_yet, sorry, told
 from ui.page.tabs.shelf import Shelf, unchanged_or_sorry
 from ui.page.tabs.switches import Switches, session
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
 MOST_WORDS = 2_500  # a text of them can be sent back within the largest request that the page takes
 LONGEST_TEXT = 17_000  # characters, likewise: three bytes each at the most, in nearly every script
 REDRAW = 0.1  # seconds between two updates of the page: all of the draft is drawn each time
-
-log = logging.getLogger(__name__)
 
 
 class Draft(Tab):
@@ -110,8 +106,6 @@ class Draft(Tab):
             self.written,
             self.writing,
             [*drawn, self.points],
-            concurrency_id="drafts",
-            concurrency_limit=ANSWERS_AT_ONCE,
             trigger_mode="multiple",
             **QUEUED,
         )
@@ -145,12 +139,11 @@ class Draft(Tab):
             words = "" if author else html.aside("There is no author yet: take posts in, under Posts.")
         except TwinError as error:
             models, words = [], problem(error.message, error.hint)
-        choices = [(model_label(name, name == models[0]), name) for name in models]
         value = chosen if chosen in models else next(iter(models), None)
         return {
             self.words: gr.update(value=words, visible=bool(words)),
             self.desk: gr.update(visible=not words),
-            self.model: gr.update(choices=choices, value=value),
+            self.model: gr.update(choices=model_choices(models), value=value),
         }
 
     # ---- brief, outline, draft --------------------------------------------------------------------------------------
@@ -184,13 +177,10 @@ class Draft(Tab):
     def written(self, writing: Writing | None, request: gr.Request) -> Iterator[Updates]:
         """Have it written, and redraw it as it goes. Closed by Gradio when the tab goes away."""
         stop, drawn = self._switches.get(request), 0.0
-        if (
-            stop is None or writing is None
-        ):  # as the draft waited, the tab was gone for a while, or another author chosen
+        if stop is None or writing is None:  # as it waited, the tab was gone for a while, or another author chosen
             yield self.drawn(None) if writing else {}
             return
-        note = ""
-        try:
+        with self._switches.writing(request, stop) as end:
             stream = draft(self._app.twin, writing.brief, writing.model, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # it is a generator
                 for event in events:
@@ -202,18 +192,10 @@ class Draft(Tab):
                     elif time.monotonic() - drawn > REDRAW:
                         yield {self.paper: writing.paper()}
                         drawn = time.monotonic()
-        except TwinError as error:
-            note = problem(error.message, error.hint)
-        except Exception:  # the page must stay usable whatever an engine raises; the details are for the terminal
-            log.exception("no draft")
-            note = problem("Something failed inside the twin", "the terminal that runs it says what")
-        finally:
-            was_stopped, mine = stop.is_set(), self._switches.get(request) is stop
-            if mine:
-                self._switches.end(request)
-        if mine:
+        if end.mine:
+            note = problem(*end.problem) if end.problem else ""
             if writing.whole:
-                note = html.aside(("Stopped: " if was_stopped else "") + said(writing.whole))
+                note = html.aside(("Stopped: " if end.stopped else "") + said(writing.whole))
             yield self._ended(writing, note)
 
     def refused(self, request: gr.Request) -> Updates:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import gradio as gr
 
-from contracts.feature_store.conversations import Listed, Said
+from contracts.feature_store.conversations import Said
 from inference_pipeline.twin import Found, Question
 from ui.page.conversation import Turn
-from ui.page.markup import aside
+from ui.page.markup import download, kept_list
+from ui.page.passages import in_plain
 from ui.page.tabs.shared import CLICKS, NOW, PLAIN, QUEUED, Sure, Updates, say, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
     from ui.page.tabs.chat import Chat
+
+NONE = "None yet: what is said here is kept on this machine."
 
 
 class Kept:
@@ -64,10 +65,10 @@ class Kept:
         one = conversations.get(user, id) if id else None
         return {
             self.id: id,
-            self.list: _list(conversations.all(user, author), id),
+            self.list: kept_list(conversations.all(user, author), id, NONE),
             self.acts: gr.update(visible=bool(one)),
             self.title: one.title if one else "",
-            self.export: _export(one.title, one.turns) if one else "",
+            self.export: download(one.title, markdown(one.title, one.turns), "conversation") if one else "",
             **self.sure.closed(),
         }
 
@@ -80,7 +81,7 @@ class Kept:
         return self.drawn(user, author, self._app.store.conversations.keep(user, author, said, id))
 
     def found(self, author: str | None, words: str, id: str, request: gr.Request) -> str:
-        return _list(self._app.store.conversations.all(user(request), author, words), id) if author else ""
+        return kept_list(self._app.store.conversations.all(user(request), author, words), id, NONE) if author else ""
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
@@ -121,31 +122,11 @@ def _turn(number: int, author: str, said: Said) -> Turn:
     return Turn(number, author, said.question, found, answer.answer, answer)
 
 
-def _list(rows: Sequence[Listed], id: str) -> str:
-    lines = "".join(
-        f'<li><button type="button" data-id="{escape(row.id)}" aria-pressed="{str(row.id == id).lower()}">'
-        f'<span class="name" dir="auto">{escape(row.title)}</span><small>{row.at:%Y-%m-%d %H:%M}</small></button></li>'
-        for row in rows
-    )
-    return f'<ul class="list">{lines}</ul>' if lines else aside("None yet: what is said here is kept on this machine.")
-
-
-def _export(title: str, turns: Sequence[Said]) -> str:
-    """A link that holds the conversation itself, so that no file is made of it."""
-    file = "".join(character if character.isalnum() else "-" for character in title)[:60].strip("-") or "conversation"
-    page = quote(markdown(title, turns), safe="")
-    address = f"data:text/markdown;charset=utf-8,{page}"
-    return f'<a class="whole" download="{escape(file)}.md" href="{address}">Save as Markdown</a>'
-
-
 def markdown(title: str, turns: Sequence[Said]) -> str:
     parts = [f"# {title}"]
     for said in turns:
         answer = said.answer
         parts += [f"## {said.question}", answer.answer]
-        parts += [
-            f"[{one.marker}] {one.title or 'Untitled'}{f', {one.url}' if one.url else ''}: “{' '.join(one.text.split())}”"
-            for one in answer.citations
-        ]
+        parts += map(in_plain, answer.citations)
         parts.append(f"*{answer.model}, snapshot {answer.snapshot}*")
     return "\n\n".join(parts) + "\n"

@@ -11,7 +11,6 @@ from contracts.errors import NotFound
 from ui.page import game
 from ui.page import markup as html
 from ui.page.game import Round
-from ui.page.tabs.chat import ANSWERS_AT_ONCE
 from ui.page.tabs.kept import user
 from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, author_or_sorry, told
 from ui.page.tabs.switches import session
@@ -48,9 +47,8 @@ class Me(Tab):
 
     def wire(self, shell: Shell) -> None:
         given = [shell.author, self.model, self.played]
-        writing = {"concurrency_id": "games", "concurrency_limit": ANSWERS_AT_ONCE, "api_visibility": "private"}
         self.deal.click(self.waiting, self.model, [self.asked, self.table, self.verdict, self.deal], **NOW).then(
-            self.dealt, given, [self.round, *self.outputs()], show_progress="hidden", **writing
+            self.dealt, given, [self.round, *self.outputs()], **QUEUED
         ).failure(self.unlucky, None, [self.asked, self.deal], **NOW)
         self.first.click(self._guess(0), [self.round, self.played], self.outputs(), **QUEUED)
         self.second.click(self._guess(1), [self.round, self.played], self.outputs(), **QUEUED)

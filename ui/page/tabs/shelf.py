@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from contracts.errors import TwinError
-from contracts.feature_store.drafts import Listed
 from inference_pipeline.drafting.assemble import heading
 from ui.page import drafting
 from ui.page.drafting import Sheet
-from ui.page.markup import aside
+from ui.page.markup import kept_list
 from ui.page.tabs.kept import user
 from ui.page.tabs.shared import CLICKS, NOW, QUEUED, Sure, Updates, not_yet, say, sorry, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
     from ui.page.tabs.draft import Draft
+
+NONE = "None yet: “Keep” keeps a draft on this machine."
 
 
 class Shelf:
@@ -55,7 +54,9 @@ class Shelf:
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
     def listed(self, author: str | None, sheet: Sheet | None, request: gr.Request) -> str:
-        return _list(self._app.store.drafts.all(user(request), author), sheet.id if sheet else "") if author else ""
+        if not author:
+            return ""
+        return kept_list(self._app.store.drafts.all(user(request), author), sheet.id if sheet else "", NONE)
 
     @told
     def kept(self, sheet: Sheet | None, text: str, request: gr.Request) -> Updates:
@@ -64,10 +65,8 @@ class Shelf:
         made = self._keep(sheet, text, request)
         say("The draft is kept on this machine")
         listed = self.listed(made.draft.author, made, request)
-        as_it_is = {
-            part: gr.skip() for part in (self._tab.note, self._tab.text, self._tab.export)
-        }  # it may be edited on
-        return {**self._tab.drawn(made), **as_it_is, self.list: listed}
+        edited_on = {part: gr.skip() for part in (self._tab.note, self._tab.text, self._tab.export)}
+        return {**self._tab.drawn(made), **edited_on, self.list: listed}
 
     def put_away(self, sheet: Sheet | None, text: str, request: gr.Request) -> None:
         """Keep what is not kept, as it cannot be asked about; not where nothing is left of it, or its posts are gone."""
@@ -121,12 +120,3 @@ def unchanged_or_sorry(sheet: Sheet | None, text: str) -> None:
     """Edits that are not kept are not written over."""
     if sheet and text != sheet.draft.text:
         raise sorry("What you have changed in this draft is not kept yet", "press Keep, or New draft to drop it")
-
-
-def _list(rows: Sequence[Listed], id: str) -> str:
-    lines = "".join(
-        f'<li><button type="button" data-id="{escape(row.id)}" aria-pressed="{str(row.id == id).lower()}">'
-        f'<span class="name" dir="auto">{escape(row.title)}</span><small>{row.at:%Y-%m-%d %H:%M}</small></button></li>'
-        for row in rows
-    )
-    return f'<ul class="list">{lines}</ul>' if lines else aside("None yet: “Keep” keeps a draft on this machine.")

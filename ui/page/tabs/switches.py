@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from contracts.errors import TwinError
 from ui.page.tabs.shared import not_yet
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class End:
+    """How a writing ended; `mine`: nobody has ended its switch meanwhile, as leaving the tab or its author does."""
+
+    problem: tuple[str, str] | None = None
+    stopped: bool = False
+    mine: bool = False
 
 
 class Switches:
@@ -30,6 +46,22 @@ class Switches:
         """It is written, or nobody waits for it any more."""
         if stop := self._of.pop(session(request), None):
             stop.set()
+
+    @contextmanager
+    def writing(self, request: gr.Request, stop: threading.Event) -> Iterator[End]:
+        """Around what is written until `stop` is set: what fails in it is told by its end, and then the switch is gone."""
+        end = End()
+        try:
+            yield end
+        except TwinError as error:
+            end.problem = (error.message, error.hint)
+        except Exception:  # the page must stay usable whatever an engine raises; the details are for the terminal
+            log.exception("what was asked for is not written")
+            end.problem = ("Something failed inside the twin", "the terminal that runs it says what")
+        finally:
+            end.stopped, end.mine = stop.is_set(), self.get(request) is stop
+            if end.mine:
+                self.end(request)
 
     def close(self) -> None:
         for stop in list(self._of.values()):
