@@ -22,9 +22,7 @@ class Queue:
         self._free, self._most = at_once, waiting
         self._lines: OrderedDict[str, deque[threading.Event]] = OrderedDict()
         """By user, the one whose turn is next first; each event is set when its owner has a place."""
-        self._lock = (
-            threading.RLock()
-        )  # an answer that is collected as garbage while it is held leaves in the same thread
+        self._lock = threading.RLock()  # an answer that ends as garbage, while it is held, takes it in the same thread
 
     @contextmanager
     def place(self, user: str = "", stop: threading.Event | None = None) -> Iterator[bool]:

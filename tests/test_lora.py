@@ -24,7 +24,8 @@ from training_pipeline.data import MASKED, Encoded
 from training_pipeline.packing import pack, summed_loss
 from training_pipeline.recipe import Recipe
 from training_pipeline.recipe import load as shipped
-from training_pipeline.samples import FILE, Asked
+from training_pipeline.run_folder import SAMPLES
+from training_pipeline.samples import Asked
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -185,7 +186,7 @@ def test_a_training_killed_three_times_ends_as_the_undisturbed_one_does(
         process.join(120)
         assert process.exitcode == -signal.SIGKILL, moments
     told = lora.train(base, made(), made(6, seed=1), chosen, tmp_path / "killed", lambda *_: None, ASKED)
-    lines = (tmp_path / "killed" / FILE).read_text(encoding="utf-8").splitlines()
+    lines = (tmp_path / "killed" / SAMPLES).read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["step"] for line in lines} == {0, 3, 6, 9, 12}, moments
     for curve in ("train_loss", "validation_loss", "steps", "best_validation_loss"):
         assert told[curve] == expected[curve], moments

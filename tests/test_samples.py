@@ -91,9 +91,9 @@ def test_one_that_fails_ends_no_training(corpus: Corpus, base: BaseLanguageModel
         samples.written(model, base.tokenizer(), impossible.prompt, chosen)
     assert model.training
     samples.Samples(impossible, chosen).on_evaluate(*beginning, **told)
-    assert not (tmp_path / samples.FILE).exists()
+    assert not (tmp_path / run_folder.SAMPLES).exists()
     samples.Samples(asked, chosen).on_evaluate(*beginning, **told)
-    assert (tmp_path / samples.FILE).read_text(encoding="utf-8")
+    assert (tmp_path / run_folder.SAMPLES).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("steps", "every", "count", "written"), [
@@ -111,7 +111,9 @@ def test_they_are_spread_over_the_validations(steps: int, every: int, count: int
 def test_a_run_writes_them_beside_its_losses_and_keeps_none(corpus: Corpus, app: App, tmp_path: Path) -> None:
     chosen = recipe(samples=3, sample_tokens=16)
     pipeline.train(corpus, app.base_model, chosen, tmp_path, lambda *_: None)
-    rows = [json.loads(line) for line in (tmp_path / samples.FILE).read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / run_folder.SAMPLES).read_text(encoding="utf-8").splitlines()]
+    assert [one._asdict() for one in learning.samples(tmp_path)] == rows  # the page reads what the run writes
+    assert all(learning.losses(tmp_path))
     first, *_, last = rows
     assert [row["step"] for row in rows] == [0, *sorted({row["step"] for row in rows[1:]})]
     assert len(rows) == 4
@@ -133,7 +135,7 @@ def test_forgetting_takes_what_stopped_runs_have_left(app: App) -> None:
     home = app.home
     for name, author in (("one", "Ada"), ("two", "Bea"), ("three", "Ada")):
         with run_folder.held(home / "runs" / name, author, resume=True) as folder:
-            (folder / samples.FILE).write_text('{"text": "The clock"}')
+            (folder / run_folder.SAMPLES).write_text('{"text": "The clock"}')
             assert read_json(folder / run_folder.WHOSE) == {"author": author}
     forgotten = app.store.posts("Ada")[0].id
     with run_folder.held(home / "runs" / "three", "Ada", resume=True):  # it goes on
@@ -151,7 +153,7 @@ def test_the_page_shows_the_first_and_the_last_two_above_the_real_one(tmp_path: 
     assert learning.written(learning.samples(tmp_path)) == ""
     row = {"instruction": "Write <it>.", "own": "I wind it."}
     lines = [json.dumps({"step": step, "text": f"text {step} <b>", **row}) for step in (0, 4, 8, 4, 12)]
-    (tmp_path / learning.SAMPLES).write_text("\n".join([*lines, '{"step": 16, "te']), encoding="utf-8")
+    (tmp_path / run_folder.SAMPLES).write_text("\n".join([*lines, '{"step": 16, "te']), encoding="utf-8")
     shown = learning.written(learning.samples(tmp_path))
     parts = [
         "Write &lt;it&gt;.",
@@ -165,9 +167,6 @@ def test_the_page_shows_the_first_and_the_last_two_above_the_real_one(tmp_path: 
     assert [shown.count(part) for part in parts] == [1] * len(parts)
     assert sorted(parts, key=shown.index) == parts
     assert "text 4" not in shown
-    assert learning.SAMPLES == samples.FILE
-    assert learning.LOSSES == lora.LOSSES
-    assert learning.WHOSE == run_folder.WHOSE
 
 
 def test_a_training_is_found_by_what_it_wrote_since_it_began(tmp_path: Path) -> None:
@@ -175,10 +174,10 @@ def test_a_training_is_found_by_what_it_wrote_since_it_began(tmp_path: Path) -> 
     for name, author in (("old", "Ada"), ("new", "Ada"), ("other", "Bea")):
         with run_folder.held(tmp_path / name, author, resume=True):
             pass
-        (tmp_path / name / learning.LOSSES).write_text('{"step": 1, "loss": 2.5}\n{"step": 0, "eval_loss": 3}\n{"st')
-    os.utime(tmp_path / "old" / learning.LOSSES, (100, 100))
-    os.utime(tmp_path / "new" / learning.LOSSES, (200, 200))
-    os.utime(tmp_path / "other" / learning.LOSSES, (300, 300))
+        (tmp_path / name / run_folder.LOSSES).write_text('{"step": 1, "loss": 2.5}\n{"step": 0, "eval_loss": 3}\n{"st')
+    os.utime(tmp_path / "old" / run_folder.LOSSES, (100, 100))
+    os.utime(tmp_path / "new" / run_folder.LOSSES, (200, 200))
+    os.utime(tmp_path / "other" / run_folder.LOSSES, (300, 300))
     assert learning.running(tmp_path, "Ada", 200.5) == tmp_path / "new"
     assert learning.running(tmp_path, "Ada", 202.0) is None
     assert learning.running(tmp_path, "Bea", 202.0) == tmp_path / "other"

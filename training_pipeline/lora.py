@@ -35,11 +35,11 @@ from training_pipeline.data import Encoded, require_generation_prompt
 from training_pipeline.load import computed_in, computing, load
 from training_pipeline.packing import Batch, attend_apart, pack, summed_loss
 from training_pipeline.recipe import Recipe
+from training_pipeline.run_folder import LOSSES
 from training_pipeline.samples import Asked, Samples
 
 Progress = Callable[[str, int, int | None], None]
 DONE = "training.json"
-LOSSES = "losses.jsonl"
 
 
 def train(

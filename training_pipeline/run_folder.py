@@ -19,6 +19,7 @@ from contracts.files import read_json, write_json
 from contracts.hardware import best_device
 
 WHOSE = "whose.json"
+LOSSES, SAMPLES = "losses.jsonl", "samples.jsonl"  # what whoever looks on reads while it goes on
 
 
 def is_first() -> bool:

@@ -20,12 +20,11 @@ from training_pipeline.data import FIRST, Corpus
 from training_pipeline.load import computed_in, computing
 from training_pipeline.packing import attended_as_usual
 from training_pipeline.recipe import Recipe
+from training_pipeline.run_folder import SAMPLES
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
-
-FILE = "samples.jsonl"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Samples(TrainerCallback):
             # A device without memory for it, a full disk: it is for whoever looks on, and the training goes on.
             with suppress(OSError, RuntimeError, ValueError):
                 text = written(kwargs["model"], kwargs["processing_class"], self._asked.prompt, self._recipe)
-                with (Path(str(args.output_dir)) / FILE).open("a", encoding="utf-8") as lines:
+                with (Path(str(args.output_dir)) / SAMPLES).open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps({"step": state.global_step, "text": text, **told}) + "\n")
 
 

@@ -19,14 +19,16 @@ class Session(Protocol):
     ids: list[int]
     """All that it has read, in order."""
 
+    def reading(self, ids: Sequence[int], last: int = 1) -> Iterator[torch.Tensor]:
+        """Read them piece by piece: at least one row of logits for each, of which the `last` in all are those of `read`."""
+
     def read(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
         """Logits of what follows each of the `last` of these ids, shape (last, vocabulary), float32."""
-
-    def reading(self, ids: Sequence[int], last: int = 1) -> Iterator[torch.Tensor]:
-        """The same piece by piece: at least one row for each, of which the `last` in all are those."""
+        return torch.cat(list(self.reading(ids, last)))[-last:]
 
     def feed(self, ids: Sequence[int]) -> torch.Tensor:
         """Logits of the token that follows all the ids read so far, shape (vocabulary,), float32."""
+        return self.read(ids)[-1]
 
     def rewind(self, length: int) -> bool:
         """Forget what was read after the first `length` ids; False where the model's kind of memory cannot."""
@@ -51,17 +53,11 @@ class TorchDecoder:
         return TorchSession(self._model)
 
 
-class TorchSession:
+class TorchSession(Session):
     def __init__(self, model: Any) -> None:
         self._model: Any = model
         self._cache: Any = None
         self.ids: list[int] = []
-
-    def feed(self, ids: Sequence[int]) -> torch.Tensor:
-        return self.read(ids)[-1]
-
-    def read(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
-        return torch.cat(list(self.reading(ids, last)))[-last:]
 
     def reading(self, ids: Sequence[int], last: int = 1) -> Iterator[torch.Tensor]:
         size = PIECE if self._model.device.type == "cpu" else len(ids)

@@ -19,7 +19,7 @@ import torch
 from contracts.base_model import BaseLanguageModel
 from contracts.compiled import openvino, settings
 from contracts.files import read_json, staged, write_json
-from inference_pipeline.engines.decoders import pieces
+from inference_pipeline.engines.decoders import Session, pieces
 from inference_pipeline.engines.pages import Pages
 from inference_pipeline.engines.together import Together
 
@@ -89,19 +89,13 @@ class GraphDecoder:
         return list(logits.split([step.keep for step in steps]))
 
 
-class GraphSession:
+class GraphSession(Session):
     """`alone`: its steps are never joined with another's, whose company changes the last digits."""
 
     def __init__(self, decoder: GraphDecoder, alone: bool) -> None:
         self._decoder, self._alone = decoder, alone
         self.ids: list[int] = []
         self.pages = decoder.pages.open(self)
-
-    def feed(self, ids: Sequence[int]) -> torch.Tensor:
-        return self.read(ids)[-1]
-
-    def read(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
-        return torch.cat(list(self.reading(ids, last)))[-last:]
 
     def reading(self, ids: Sequence[int], last: int = 1) -> Iterator[torch.Tensor]:
         for piece, keep in pieces(ids, last, PIECE):

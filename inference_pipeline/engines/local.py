@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 KEPT = 3  # models in memory: two versions side by side, and the base model that their style is measured against
 LONGEST_PROMPT = 8192  # tokens
 LONGEST = 512  # tokens of a text that is scored: their logits are 100 MB
-LIKELIEST = (
-    256  # tokens that are drawn from where they are likely enough: to sort all of them takes a quarter of a step
-)
+LIKELIEST = 256  # tokens that are drawn from where they suffice: to sort all of them takes a quarter of a step
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 

@@ -33,9 +33,7 @@ class Memory:
     def __init__(self, decoder: Decoder, kept: int = KEPT, most_bytes: int = MOST_BYTES, alone: bool = False) -> None:
         self._decoder, self._kept, self._most_bytes, self._alone = decoder, kept, most_bytes, alone
         self._idle: list[Begun] = []  # used longest ago first
-        self._lock = (
-            threading.RLock()
-        )  # an answer that is collected as garbage while it is held ends in the same thread
+        self._lock = threading.RLock()  # an answer that ends as garbage, while it is held, takes it in the same thread
 
     def begin(self, prompt: Sequence[int]) -> Iterator[Begun]:
         """Read the prompt, or of it only what follows that which an idle session has read already.
@@ -65,10 +63,12 @@ class Memory:
     def _take(self, prompt: Sequence[int]) -> Begun | None:
         """The idle session that has read most of the prompt, where that is enough to go on with it."""
         with self._lock:
-            best = max(self._idle, key=lambda begun: shared(begun.session.ids, prompt), default=None)
-            if best is None:
+            if not self._idle:
                 return None
-            if shared(best.session.ids, prompt) < min(WORTH * len(prompt), len(best.session.ids)):
+            read = [shared(begun.session.ids, prompt) for begun in self._idle]
+            same = max(read)
+            best = self._idle[read.index(same)]
+            if same < min(WORTH * len(prompt), len(best.session.ids)):
                 return None
             self._idle = [begun for begun in self._idle if begun is not best]
             return best

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from contracts.files import read_json
+from training_pipeline.run_folder import LOSSES, SAMPLES, WHOSE
 
-LOSSES, SAMPLES = "losses.jsonl", "samples.jsonl"  # written by training_pipeline/lora.py and samples.py
-WHOSE = "whose.json"  # by run_folder.py
 LEGEND = '<ul class="legend"><li>training</li><li class="validation">validation</li></ul>'
 
 Points = Sequence[tuple[float, float]]
