@@ -7,7 +7,6 @@ Playwright's are in it.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 import time
@@ -15,13 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from benchmarks.search_speed import AUTHOR, Drawn, _fill
+from benchmarks.search_speed import AUTHOR, Drawn, fill
 from contracts import hardware
 from contracts.feature_store import FeatureStore
 from inference_pipeline.twin import Twin
-from tests.browser import FLAGS, Engine, free_port
+from tests.browser import Engine, chromium, free_port
 from ui.page import server
 from ui.settings import Settings
 from ui.wiring import App
@@ -41,7 +40,7 @@ def main(data: Path, chunks: int) -> None:
 def _site(home: Path, words: str, chunks: int) -> Iterator[str]:
     app = App(Settings(), home)
     app.store = FeatureStore(home, Drawn())
-    _fill(app.store, words, chunks)
+    fill(app.store, words, chunks)
     app.engine = Engine(pause=0.02)
     app.twin = Twin(app.store, app.registry, app.engine)
     app.store.search("warm", AUTHOR)  # the index is filled once, by whoever asks first; the page's server does it, too
@@ -51,11 +50,10 @@ def _site(home: Path, words: str, chunks: int) -> Iterator[str]:
 
 @contextmanager
 def _browser() -> Iterator[Callable[[], Page]]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with chromium() as browser:
+        if browser is None:
+            sys.exit("no chromium here: apt-get install chromium")
         yield lambda: browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
-        browser.close()
 
 
 def _measure(url: str, opened: Callable[[], Page]) -> None:

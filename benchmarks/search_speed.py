@@ -51,13 +51,13 @@ def main(data: Path, sizes: Sequence[int]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             store = FeatureStore(Path(folder), Drawn())
-            _fill(store, words, size)
+            fill(store, words, size)
             _measure(store, words, size)
             store.close()
     print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
 
 
-def _fill(store: FeatureStore, words: str, size: int) -> None:
+def fill(store: FeatureStore, words: str, size: int) -> None:
     """Four fifths of the chunks are the author's, one fifth somebody else's."""
     drawn, version = random.Random(size), FeatureVersion("drawn", Drawn.fingerprint, "drawn")
     posts = [_post(drawn, words, number) for number in range(size // A_POST)]

@@ -7,16 +7,15 @@ version yet, is said and left as it was. Pictures are written in few colours, fo
 from __future__ import annotations
 
 import io
-import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect
 
+from tests.browser import chromium, free_port
 from ui.page import sample, server
 from ui.wiring import App
 
@@ -76,7 +75,7 @@ SHOTS: tuple[tuple[str, Callable[[Page], None], tuple[int, int], bool], ...] = (
 
 def main() -> int:
     app, missed = App(), 0
-    with server.running(app, port=_free_port(), author=sample.AUTHOR) as url, _browser() as opened:
+    with server.running(app, port=free_port(), author=sample.AUTHOR) as url, _browser() as opened:
         chat(opened(url, WIDE, False))  # the model is loaded, as it is for whoever has asked before
         for name, act, viewport, dark in SHOTS:
             page = opened(url, viewport, dark)
@@ -105,9 +104,9 @@ def _kept(picture: bytes, path: Path) -> int:
 
 @contextmanager
 def _browser() -> Iterator[Callable[[str, tuple[int, int], bool], Page]]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
+        if browser is None:
+            sys.exit("no chromium here: apt-get install chromium")
 
         def opened(url: str, size: tuple[int, int], dark: bool) -> Page:
             context = browser.new_context(
@@ -119,13 +118,6 @@ def _browser() -> Iterator[Callable[[str, tuple[int, int], bool], Page]]:
             return page
 
         yield opened
-        browser.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -5,19 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from contracts.errors import ModelError
 from contracts.feature_store import FeatureStore
@@ -31,6 +34,15 @@ from ui.wiring import App
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
+
+# Gradio leaves event loops and their sockets to the garbage collector.
+ON_THE_PAGE = [
+    pytest.mark.usefixtures("swept"),
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
+    ),
+]
+IN_CHROMIUM = [pytest.mark.browser, *ON_THE_PAGE]
 
 AXE = Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8") if os.environ.get("AXE_CORE") else ""
 NAMELESS = """[...document.querySelectorAll('button, input, textarea, select, iframe, progress')]
@@ -189,6 +201,19 @@ def stock(twin: Small) -> None:
         fill(twin.app.store, [written(author, *post) for post in posts])
     register(twin.app, WREN)
     twin.app.registry.promote(register(twin.app, WREN).name)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser | None]:
+    """The one that is installed here; None where there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        yield None
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def free_port() -> int:

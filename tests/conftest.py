@@ -186,17 +186,13 @@ def swept() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
+    from tests import browser
 
-    from tests.browser import FLAGS
-
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        missing("browser", "no chromium here: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    with browser.chromium() as found:
+        if found is None:
+            missing("browser", "no chromium here: apt-get install chromium")
+        assert found
+        yield found
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from contracts.records import Citation, Passage
 from inference_pipeline.drafting.draft import Piece, draft
 from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.twin import Twin
-from tests.browser import WREN, small, stock
+from tests.browser import ON_THE_PAGE, WREN, small, stock
 from tests.fakes import WordEmbedder, fill, post
 from tests.speaking import Engine, registered
 from ui.page import drafting
@@ -25,13 +25,7 @@ from ui.page.drafting import Sheet, Writing
 from ui.page.shell import Shell
 from ui.page.tabs.draft import Draft
 
-# Gradio leaves event loops and their sockets to the garbage collector.
-pytestmark = [
-    pytest.mark.usefixtures("swept"),
-    pytest.mark.filterwarnings(
-        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
-    ),
-]
+pytestmark = ON_THE_PAGE
 
 CLOCK = "The church clock gains four minutes a week. I regulate the pendulum on Sundays."
 GLUE = "Hide glue holds for a hundred years. I heat the glue pot slowly, in a bath of water."

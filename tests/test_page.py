@@ -21,6 +21,7 @@ from inference_pipeline.twin import NOTHING_FOUND, Question
 from tests.browser import (
     ADA,
     HOSTILE,
+    ON_THE_PAGE,
     POSTS,
     SEATPOST,
     WREN,
@@ -36,13 +37,7 @@ from tests.browser import (
 from tests.fakes import fill, hear_ctrl_c
 from ui.page import server as chat_page
 
-# Gradio leaves event loops and their sockets to the garbage collector.
-pytestmark = [
-    pytest.mark.usefixtures("swept"),
-    pytest.mark.filterwarnings(
-        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
-    ),
-]
+pytestmark = ON_THE_PAGE
 
 
 # ---- the server -----------------------------------------------------------------------------------------------------

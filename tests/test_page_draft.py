@@ -10,17 +10,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from inference_pipeline.queue import Queue
-from tests.browser import ADA, WREN, Small, choose, free_port, serious, small, stock
+from tests.browser import ADA, IN_CHROMIUM, WREN, Small, choose, free_port, serious, small, stock
 from ui.page import server as chat_page
 
-# Gradio leaves event loops and their sockets to the garbage collector.
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.usefixtures("swept"),
-    pytest.mark.filterwarnings(
-        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
-    ),
-]
+pytestmark = IN_CHROMIUM
 
 Tab = Callable[..., Page]
 

@@ -9,20 +9,13 @@ from playwright.sync_api import Page, expect
 
 from contracts.feature_store.conversations import Said
 from inference_pipeline.twin import Question
-from tests.browser import SEATPOST, WREN, Small, answered, ask, free_port, small, stock, written
+from tests.browser import IN_CHROMIUM, SEATPOST, WREN, Small, answered, ask, free_port, small, stock, written
 from tests.fakes import fill
 from tests.test_topics import BREAD, CLOCKS, about
 from ui.page import server as chat_page
 from ui.page.tabs.chat import TURNS
 
-# Gradio leaves event loops and their sockets to the garbage collector.
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.usefixtures("swept"),
-    pytest.mark.filterwarnings(
-        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
-    ),
-]
+pytestmark = IN_CHROMIUM
 
 Tab = Callable[..., Page]
 FAY = "Fay"

@@ -19,6 +19,7 @@ from tests import fakes
 from tests.browser import (
     ADA,
     HOSTILE,
+    IN_CHROMIUM,
     SEATPOST,
     WREN,
     Engine,
@@ -41,14 +42,7 @@ TABS = ["Chat", "Draft", "Compare", "Posts", "Train", "Versions", "Which one is 
 EVE = "Eve <img src=http://evil.example/e.png onerror='window.hacked = 7'>"
 CLOCK = "I wind the church clock on Sundays, and count every turn. "
 
-# Gradio leaves event loops and their sockets to the garbage collector.
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.usefixtures("swept"),
-    pytest.mark.filterwarnings(
-        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
-    ),
-]
+pytestmark = IN_CHROMIUM
 
 Tab = Callable[..., Page]
 

@@ -15,22 +15,29 @@ from playwright.sync_api import Page, expect
 from contracts.files import write_json
 from contracts.model_registry import ModelVersion
 from contracts.prompt import Message
-from tests.browser import ADA, SEATPOST, WREN, Engine, Log, ReadsAloud, Small, answered, ask, choose, free_port, small
+from tests.browser import (
+    ADA,
+    IN_CHROMIUM,
+    SEATPOST,
+    WREN,
+    Engine,
+    Log,
+    ReadsAloud,
+    Small,
+    answered,
+    ask,
+    choose,
+    free_port,
+    serious,
+    small,
+)
 from tests.browser import stock as stock_with
 from training_pipeline.votes import preferred
 from ui.page import server as chat_page
 
-# Gradio leaves event loops and their sockets to the garbage collector.
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.usefixtures("swept"),
-    pytest.mark.filterwarnings(
-        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
-    ),
-]
+pytestmark = IN_CHROMIUM
 
 Tab = Callable[..., Page]
-AXE = Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8") if os.environ.get("AXE_CORE") else ""
 
 
 class Listens(ReadsAloud):
@@ -174,7 +181,7 @@ def test_two_versions_are_compared_blind_and_voted_on(
     assert "base model" not in page.locator("#compare-columns").inner_text()
     page.locator("#answer-2 a.marker").first.click()
     expect(page.locator("#compare-sources article").first).to_be_in_viewport()
-    serious(page, width)
+    fits(page, width)
     page.screenshot(path=os.environ.get("SHOTS", str(tmp_path)) + f"/blind-{width}.png", full_page=True)
 
     page.locator("#vote-2").click()
@@ -186,20 +193,16 @@ def test_two_versions_are_compared_blind_and_voted_on(
     expect(page.locator("#compare-outcome")).to_contain_text("by 1 person")
     expect(page.locator("#compare-outcome")).to_contain_text("cannot measure: 1 comparisons")
     expect(page.locator("#vote-1")).to_be_hidden()
-    serious(page, width)
+    fits(page, width)
     page.screenshot(path=os.environ.get("SHOTS", str(tmp_path)) + f"/voted-{width}.png", full_page=True)
     given = twin.app.store.feedback.all(WREN)[-1]
     assert (given.verdict, given.blind, {given.model, given.other}) == ("better", True, {f"{WREN}@v2", "base"})
     assert preferred([given], f"{WREN}@v2", "base").blind.people == 1
 
 
-def serious(page: Page, width: int) -> None:
+def fits(page: Page, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    if AXE:
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run().then(done => done.violations)")
-        wrong = [one for one in found if one["impact"] in {"serious", "critical"}]
-        assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in wrong] == []
+    assert serious(page) == []
 
 
 def test_a_comparison_stands_when_the_tab_is_looked_at_again_and_ends_with_its_author(site: str, tab: Tab) -> None:
