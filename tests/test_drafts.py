@@ -285,3 +285,7 @@ def test_a_brief_that_is_none_is_told_without_commands(tab: Draft, changed: dict
         tab.planned(*brief)
     with pytest.raises(gr.Error, match=says):
         tab.begun(*brief, None, None, "", HERE)  # type: ignore[arg-type]
+
+
+def test_a_draft_that_waited_until_its_author_was_left_draws_over_nothing(tab: Draft) -> None:
+    assert list(tab.written(None, HERE)) == [gr.skip()]  # Gradio takes no empty dictionary for that

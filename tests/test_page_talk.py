@@ -102,8 +102,12 @@ def test_where_nothing_is_asked_the_page_says_so_and_goes_on(site: str, tab: Tab
     expect(question).to_be_enabled()
     page.locator("#send").click()
     expect(question).to_have_attribute("placeholder", "Write a question first")
+    page.wait_for_timeout(500)  # what follows a question does not unsay it
+    expect(question).to_have_attribute("placeholder", "Write a question first")
     ask(page, SEATPOST)
-    text = answered(page)
+    answered(page)
+    expect(page.locator("#chat .note", has_text="Not like you.")).to_have_count(1)  # nothing more comes of this answer
+    text = page.locator("#chat .bot .md").inner_text()
     page.locator("#send").click()
     expect(question).to_have_attribute("placeholder", "Write a question first")
     assert page.locator("#chat .bot .md").inner_text() == text

@@ -243,3 +243,8 @@ def test_the_tab_says_what_to_do_before_there_are_two(compare: Compare, app: App
     assert "take posts in" in nobody[compare.words]
     assert not untrained[compare.form]["visible"]
     assert not nobody[compare.form]["visible"]
+
+
+def test_what_waited_until_its_author_was_left_draws_over_nothing(chat: Chat, compare: Compare) -> None:
+    assert list(compare.answered(None, HERE)) == [gr.skip()]  # Gradio takes no empty dictionary for that
+    assert list(chat.answered("Ada@v2", [], "", HERE)) == [gr.skip()]

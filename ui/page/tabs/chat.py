@@ -231,7 +231,10 @@ class Chat(Tab):
     def answered(self, model: str, turns: list[Turn], kept: str, request: gr.Request) -> Iterator[Updates]:
         """Run the twin, and redraw the page as it goes. Closed by Gradio when the tab goes away."""
         stop = self._switches.get(request)
-        if stop is None or not turns or not turns[-1].waits:  # nothing was asked, or the tab was gone for a while since
+        if stop is None and not any(turn.waits for turn in turns):  # nothing was asked, and the page says so
+            yield gr.skip()
+            return
+        if stop is None or not turns or not turns[-1].waits:  # the tab was gone for a while since
             self._switches.end(request)
             yield self._talk([turn for turn in turns if not turn.waits], busy=False)
             return

@@ -148,7 +148,7 @@ class Compare(Tab):
         """Run both, one after the other, and redraw the columns as they go. Closed by Gradio when the tab goes away."""
         stop, drawn = self._switches.get(request), 0.0
         if stop is None or comparison is None:  # as it waited, the tab was gone for a while, or another author chosen
-            yield self._drawn(None) if comparison else {}
+            yield self._drawn(None) if comparison else gr.skip()
             return
         asked = Question(comparison.question, comparison.author, user=session(request))  # so that tabs take turns
         with self._switches.writing(request, stop) as end:

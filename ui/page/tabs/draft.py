@@ -178,7 +178,7 @@ class Draft(Tab):
         """Have it written, and redraw it as it goes. Closed by Gradio when the tab goes away."""
         stop, drawn = self._switches.get(request), 0.0
         if stop is None or writing is None:  # as it waited, the tab was gone for a while, or another author chosen
-            yield self.drawn(None) if writing else {}
+            yield self.drawn(None) if writing else gr.skip()
             return
         with self._switches.writing(request, stop) as end:
             stream = draft(self._app.twin, writing.brief, writing.model, stop)
