@@ -92,6 +92,28 @@ def test_a_lost_not_and_another_number_are_no_support(said: str, support: str) -
     assert (sentence.evidence is None) == (support == "unsupported")
 
 
+@pytest.mark.parametrize(
+    ("said", "support"),
+    [
+        ("It is a good one.", "supported"),
+        ("“It is a good one”!", "supported"),
+        ("Right.", "supported"),
+        ("It is not a good one.", "unsupported"),
+        ("Is it a good one?", "unsupported"),
+        ("A good one.", "unsupported"),
+    ],
+)
+def test_a_sentence_of_common_words_is_supported_where_the_author_has_it_word_for_word(said: str, support: str) -> None:
+    text = "I bought a clock. It is a good one. Right."
+    (sentence, *_) = ground(
+        said, [passage(1, text, start=40)], "", lambda texts: np.eye(len(texts), dtype="f4")
+    ).sentences
+    assert sentence.support == support
+    if sentence.evidence:
+        assert text[sentence.evidence.start - 40 : sentence.evidence.end - 40] == sentence.evidence.text
+        assert sentence.evidence.text in {"It is a good one.", "Right."}
+
+
 def test_meaning_supports_where_the_words_differ() -> None:
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         """Two directions: on oil, and on anything else."""

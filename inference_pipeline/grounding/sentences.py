@@ -43,8 +43,13 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
 
 def content_words(text: str) -> set[str]:
     """In lower case, without common words, and without plural and tense endings."""
-    found = (word.lower().replace("’", "'") for word in _WORD.findall(text))
+    found = spoken(text).split()
     return {re.sub(r"(?:'s|ing|ed|es|s)$", "", word) for word in found if len(word) > 2 and word not in COMMON}
+
+
+def spoken(text: str) -> str:
+    """Its words alone, in lower case: equal for sentences that are read aloud alike."""
+    return " ".join(word.lower().replace("’", "'") for word in _WORD.findall(text))
 
 
 def numbers(text: str) -> set[str]:

@@ -7,13 +7,13 @@ often the classes are right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.records import Passage, Support
 from inference_pipeline.grounding.orders import withheld
-from inference_pipeline.grounding.sentences import content_words, negated, numbers, sentences
+from inference_pipeline.grounding.sentences import content_words, negated, numbers, sentences, spoken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,31 +46,38 @@ class Judged:
 
 
 def sources(passages: Sequence[Passage]) -> list[Source]:
-    """The sentences of all passages that say something; an order to the model is no evidence."""
+    """The sentences of all passages; an order to the model is no evidence."""
     cut = (
         (number, passage.text, start, end)
         for number, passage in enumerate(passages, start=1)
         for start, end in sentences(passage.text)
         if not any(first <= start < last for first, last in withheld(passage.text))
     )
-    made = (Source(n, a, b, text[a:b], frozenset(content_words(text[a:b]))) for n, text, a, b in cut)
-    return [source for source in made if source.words]
+    return [Source(n, a, b, text[a:b], frozenset(content_words(text[a:b]))) for n, text, a, b in cut]
 
 
 def judge(texts: Sequence[str], known: Sequence[Source], embed: Embed | None = None) -> list[Judged]:
     """What the sources say to each sentence. Only sentences that words leave open are embedded."""
-    judged = [_by_words(text, known) for text in texts]
+    whole = {spoken(source.text): source for source in reversed(known)}
+    judged = [_word_for_word(text, whole) or _by_words(text, known) for text in texts]
+    telling = [source for source in known if source.words]
     unsettled = [
         place for place, found in enumerate(judged) if found.support != "supported" and content_words(texts[place])
     ]
-    if unsettled and known and embed:
-        cosines = embed([texts[place] for place in unsettled]) @ embed([source.text for source in known]).T
+    if unsettled and telling and embed:
+        cosines = embed([texts[place] for place in unsettled]) @ embed([source.text for source in telling]).T
         for place, row in zip(unsettled, cosines, strict=True):
             nearest = int(row.argmax())
             judged[place] = max(
-                judged[place], _by_meaning(texts[place], known[nearest], float(row[nearest])), key=_rank
+                judged[place], _by_meaning(texts[place], telling[nearest], float(row[nearest])), key=_rank
             )
     return judged
+
+
+def _word_for_word(text: str, whole: Mapping[str, Source]) -> Judged | None:
+    """A sentence that a passage has as its own, however short: "It is a good one." has no content word to compare."""
+    source = whole.get(spoken(text)) if spoken(text) else None
+    return Judged("supported", source) if source else None
 
 
 def _by_words(text: str, known: Sequence[Source]) -> Judged:
