@@ -25,7 +25,7 @@ from contracts.feature_store import FeatureStore
 from feature_pipeline import pipeline
 from feature_pipeline.deduplicate import NearDuplicates, sketch
 
-TIMES, UNCHANGED, TEXTS, SIZES = 3, 10_000, 5_000, (1_000, 20_000)
+TIMES, UNCHANGED, TEXTS, SIZES = 5, 10_000, 5_000, (1_000, 20_000)
 WORDS = [a + b + c for a in ("ka", "lo", "mi", "re", "tu", "sha", "bro") for b in "aeiou" for c in "nrstlmp"]
 
 MEMORY = """
