@@ -216,6 +216,8 @@ class Sentence(Record):
     """It speaks as the author. Without support, it puts words into their mouth."""
     evidence: Citation | None
     """What supports it, or what an inferred one is near to."""
+    shared: float = 0.0
+    """Of its content words, the share that the sentence of the post has, too: the rest is the model's."""
 
 
 class Copied(Record):
@@ -260,6 +262,11 @@ class Answer(Record):
     """None where fewer words in a row than anybody would notice are shared."""
     nearest: tuple[NearestPost, ...] = ()
     """The posts nearest to a question that was not answered."""
+
+    @property
+    def markers(self) -> tuple[int, ...]:
+        """Where in `answer` each marker begins. Any other `[1]`, as in `argv[1]`, is part of what was said."""
+        return tuple(one.end + 1 for one in self.sentences if one.evidence and one.support == "supported")
 
 
 class Figure(Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
@@ -12,11 +13,13 @@ from contracts.errors import NotFound
 from contracts.feature_store.filters import Filters
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PASSAGES, messages
-from contracts.records import Answer, Passage
+from contracts.records import Answer, Format, Passage
 from inference_pipeline.grounding.check import LIMIT, check
 from inference_pipeline.grounding.check import NOTHING_FOUND as NOTHING_FOUND
+from inference_pipeline.grounding.inert import Inert
 from inference_pipeline.grounding.orders import harmless, without_orders
 from inference_pipeline.grounding.style_meter import SHORTEST, Scorer, Style, measure, own_posts, said
+from inference_pipeline.leaving import unless_stopped
 from inference_pipeline.queue import Queue
 from inference_pipeline.retrieval.follow_up import made_whole
 from inference_pipeline.retrieval.retrieve import retrieve
@@ -59,6 +62,8 @@ class Question:
     sampling: Sampling = field(default_factory=Sampling)
     filters: Filters = field(default_factory=Filters)
     """Which of the author's posts may be found."""
+    format: Format | None = None
+    """What kind of text is asked for, where that is known: it is the kind that voice examples are of."""
 
     @property
     def drawn_by(self) -> str:
@@ -146,17 +151,23 @@ class Twin:
     def write(
         self, found: Found, model: str | None = None, stop: threading.Event | None = None
     ) -> Iterator[str | Answer]:
-        """The answer's text piece by piece, then the whole answer. Every time counts from the question on."""
+        """The answer's text piece by piece, then the whole answer. Every time counts from the question on.
+
+        The pieces are inert, too: what may be the beginning of markup waits until it is whole.
+        """
         began = time.perf_counter() - found.seconds
         version = self._version(found.question, model)
         timings = {"retrieve": found.seconds, "tokens": 0.0}
-        pieces: list[str] = []
+        pieces, shown = list[str](), Inert(found.passages)
         if found.passages:
             for piece in until(self._generate(found, version, stop, timings), found.question.sampling.stop):
                 timings.setdefault("first_token", time.perf_counter() - began)
                 timings["tokens"] += 1
                 pieces.append(piece)
-                yield piece
+                if text := shown.add(piece):
+                    yield text
+            if text := shown.end():
+                yield text
         longest = found.question.sampling.max_tokens or self._max_new_tokens
         limited = not (stop and stop.is_set()) and timings["tokens"] >= LIMIT * longest
         checked = check(self._store, found, "".join(pieces), limited)
@@ -214,19 +225,17 @@ class Twin:
         with self.queue.place(found.question.user, stop) as placed:
             if not placed:
                 return
-            chat = self._engine.chat_model(version)
+            loaded = unless_stopped(map(self._engine.chat_model, [version]), stop)
+            if (chat := next(loaded, None)) is None:
+                return
             stream = chat.stream(asked, **self._options(found.question.sampling))
-            try:
-                for piece in stream:
+            with closing(unless_stopped(stream, stop)) as heard:
+                for piece in heard:
                     if used := getattr(piece, "usage_metadata", None):
                         counts["prompt_tokens"] = counts.get("prompt_tokens", 0) + used["input_tokens"]
                         counts["tokens"] = used["output_tokens"] or counts["tokens"]
-                    if stop and stop.is_set():
-                        return
                     if text := str(piece.content):
                         yield text
-            finally:
-                stream.close()  # type: ignore[attr-defined]  # LangChain types its generator as an iterator
 
     def _options(self, sampling: Sampling) -> dict[str, Any]:
         """As an engine takes them; a seed only where there is one."""

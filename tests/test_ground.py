@@ -114,6 +114,19 @@ def test_a_sentence_of_common_words_is_supported_where_the_author_has_it_word_fo
         assert sentence.evidence.text in {"It is a good one.", "Right."}
 
 
+def test_a_sentence_that_says_nothing_does_not_stand_for_a_quotation_and_is_none() -> None:
+    made = ground("Right.", [passage(1, "Right. I bought a clock. It is a good one.")], "What of cheese?")
+    assert made.text == "Right. [1]\n\nI wrote in “Post 1”: “I bought a clock. It is a good one.” [1]"
+
+
+def test_the_overlap_with_the_post_is_a_share_of_the_words() -> None:
+    whole, half, none = ground(
+        "Penetrating oil wants patience. Penetrating oil, seized seatpost, cheese, wine, music, art. Wool.",
+        [passage(1, POST)],
+    ).sentences[:3]
+    assert (whole.shared, half.shared, none.shared) == (1.0, 0.5, 0.0)
+
+
 def test_meaning_supports_where_the_words_differ() -> None:
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         """Two directions: on oil, and on anything else."""

@@ -43,6 +43,7 @@ def test_a_model_that_echoes_or_obeys_is_not_quoted(name: str) -> None:
     found = [passage(1, f"{TRUE}\n\n{ATTACKS[name]}\n\n{AFTER}")]
     made = ground(f"The church clock gains four minutes a week. {ATTACKS[name]}", found, ATTACKS[name])
     assert made.text.startswith("The church clock gains four minutes a week. [1]")
+    assert "CANARY" not in made.text
     assert EVIL not in made.text
     assert "<|" not in made.text
     assert "<script" not in made.text
@@ -93,12 +94,12 @@ def test_hardly_any_paragraph_of_a_programmer_is_taken_for_an_order(real_data: P
         (f"See ![a cat]({EVIL}/p.png", "See a cat"),
         (f"See [here]({EVIL}).", "See here."),
         (f"See <{EVIL}/x> now.", "See  now."),
-        ("See [here](javascript:alert(1)).", "See here)."),
+        ("See [here](javascript:alert(1)).", "See here."),
         (f'<img src="{EVIL}">Oak.', "Oak."),
         ('<b onclick="x()">Oak</b>.', "Oak</b>."),
         ("<script>x()</script>Oak.", "Oak."),
         ("<!-- x -->Oak.", "Oak."),
-        (f"Oak.\n[1]: {EVIL}\n", "Oak.\n"),
+        (f"Oak.\n[1]: {EVIL}\n", "Oak.\n\n"),
         ("See https://ada.example/a and [it](https://ada.example/b).", "See https://ada.example/a and [it](https://ada.example/b)."),
         ("A vector<int> is a<b.", "A vector<int> is a<b."),
         (f"```\ncurl {EVIL}\n```", f"```\ncurl {EVIL}\n```"),

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,12 +18,17 @@ from langchain_core.language_models import BaseChatModel
 
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import ModelError
+from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.prompt import messages
+from contracts.records import Answer
+from inference_pipeline import twin as inference
 from inference_pipeline.engines.local import LocalChatModel, LocalEngine
 from inference_pipeline.engines.remote import RemoteEngine
+from inference_pipeline.queue import Queue
 from tests.conftest import missing
-from tests.fakes import card, one_thread, taught_adapter
+from tests.fakes import WordEmbedder, card, fill, one_thread, post, taught_adapter
+from tests.speaking import CLOCK, QUESTION
 from tests.test_export import LLAMA_CPP, Twin, tiny
 from training_pipeline.export import export
 from training_pipeline.export_notes import file_name
@@ -159,6 +165,30 @@ def test_a_server_that_says_nothing_is_given_up_after_bounded_tries(mute: tuple[
         greedy(RemoteEngine(url, "smol", None, timeout=0.1).chat_model(None), "Why?")
     assert time.monotonic() - began < 30
     assert len(taken) == 1 + 3  # the list of models is asked for once, the answer three times
+
+
+@pytest.mark.parametrize("wait", [0.2, 1.5])  # while it is asked for its models, and while it is asked to write
+def test_one_who_stops_before_a_server_says_anything_leaves_at_once(
+    mute: tuple[str, list[socket.socket]], tmp_path: Path, wait: float
+) -> None:
+    store, stop, ended = FeatureStore(tmp_path, WordEmbedder(512)), threading.Event(), list[Answer]()
+    fill(store, [post(1, CLOCK)])
+    engine = RemoteEngine(mute[0], "smol", None, timeout=1)
+    twin = inference.Twin(store, ModelRegistry(tmp_path), engine, queue=Queue(at_once=1, waiting=0))
+    found = twin.find(inference.Question(QUESTION, "Ada"))
+    thread = threading.Thread(
+        target=lambda: ended.extend(e for e in twin.write(found, stop=stop) if not isinstance(e, str))
+    )
+    thread.start()
+    time.sleep(wait)
+    assert not ended
+    stop.set()
+    thread.join(0.5)
+    assert not thread.is_alive()
+    assert ended[0].citations[0].text in CLOCK  # a quotation, as where nothing was said
+    with twin.queue.place() as free:
+        assert free
+    store.close()
 
 
 def answering(reply: Callable[[socket.socket], None]) -> tuple[str, threading.Thread, socket.socket]:

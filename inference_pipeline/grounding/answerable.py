@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.feature_store import FeatureStore
+from contracts.feature_store import FeatureStore, Filters
 from contracts.feature_store.ledger import Text
 from contracts.feature_store.retrieve import best, fuse
 from contracts.feature_store.store import Hit
@@ -86,9 +86,9 @@ def names(question: str, title: str) -> bool:
     return any(len(words) >= SHORTEST_TITLE and title.casefold().startswith(words.casefold()) for words in quoted)
 
 
-def nearest(store: FeatureStore, question: str, author: str) -> tuple[NearestPost, ...]:
-    """The posts that a reader may want instead of an answer, best first."""
-    found = best(store, store.search(question, author), NEAREST * BEST)
+def nearest(store: FeatureStore, question: str, author: str, filters: Filters | None = None) -> tuple[NearestPost, ...]:
+    """The posts that a reader may want instead of an answer, best first; of those that the filters let through."""
+    found = best(store, store.search(question, author, filters=filters), NEAREST * BEST)
     posts = {passage.post_id: passage for passage in reversed(found)}
     first = sorted(posts.values(), key=lambda passage: (-passage.score, passage.post_id))[:NEAREST]
     return tuple(NearestPost(post_id=p.post_id, title=p.title, date=p.date, url=p.url) for p in first)

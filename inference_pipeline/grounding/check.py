@@ -43,7 +43,7 @@ def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checke
             unsupported_claims=0,
             cut=False,
             copied=None,
-            nearest=nearest(store, found.asked, author),
+            nearest=nearest(store, found.asked, author, found.question.filters),
         )
     version = store.active()
     embed = store.embedder_of(version).embed if version else None

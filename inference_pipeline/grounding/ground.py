@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts.records import Citation, Passage, Sentence
-from inference_pipeline.grounding.inert import inert
+from inference_pipeline.grounding.inert import closed, inert
 from inference_pipeline.grounding.orders import is_order, withheld
 from inference_pipeline.grounding.sentences import content_words, first_person, sentences
 from inference_pipeline.grounding.support import Judged, Source, judge, sources
@@ -41,13 +41,17 @@ def ground(
     `limited`: the model ended because it may say no more. Without `embed`, only words are compared.
     """
     text = tidy(inert(text, passages), passages)
+    text = inert(text, passages)  # again, as what was tidied away may have stood between two parts
     text, cut = whole(text) if limited else (text, False)
+    text = closed(text)
     known = sources(passages)
     places = list(sentences(text))
     judged = judge([text[start:end] for start, end in places], known, embed)
     text, traced = _marked(text, places, judged, passages)
     said = len(text)
-    nearest = None if any(one.support == "supported" for one in traced) else _quotation(question, known, passages)
+    # A "Right." of the author's is supported, and says nothing.
+    told = any(one.support == "supported" and content_words(text[one.start : one.end]) for one in traced)
+    nearest = None if told else _quotation(question, known, passages)
     if nearest:
         text, quotation = _quoted(text, nearest, passages)
         traced = [*traced, quotation]
@@ -69,6 +73,7 @@ def _marked(
                 support=found.support,
                 first_person=first_person(text[start:end]),
                 evidence=evidence,
+                shared=_shared(text[start:end], found.source),
             )
         )
         pieces.append(text[cursor:end])
@@ -82,7 +87,8 @@ def _marked(
 def _quoted(text: str, source: Source, passages: Sequence[Passage]) -> tuple[str, Sentence]:
     """The text with a quotation at its end, and that quotation."""
     title = passages[source.passage - 1].title
-    where = f" in “{title}”" if title and not is_order(title) else ""  # a note has no title
+    named = title and not is_order(title) and _stands(title, passages)  # a note has no title
+    where = f" in “{title}”" if named else ""
     text = f"{text}\n\n" if text else ""
     quotation = f"I wrote{where}: “{source.text}”"
     sentence = Sentence(
@@ -91,25 +97,41 @@ def _quoted(text: str, source: Source, passages: Sequence[Passage]) -> tuple[str
         support="supported",
         first_person=True,
         evidence=_citation(source, passages),
+        shared=1.0,
     )
     return f"{text}{quotation} [{source.passage}]", sentence
 
 
 def _quotation(question: str, known: Sequence[Source], passages: Sequence[Passage]) -> Source | None:
-    """The passage sentence nearest to the question, the first passage's where none shares a word with it."""
-    if not known:
-        return next(
-            (_beginning(n, passage) for n, passage in enumerate(passages, 1) if not withheld(passage.text)), None
-        )
+    """The passage sentence nearest to the question, the first passage's where none shares a word with it.
+
+    It is quoted word for word or not at all: never what would act where it is drawn, nor the beginning of a code block.
+    """
+    telling = [source for source in known if source.words and _stands(source.text, passages)]
+    if not telling:
+        begun = (_beginning(n, passage) for n, passage in enumerate(passages, 1) if not withheld(passage.text))
+        return next((source for source in begun if _stands(source.text, passages)), None)
     asked = content_words(question)
-    first = max(known, key=lambda source: (len(source.words & asked), -source.passage, len(source.words) > 4))
+    first = max(telling, key=lambda source: (len(source.words & asked), -source.passage, len(source.words) > 4))
     # … and what follows it, as far as a quotation goes, and as an order to the model does not stand between.
     text = passages[first.passage - 1].text
     orders = [start for start, _ in withheld(text) if start > first.start]
     longest = min(first.start + QUOTE, *orders) if orders else first.start + QUOTE
     ends = [s.end for s in known if s.passage == first.passage and first.end < s.end <= longest]
     end = min(max(ends, default=first.end), first.start + QUOTE)
+    if not _stands(text[first.start : end], passages):
+        end = first.end
     return Source(first.passage, first.start, end, text[first.start : end], first.words)
+
+
+def _stands(text: str, passages: Sequence[Passage]) -> bool:
+    """Whether it can be shown as it is."""
+    return inert(text, passages) == closed(text) == text
+
+
+def _shared(text: str, source: Source | None) -> float:
+    words = content_words(text)
+    return round(len(words & source.words) / len(words), 2) if source and words else 0.0
 
 
 def _beginning(number: int, passage: Passage) -> Source:

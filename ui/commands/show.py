@@ -124,7 +124,18 @@ def _answer(answer: Answer) -> None:
         print("\nThe nearest posts:")
     for post in answer.nearest:
         print(f"    {post.title or 'Untitled'} ({post.date or 'no date'})  {post.url or post.post_id}")
+    for line in _doubts(answer):
+        print(f"\n{line}")
     print(f"\n{answer.model}, snapshot {answer.snapshot}, {answer.timings['total']:.1f} s", file=sys.stderr, flush=True)
+
+
+def _doubts(answer: Answer) -> Iterator[str]:
+    """What a reader should know before they take it for the author's own words."""
+    if claims := answer.unsupported_claims:
+        said = "One sentence speaks" if claims == 1 else f"{claims} sentences speak"
+        yield f"{said} as the author, and no post says so."
+    if answer.copied:
+        yield f"{answer.copied.words} words in a row stand in “{answer.copied.title or 'a note'}”."
 
 
 def citations(cited: Sequence[Citation]) -> None:
