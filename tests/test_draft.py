@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import NotFound, UsageError
-from contracts.feature_store import FeatureStore
+from contracts.feature_store import FeatureStore, Filters
 from feature_pipeline import instructions
 from inference_pipeline.drafting.draft import ABOUT, FORMATS, SECTION, Draft, Piece, Section, draft, instruction, write
 from inference_pipeline.drafting.outline import Brief, Outline, outline
@@ -112,6 +112,47 @@ def test_one_passage_has_one_number_in_all_sections(twin: Twin) -> None:
     made = drafted(twin, Brief("Ada", "Clocks", points))
     cited = {(citation.post_id, citation.marker) for citation in made.citations}
     assert len({marker for _, marker in cited}) == len({post_id for post_id, _ in cited}) == len(cited)
+
+
+def test_only_markers_are_numbered_anew_and_not_what_was_said(twin: Twin, engine: Engine) -> None:
+    code = "Hide glue holds for a hundred years. So does argv[1].\n\n```\nargv[1] = x[2]\n```"
+    engine.model.responses = [SAYS[0], code]
+    made = drafted(twin, Brief("Ada", "Old things", POINTS[:2]))
+    _, second = made.sections
+    assert second.text == code.replace("years.", "years. [2]")
+    assert [second.text[place : place + 3] for place in second.markers] == ["[2]"]
+    assert made.text.endswith(second.text)
+
+
+def test_code_of_a_draft_without_a_title_keeps_its_fences(twin: Twin, engine: Engine) -> None:
+    engine.model.responses = ["Hide glue holds for a hundred years.\n\n```\nx\n```\n\n---\n\nSo."]
+    made = drafted(twin, Brief("Ada", points=POINTS[1:2]))
+    assert "\n\n```\nx\n```\n\n---\n\nSo." in made.text
+
+
+def test_a_heading_that_comes_from_a_post_does_nothing(twin: Twin, store: FeatureStore) -> None:
+    fill(
+        store,
+        [post(6, "<img src=//3232235777/p> shows how ht*tps://evil.example/x the weathervane turns. It is of tin.")],
+    )
+    made = drafted(twin, Brief("Ada", "The weathervane", words=100))
+    assert made.sections
+    for text in (made.text, *(section.point for section in made.sections)):
+        assert "<img" not in text
+        assert "evil.example" not in text
+
+
+def test_filters_narrow_what_a_draft_is_written_from(twin: Twin, engine: Engine) -> None:
+    made = drafted(twin, Brief("Ada", "Old things", POINTS[:2], filters=Filters.of(before="2024-01-03")))
+    assert [section.status for section in made.sections] == ["written", "nothing"]
+    assert {span.post_id for section in made.sections for span in section.evidence} == {post(1, CLOCK).id}
+
+
+def test_a_section_says_how_long_it_took(twin: Twin) -> None:
+    written, _, nothing = drafted(twin).sections
+    assert written.timings["tokens"] == len(SAYS[0])
+    assert 0 <= written.timings["retrieve"] <= written.timings["first_token"] <= written.timings["total"]
+    assert set(nothing.timings) == {"retrieve", "tokens"}
 
 
 def test_a_title_alone_becomes_an_outline_of_what_was_written_on_it(twin: Twin, store: FeatureStore) -> None:

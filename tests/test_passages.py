@@ -69,7 +69,21 @@ def test_a_link_cannot_break_out_of_its_attribute() -> None:
 
 
 def test_only_markers_with_a_citation_lead_somewhere() -> None:
-    assert html.prose("Yes [1], no [2].", 3, {1}) == 'Yes <a class="marker" href="#passage-3-1">1</a>, no [2].'
+    assert html.prose("Yes [1], no [2].", 3, {4}) == 'Yes <a class="marker" href="#passage-3-1">1</a>, no [2].'
+
+
+def test_code_is_no_marker_also_where_its_number_is_one() -> None:
+    cited = citation(0, 9, "said so")
+    said = Sentence(start=0, end=20, support="supported", first_person=True, evidence=cited)
+    near = said.model_copy(update={"start": 25, "end": 38, "support": "inferred", "shared": 0.5})
+    given = Answer(
+        answer="I said so: argv[1]<. [1] I, x[1] <too>.", citations=(cited,), passages=(), model="base", snapshot="s",
+        timings={}, sentences=(said, near),
+    )  # fmt: skip
+    assert html.answer(given, 2) == (
+        'I said so: argv[1]&lt;. <a class="marker" href="#passage-2-1">1</a> <span class="inferred" title="A post is near '
+        'it, and does not say it: 50% of its words are there">I, x[1] &lt;too&gt;</span>.'
+    )
 
 
 def test_the_small_print_counts_speed_after_the_first_token() -> None:

@@ -50,6 +50,13 @@ def _numbered(section: Section, numbers: dict[tuple[str, int, int], int]) -> Sec
     for citation in section.citations:
         span = section.evidence[citation.marker - 1]
         new[citation.marker] = numbers.setdefault((span.post_id, span.start, span.end), len(numbers) + 1)
-    text = _MARKER.sub(lambda found: f"[{new.get(int(found[1]), found[1])}]", section.text)
+    text, markers, at = "", list[int](), 0
+    for place in section.markers:
+        found = _MARKER.match(section.text, place)
+        if found and int(found[1]) in new:
+            text += section.text[at:place]
+            markers.append(len(text))
+            text, at = f"{text}[{new[int(found[1])]}]", found.end()
+    text += section.text[at:]
     citations = tuple(one.model_copy(update={"marker": new[one.marker]}) for one in section.citations)
-    return section.model_copy(update={"text": text, "citations": citations})
+    return section.model_copy(update={"text": text, "citations": citations, "markers": tuple(markers)})

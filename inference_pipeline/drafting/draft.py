@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pydantic import Field
+
 from contracts.records import Answer, Citation, Format, Record, Sentence, Span
 from inference_pipeline.drafting.assemble import assembled
 from inference_pipeline.drafting.outline import Brief, Outline, Planned, outline
@@ -57,6 +59,10 @@ class Section(Record):
     unsupported: int = 0
     """Sentences, by what the author's posts say to them."""
     cut: bool = False
+    markers: tuple[int, ...] = ()
+    """Where in `text` each marker begins. Any other `[1]`, as in `argv[1]`, is part of what was said."""
+    timings: dict[str, float] = Field(default_factory=dict)
+    """As an answer's, and from the question for its passages on; `retrieve` alone where nothing was written."""
 
 
 class Draft(Record):
@@ -136,13 +142,20 @@ def _section(
     twin: Twin, brief: Brief, section: Planned, words: float, model: str, stop: threading.Event | None
 ) -> Iterator[str | Section]:
     if not section.found.passages:
-        yield Section(point=section.point, status="nothing", text="")
+        yield Section(point=section.point, status="nothing", text="", timings=_found_in(section))
         return
     if stop and stop.is_set():
-        yield Section(point=section.point, status="stopped", text="", evidence=_evidence(section))
+        evidence, took = _evidence(section), _found_in(section)
+        yield Section(point=section.point, status="stopped", text="", evidence=evidence, timings=took)
         return
     sampling = Sampling(max_tokens=max(FEWEST_TOKENS, round(words * TOKENS_A_WORD)))
-    asked = Question(instruction(brief, section.point), brief.author, user=brief.user, sampling=sampling)
+    asked = replace(
+        section.found.question,
+        text=instruction(brief, section.point),
+        user=brief.user,
+        sampling=sampling,
+        format=brief.format,
+    )
     for event in twin.write(replace(section.found, question=asked, asked=asked.text), model, stop):
         if isinstance(event, Answer):
             yield _finished(brief, section, event, bool(stop and stop.is_set()))
@@ -159,7 +172,7 @@ def instruction(brief: Brief, point: str) -> str:
 
 
 def _finished(brief: Brief, section: Planned, answer: Answer, stopped: bool) -> Section:
-    text, kept = _without_echoes(answer, {_bare(brief.title), _bare(section.point)})
+    text, kept, markers = _without_echoes(answer, {_bare(brief.title), _bare(section.point)} - {""})
     support = [sentence.support for sentence in kept]
     cited = {(s.evidence.marker, s.evidence.start, s.evidence.end) for s in kept if s.evidence}
     return Section(
@@ -172,11 +185,14 @@ def _finished(brief: Brief, section: Planned, answer: Answer, stopped: bool) -> 
         inferred=support.count("inferred"),
         unsupported=support.count("unsupported"),
         cut=answer.cut,
+        markers=markers,
+        timings=answer.timings,
     )
 
 
-def _without_echoes(answer: Answer, headings: set[str]) -> tuple[str, list[Sentence]]:
-    """The text without lines that only repeat a heading, which the draft has already, and the sentences that remain."""
+def _without_echoes(answer: Answer, headings: set[str]) -> tuple[str, list[Sentence], tuple[int, ...]]:
+    """The text without lines that only repeat a heading, which the draft has already; the sentences that remain, as they
+    stand in the answer; and where their markers now are."""
     kept, gone, start = list[str](), list[tuple[int, int]](), 0
     for line in answer.answer.split("\n"):
         if line.strip() and _bare(line) in headings:
@@ -185,11 +201,20 @@ def _without_echoes(answer: Answer, headings: set[str]) -> tuple[str, list[Sente
             kept.append(line)
         start += len(line) + 1
     sentences = [s for s in answer.sentences if not any(first <= s.start < last for first, last in gone)]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip(), sentences
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+    marked, markers, at = set(answer.markers), list[int](), 0
+    for one in sentences:  # none goes over the end of its line, so each is still there, in order
+        at = text.index(said := answer.answer[one.start : one.end], at) + len(said)
+        markers += [at + 1] if one.end + 1 in marked else []
+    return text, sentences, tuple(markers)
 
 
 def _bare(line: str) -> str:
     return re.sub(r"[\W_]+", " ", re.sub(r"\[\d{1,2}\]", "", line)).strip().casefold()
+
+
+def _found_in(section: Planned) -> dict[str, float]:
+    return {"retrieve": round(section.found.seconds, 3), "tokens": 0.0}
 
 
 def _evidence(section: Planned) -> tuple[Span, ...]:

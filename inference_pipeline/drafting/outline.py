@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from contracts.errors import UsageError
+from contracts.feature_store.filters import Filters
 from contracts.records import Format, Passage
+from inference_pipeline.grounding.inert import inert
 from inference_pipeline.grounding.orders import without_orders
 from inference_pipeline.grounding.sentences import content_words, sentences
 from inference_pipeline.twin import Found, Question, Twin
@@ -35,6 +37,8 @@ class Brief:
     format: Format = "article"
     """article: sections under headings; any other: paragraphs."""
     user: str = ""
+    filters: Filters = field(default_factory=Filters)
+    """Which of the author's posts it may be written from."""
 
     def __post_init__(self) -> None:
         texts = (*self.points, self.title)
@@ -71,9 +75,10 @@ def outline(twin: Twin, brief: Brief) -> Outline:
     """Evidence is searched for each point by itself; a passage stands in the one section that it is nearest to."""
     points, snapshot = brief.points, ""
     if not points:
-        found = twin.find(Question(brief.title, brief.author, user=brief.user))
+        found = twin.find(Question(brief.title, brief.author, user=brief.user, filters=brief.filters))
         points, snapshot = _points(brief, found.passages), found.snapshot
-    sections = [Planned(point, twin.find(Question(_query(brief, point), brief.author))) for point in points]
+    asked = (Question(_query(brief, point), brief.author, filters=brief.filters) for point in points)
+    sections = [Planned(point, twin.find(one)) for point, one in zip(points, asked, strict=True)]
     return Outline(brief, tuple(_shared_out(sections)), sections[0].found.snapshot if sections else snapshot)
 
 
@@ -87,7 +92,9 @@ def _points(brief: Brief, passages: Sequence[Passage]) -> tuple[str, ...]:
     wanted = max(1, min(round(brief.words / WORDS_A_SECTION), MOST_SECTIONS))
     first = {passage.post_id: passage for passage in reversed(passages)}
     turn = sorted(passages, key=lambda passage: first[passage.post_id] is not passage)  # stable: best first remains
-    clauses = (_clause(without_orders(passage.text), content_words(brief.title)) for passage in turn)
+    shown = (inert(without_orders(passage.text), [passage]) for passage in turn)
+    # Again, as the signs between two parts are gone.
+    clauses = (inert(_clause(text, content_words(brief.title)), ()) for text in shown)
     return tuple(dict.fromkeys(clause for clause in clauses if clause))[:wanted]
 
 

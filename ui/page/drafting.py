@@ -100,7 +100,7 @@ class Writing:
         elif whole.status == "nothing":
             said = f"<em>{NOTHING}</em>"
         else:
-            said = html.prose(text, TURN, {one.marker for one in whole.citations})
+            said = html.prose(text, TURN, whole.markers)
         return f"<h3>{escape(heading(point))}</h3><div>{said}</div>"
 
     def _planned(self) -> list[str]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Sequence
 from html import escape
 
-from contracts.records import Answer, Citation, NearestPost, Passage
+from contracts.records import Answer, Citation, NearestPost, Passage, Sentence
 
 STEPS = (
     ("Read your posts", 'twin ingest ~/my-posts --author "Me"', "Under Posts: an export, a feed or a website."),
@@ -28,26 +28,36 @@ _WEB = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 
 
 def prose(text: str, turn: int = 0, markers: Collection[int] = ()) -> str:
-    """Text as it was written; each [n] that is one of `markers` leads to passage n of that turn."""
-
-    def link(match: re.Match[str]) -> str:
-        number = int(match[1])
-        return f'<a class="marker" href="#{_anchor(turn, number)}">{number}</a>' if number in markers else match[0]
-
-    return _MARKER.sub(link, escape(text)).replace("\n", "<br>")
+    """Text as it was written; the [n] at each of the places `markers` leads to passage n of that turn."""
+    parts, at = list[str](), 0
+    for found in _MARKER.finditer(text):
+        if found.start() in markers:
+            link = f'<a class="marker" href="#{_anchor(turn, int(found[1]))}">{int(found[1])}</a>'
+            parts += [escape(text[at : found.start()]), link]
+            at = found.end()
+    return "".join([*parts, escape(text[at:])]).replace("\n", "<br>")
 
 
 def answer(given: Answer, turn: int) -> str:
     """The answer, with its markers; a sentence that no post supports, or only one that is near, is marked as such."""
-    markers = {citation.marker for citation in given.citations}
-    parts, at = [], 0
+    parts, at = list[str](), 0
+
+    def shown(start: int, end: int) -> str:
+        return prose(given.answer[start:end], turn, {place - start for place in given.markers})
+
     for sentence in sorted(given.sentences, key=lambda one: one.start):
         if sentence.support in SUPPORT and sentence.start >= at:
-            said = prose(given.answer[sentence.start : sentence.end], turn, markers)
-            parts.append(prose(given.answer[at : sentence.start], turn, markers))
-            parts.append(f'<span class="{sentence.support}" title="{SUPPORT[sentence.support]}">{said}</span>')
+            said = shown(sentence.start, sentence.end)
+            parts.append(shown(at, sentence.start))
+            parts.append(f'<span class="{sentence.support}" title="{escape(_overlap(sentence))}">{said}</span>')
             at = sentence.end
-    return "".join([*parts, prose(given.answer[at:], turn, markers)])
+    return "".join([*parts, shown(at, len(given.answer))])
+
+
+def _overlap(sentence: Sentence) -> str:
+    """What the mark of a sentence means, and how many of its words the post nearest to it has."""
+    words = SUPPORT[sentence.support]
+    return f"{words}: {sentence.shared:.0%} of its words are there" if sentence.evidence and sentence.shared else words
 
 
 def in_words(given: Answer, style: str = "") -> str:
