@@ -16,7 +16,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 
 from contracts.records import Mark
 from inference_pipeline.queue import Queue
-from inference_pipeline.twin import Twin
+from inference_pipeline.twin import NOTHING_FOUND, Twin
 from tests.browser import ADA, SEATPOST, WREN, Small, small, stock, written
 from tests.fakes import fill
 from tests.served import ada_at_home
@@ -89,6 +89,9 @@ def test_filters_narrow_a_search(small_twin: Small) -> None:
     for changes, count in (({"after": "2024-05"}, 2), ({"before": "2024"}, 0), ({"format": "reply"}, 0)):
         found = call(small_twin, "search_posts", query="the clock and the clamp", author=WREN, **changes)
         assert len(found["passages"]) == count, changes
+    said = call(small_twin, "ask_twin", question=SEATPOST, author=WREN, before="2024")
+    assert (said["answer"], said["citations"]) == (NOTHING_FOUND, {})
+    assert call(small_twin, "ask_twin", question=SEATPOST, author=WREN, after="2024")["citations"]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,7 @@ def test_filters_narrow_a_search(small_twin: Small) -> None:
         ("search_posts", {"query": "engines"}, "whose posts?"),
         ("search_posts", {"query": "engines", "author": "Nobody"}, "no author 'Nobody'"),
         ("search_posts", {"query": "engines", "author": ADA, "after": "yesterday"}, "is no date"),
+        ("ask_twin", {"question": "engines", "author": ADA, "before": "yesterday"}, "is no date"),
         ("search_posts", {"query": "", "author": ADA}, "at least 1 character"),
         ("search_posts", {"query": "x", "author": ADA, "limit": 1000}, "less than or equal"),
         ("read_post", {"id": "none", "author": ADA}, "0 posts"),

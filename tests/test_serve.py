@@ -17,9 +17,12 @@ import pytest
 
 from contracts.errors import ModelError, UsageError
 from inference_pipeline.queue import Queue
-from inference_pipeline.twin import NOTHING_FOUND, Exchange
+from inference_pipeline.twin import NOTHING_FOUND, Exchange, Twin
+from tests.attacks import ACTS
 from tests.browser import ADA, SEATPOST, WREN, small, stock
 from tests.served import KEY, WRENS_KEY, Site, events, serving, until
+from tests.speaking import Engine as Says
+from tests.test_inert import Acting
 from ui.serve.completions import question, unsaid
 from ui.serve.keys import Caller, Keys
 from ui.serve.schema import LONGEST_QUESTION, MOST_MESSAGES, ChatRequest
@@ -36,6 +39,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     yield from serving(tmp_path_factory.mktemp("locked"), keys=f"{KEY}, {WREN}:{WRENS_KEY}")
+
+
+@pytest.fixture(scope="module")
+def speaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Each test gives it something to say."""
+    yield from serving(tmp_path_factory.mktemp("speaking"))
 
 
 @pytest.fixture
@@ -91,6 +100,23 @@ def test_the_pieces_of_a_stream_are_the_answer_and_its_end_has_the_evidence(site
 
 
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ACTS)
+def test_an_answer_does_nothing_in_whoever_shows_it(speaking: Site, name: str, stream: bool) -> None:
+    speaking.twin.app.twin = Twin(
+        speaking.twin.app.store, speaking.twin.app.registry, Says(f"The clamp comes off first.\n\n{ACTS[name]}\n\nOak.")
+    )
+    response = speaking.chat(stream=stream)
+    if stream:
+        pieces = [event["choices"][0]["delta"].get("content", "") for event in events(response) if event["choices"]]
+        text = "".join(pieces)
+        assert len(pieces) > 20  # as it came
+    else:
+        text = response.json()["choices"][0]["message"]["content"]
+    assert text.startswith("The clamp comes off first.")
+    assert Acting(text).found == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
 def test_what_the_posts_do_not_cover_is_said_to_be_so(site: Site, stream: bool) -> None:
     response = site.chat("Whither quantum chromodynamics?", stream=stream)
     twin = events(response)[-1]["twin"] if stream else response.json()["twin"]
@@ -135,6 +161,59 @@ def test_a_post_is_drafted_from_its_own_evidence(site: Site) -> None:
         content = json.dumps({"model": WREN, **wrong})
         response = site.client.post("/v1/drafts", content=content, headers={"content-type": "application/json"})
         assert response.status_code == 400, wrong
+
+
+def test_a_draft_is_counted_section_by_section(speaking: Site) -> None:
+    speaking.twin.app.twin = Twin(
+        speaking.twin.app.store, speaking.twin.app.registry, Says("The clamp comes off first.")
+    )
+    before = speaking.figures()
+    body = {
+        "model": WREN,
+        "title": "Old things",
+        "points": ["Oil and heat free the seized seatpost", "Quantum chromodynamics"],
+    }
+    made = speaking.client.post("/v1/drafts", json=body).json()
+    assert [section["status"] for section in made["sections"]] == ["written", "nothing"]
+    after = speaking.figures()
+    grown = {name: round(after[name] - before.get(name, 0)) for name in after if name.startswith("twin_")}
+    assert grown["twin_tokens_total"] == len("The clamp comes off first.")
+    assert grown["twin_first_token_seconds_count"] == 1
+    assert grown["twin_retrieval_seconds_count"] == 2
+    assert grown["twin_refusals_total"] == 1
+    line = speaking.log[-2]  # the last is of the figures
+    assert (line["route"], line["tokens"], line["covered"]) == ("/v1/drafts", grown["twin_tokens_total"], True)
+    assert line["citations"] == len(made["citations"])
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "found"),
+    [
+        (
+            "chat/completions",
+            {"model": WREN, "messages": [{"role": "user", "content": SEATPOST}]},
+            ("twin", "passages"),
+        ),
+        ("search", {"author": WREN, "query": SEATPOST}, ("passages",)),
+        ("drafts", {"model": WREN, "points": [SEATPOST]}, ("sections", 0, "evidence")),
+    ],
+)
+def test_filters_narrow_what_is_found_on_every_route(
+    site: Site, route: str, body: dict[str, Any], found: tuple[str | int, ...]
+) -> None:
+    def asked(**filters: str) -> Any:
+        answer = site.client.post(f"/v1/{route}", json={**body, "filters": filters}).json()
+        for key in found if "error" not in answer else ():
+            answer = answer[key]
+        return answer
+
+    assert asked()
+    assert asked(after="2024", format="article") == asked()
+    assert asked(before="2024") == []
+    assert asked(format="reply") == []
+    assert "is no date" in asked(after="yesterday")["error"]["message"]
+    assert asked(after="2024", until="2025")["error"]["param"] == "filters.until"
+    assert "has no source called 'elsewhere'" in asked(source="elsewhere")["error"]["message"]
 
 
 def test_search_gives_one_authors_passages(site: Site) -> None:
@@ -407,7 +486,7 @@ def test_the_server_ends_while_an_answer_is_written(tmp_path: Path) -> None:
         began = time.monotonic()
         assert list(sites) == []
         assert time.monotonic() - began < 4
-    assert next(log for log in site.twin.engine.logs if log.words).ended.is_set()
+    assert next(log for log in site.twin.engine.logs if log.words).ended.wait(1)
 
 
 @pytest.mark.parametrize(

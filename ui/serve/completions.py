@@ -38,6 +38,7 @@ def question(body: Asked, author: str, caller: Caller) -> Question:
         user=caller.name,
         key=f"{caller.name}/{body.user}" if body.user else "",
         sampling=Sampling(body.longest, body.temperature, body.seed, body.stops),
+        filters=body.filters.made(),
     )
 
 

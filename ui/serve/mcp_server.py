@@ -144,19 +144,28 @@ class Tools:
             return WholePost(author=name, post=page, next_offset=end if end < len(post.text) else None)
 
     async def ask_twin(
-        self, question: Text, author: Name = "", model: Annotated[str, Field(max_length=300)] = ""
+        self,
+        question: Text,
+        author: Name = "",
+        model: Annotated[str, Field(max_length=300)] = "",
+        after: Day = "",
+        before: Day = "",
+        source: Place = "",
+        format: Format | None = None,
     ) -> Said:
         """Ask an author's twin: a small model that answers in their voice from the passages it finds, and cites them."""
         stop = threading.Event()
         try:
             with told():
-                return await asyncio.to_thread(self._ask, question, author, model, stop)
+                filters = Filters.of(after, before, source, format)
+                return await asyncio.to_thread(self._ask, question, author, model, filters, stop)
         finally:
             stop.set()  # the assistant has gone on: the generation ends at its next token
 
-    def _ask(self, question: str, author: str, model: str, stop: threading.Event) -> Said:
+    def _ask(self, question: str, author: str, model: str, filters: Filters, stop: threading.Event) -> Said:
         name = self._author(author)
-        *_, answer = self._app.twin.stream(Question(question, name, user=self._user), model or None, stop)
+        asked = Question(question, name, user=self._user, filters=filters)
+        *_, answer = self._app.twin.stream(asked, model or None, stop)
         assert isinstance(answer, Answer)
         cited = dict[str, list[Excerpt]]()
         for citation in answer.citations:

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from contracts.errors import UsageError
 from contracts.records import Answer
-from inference_pipeline.drafting.draft import Draft, draft
+from inference_pipeline.drafting.draft import Draft, Section, draft
 from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.side_by_side import side_by_side
 from ui.serve.answering import Start, unless_gone
@@ -77,7 +77,8 @@ def search(body: SearchRequest, parts: InUse, who: Who) -> SearchResult:
     from contracts.feature_store.retrieve import search as find
 
     author = parts.catalogue.author(body.author, who)
-    return SearchResult(author=author, passages=find(parts.app.store, body.query, author, body.limit))
+    found = find(parts.app.store, body.query, author, body.limit, filters=body.filters.made())
+    return SearchResult(author=author, passages=found)
 
 
 @v1.post(
@@ -121,7 +122,8 @@ async def write(body: DraftRequest, request: Request, parts: InUse, who: Who) ->
     """Draft a post, section by section, each from its own evidence; a point without any says so."""
     served = await run_in_threadpool(parts.catalogue.get, body.model, who)
     request.state.model = served.id
-    brief = Brief(served.author, body.title, tuple(body.points), body.words, body.format, user=who.name)
+    filters = body.filters.made()
+    brief = Brief(served.author, body.title, tuple(body.points), body.words, body.format, who.name, filters)
     heard = _heard(lambda stop: draft(parts.app.twin, brief, served.model, stop), request, parts)
     made = await unless_gone(request, _draft(heard))
     return JSONResponse(made.model_dump(mode="json")) if made else Response(status_code=GONE)
@@ -134,9 +136,16 @@ async def _heard(start: Start, request: Request, parts: Parts) -> AsyncGenerator
         async with aclosing(parts.answering.events(start)) as events:
             async for event in events:
                 if isinstance(event, Answer):
-                    parts.metrics.answered(event, covered(event))
+                    parts.metrics.answered(event.timings, covered(event))
                     state.tokens, state.covered = int(event.timings["tokens"]), covered(event)
                     state.passages, state.citations = len(event.passages), len(event.citations)
+                elif isinstance(event, Section):
+                    parts.metrics.answered(event.timings, event.status != "nothing")
+                elif isinstance(event, Draft):
+                    state.tokens = int(sum(section.timings["tokens"] for section in event.sections))
+                    state.covered = any(section.status != "nothing" for section in event.sections)
+                    state.passages = sum(len(section.evidence) for section in event.sections)
+                    state.citations = len(event.citations)
                 yield event
     except Exception as error:
         state.error, state.where = type(error).__name__, where(error)

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from contracts.records import Answer, Passage
+from contracts.feature_store.filters import Filters
+from contracts.records import Answer, Format, Passage
 from inference_pipeline.drafting.outline import FEWEST_WORDS, LONGEST_POINT, MOST_SECTIONS
 
 MOST_MESSAGES = 200
@@ -19,6 +20,8 @@ LONGEST_NAME = 300  # characters of a model's id
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Day = Annotated[str, StringConstraints(max_length=10)]  # a year, a month or a day: 2015, 2015-03 or 2015-03-12
+Place = Annotated[str, StringConstraints(max_length=1000)]  # a folder, site or account, or a part of its name
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 
 
@@ -55,6 +58,20 @@ class StreamOptions(Given):
     include_usage: bool = False
 
 
+class Narrowed(Given):
+    """Which posts may be found: all that is given must hold. `made` raises UsageError for a date that is none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: Day = ""
+    before: Day = ""
+    source: Place = ""
+    format: Format | None = None
+
+    def made(self) -> Filters:
+        return Filters.of(self.after, self.before, self.source, self.format)
+
+
 class Asked(Given):
     """Parameters that are not named here are left aside, and `twin.ignored` of the answer names them."""
 
@@ -71,6 +88,8 @@ class Asked(Given):
     tools: Annotated[list[Any], Field(max_length=0)] | None = None
     functions: Annotated[list[Any], Field(max_length=0)] | None = None
     logprobs: Literal[False] | None = None
+    filters: Narrowed = Narrowed()
+    """Not OpenAI's."""
 
     @model_validator(mode="after")
     def _a_question_at_the_end(self) -> Asked:
@@ -123,6 +142,7 @@ class DraftRequest(Given):
     )
     words: int = Field(default=400, ge=FEWEST_WORDS, le=MOST_DRAFTED)
     format: Literal["article", "note"] = "article"
+    filters: Narrowed = Narrowed()
 
     @field_validator("points", mode="after")
     @classmethod
@@ -198,6 +218,7 @@ class SearchRequest(Given):
     query: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_QUESTION)]
     author: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
     limit: int = Field(default=5, ge=1, le=50)
+    filters: Narrowed = Narrowed()
 
 
 class SearchResult(BaseModel):
