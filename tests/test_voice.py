@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.prompt import ANSWER, PASSAGE, PROMPT_HASH, SYSTEM, WRITE, messages
 from contracts.records import Format, Mark, Post, digest
+from inference_pipeline.drafting.draft import draft
+from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.retrieval.voice import LONGEST, own_words, voice
 from inference_pipeline.twin import BASE, Question, Twin
 from tests.fakes import WordEmbedder, fill, post
 from tests.speaking import Engine, registered
+from ui.settings import Settings
+from ui.wiring import App
 
 ASKED = "How many minutes does the church clock gain?"
 PROSE = "I keep a church clock in my head{n}, and it runs ahead of all the others on the bench. " * 3
@@ -53,6 +58,36 @@ def test_the_examples_are_of_the_kind_nearest_to_an_answer_and_not_of_the_eviden
     assert not {"head7", "head8"} & set(" ".join(shown).replace(",", "").split())
     assert all(text not in passage.text for text in shown for passage in found.passages)
     assert voice(store, found, 0) == ()
+
+
+def test_the_examples_are_of_the_kind_that_is_asked_for_where_there_are_enough(store: FeatureStore, twin: Twin) -> None:
+    fill(store, [written(n, PROSE.format(n=n)) for n in range(11, 16)])
+    found = twin.find(Question(ASKED, "Ada", format="article"))
+    assert set(re.findall(r"head(\d+)", " ".join(voice(store, found, 9)))) == {"7", *"11 12 13 14 15".split()}
+    assert (
+        len(voice(store, twin.find(Question(ASKED, "Ada", format="document")), 9)) == 6
+    )  # notes: there is no document
+
+
+def test_a_section_is_shown_examples_of_what_is_drafted(store: FeatureStore, twin: Twin, engine: Engine) -> None:
+    fill(store, [written(n, PROSE.format(n=n)) for n in range(11, 16)])
+    kinds: tuple[tuple[Format, set[str]], ...] = (
+        ("article", {"7", *"11 12 13 14 15".split()}),
+        ("note", set("123456")),
+    )
+    for format, numbers in kinds:
+        list(draft(twin, Brief("Ada", points=(ASKED,), format=format), BASE))
+        shown = re.findall(r"head(\d+)", str(engine.model.heard[-1][0].content))
+        assert shown
+        assert set(shown) <= numbers
+
+
+def test_the_setting_turns_them_on(store: FeatureStore, engine: Engine, tmp_path: Path) -> None:
+    for examples in (0, 1):
+        app = App(Settings(voice_examples=examples), tmp_path / "home")
+        app.store, app.engine = store, engine
+        app.twin.ask(Question(ASKED, "Ada"))
+        assert ("in my head" in str(engine.model.heard[-1][0].content)) == bool(examples)
 
 
 def test_only_the_authors_own_prose_is_shown() -> None:

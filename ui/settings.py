@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """Answers that are written at the same time: together they are quicker than one by one, and each needs memory."""
     waiting: int = Field(default=32, ge=0)
     """Requests that wait for their turn; one more is refused at once."""
+    voice_examples: int = Field(default=0, ge=0, le=5)
+    """How many texts a model without an adapter is shown of how the author writes."""
     challenger_share: float = Field(default=0.0, ge=0, le=1)
     """Of the conversations that name no version, the share that the challenger answers instead of the champion."""
 

@@ -85,6 +85,7 @@ class App:
             temperature=self.settings.temperature,
             queue=Queue(self.settings.generations, self.settings.waiting),
             challenger_share=self.settings.challenger_share,
+            voice_examples=self.settings.voice_examples,
         )
 
     def _qdrant(self) -> QdrantClient:

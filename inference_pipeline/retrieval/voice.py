@@ -27,12 +27,17 @@ _SENTENCE_END = re.compile(r"[.!?…][\"”’')]*(?=\s|$)")
 
 
 def voice(store: FeatureStore, found: Found, count: int) -> tuple[str, ...]:
-    """Up to `count` texts, nearest to the question first, from posts that no passage is of and the filters let through."""
+    """Up to `count` texts, nearest to the question first, from posts that no passage is of and the filters let through.
+
+    They are of the kind that is asked for, where the author has written enough of it, else of the one nearest to an answer.
+    """
     if not count:
         return ()
     author, filters = found.question.author, found.question.filters
     written = store.corpus(author)["formats"]
-    kind = filters.format or next((kind for kind in KINDS if written.get(kind, 0) >= ENOUGH), None)
+    asked = found.question.format
+    wanted = (asked, *KINDS) if asked else KINDS
+    kind = filters.format or next((kind for kind in wanted if written.get(kind, 0) >= ENOUGH), None)
     hits = search(store, found.asked, author, LOOKED_AT, filters=replace(filters, format=kind))
     shown = {passage.post_id for passage in found.passages}
     ids = [post_id for post_id in dict.fromkeys(passage.post_id for passage in hits) if post_id not in shown]
