@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.shared_words import share_a_run
+from contracts.private import masked
 from contracts.records import Example, Split
-from feature_pipeline.instructions import masked
 
 PARTS: tuple[Split, ...] = ("train", "validation")  # the test is asked for by titles, as it was before
 LONGEST = 60  # words of an instruction
@@ -45,7 +45,7 @@ def instruct(author: str, store: FeatureStore, model: Model, progress: Progress)
             reason = unusable(asked, target)
             counts[reason or "made"] = counts.get(reason or "made", 0) + 1
             if not reason:
-                made.append(example.model_copy(update={"kind": "request", "instruction": masked(post, asked)}))
+                made.append(example.model_copy(update={"kind": "request", "instruction": masked(asked)}))
         store.add_examples(made)
         progress("instruct", done, len(by_post))
     return counts

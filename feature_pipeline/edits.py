@@ -10,8 +10,8 @@ import re
 
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.feedback import Feedback, Lesson
+from contracts.private import masked
 from contracts.records import Example, Post, digest
-from feature_pipeline.instructions import masked
 from feature_pipeline.label import LABELS, combined, marks
 from feature_pipeline.own_words import spans
 
@@ -42,7 +42,7 @@ def lesson(given: Feedback) -> Lesson:
     for found, reason in wrong:
         if found:
             return Lesson(refused=reason)
-    return Lesson(instruction=masked(_post(given.author, ""), given.question), chosen=chosen, rejected=rejected)
+    return Lesson(instruction=masked(given.question), chosen=chosen, rejected=rejected)
 
 
 def _own(author: str, text: str) -> str:

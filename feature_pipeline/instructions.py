@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from contracts.private import masked
 from contracts.records import Format, Post, digest
-from feature_pipeline import private
 from feature_pipeline.pieces import PARAGRAPH, last_end
 
 OPENING = 500  # characters that a post is gone on with from
@@ -74,17 +74,12 @@ def choose(templates: Sequence[str], post: Post, place: int = 0) -> str:
     return templates[int(digest(post.id, str(place), templates[0], length=8), 16) % len(templates)]
 
 
-def masked(post: Post, words: str) -> str:
-    """Words that are no slice of the text, such as the title, without what is private in them."""
-    return post.model_copy(update={"text": words, "marks": tuple(private.marks(words))}).shown(0, len(words))
-
-
 def title(post: Post) -> str:
-    return masked(post, post.title)
+    return masked(post.title)
 
 
 def heading(post: Post, words: str) -> str:
-    return masked(post, plain(words)).rstrip(".?!: ")
+    return masked(plain(words)).rstrip(".?!: ")
 
 
 def shown_slices(post: Post, slices: Sequence[tuple[int, int]]) -> str:
@@ -106,7 +101,7 @@ def answered(post: Post) -> str:
         return ""
     lines = post.text[quotes[0].start : quotes[0].end].split("\n")
     said = "\n".join(line.lstrip("> ") for line in lines if not line.rstrip().endswith(":")).strip()
-    return masked(post, said[: last_end(said, 0, len(said), OPENING)]).strip()
+    return masked(said[: last_end(said, 0, len(said), OPENING)]).strip()
 
 
 def outline(post: Post, slices: Sequence[tuple[int, int]]) -> str:

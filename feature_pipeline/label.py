@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+from contracts import private
 from contracts.feature_store import Dated, FeatureStore
 from contracts.records import Format, Mark, Post, Split, digest
-from feature_pipeline import boilerplate, own_words, private
+from feature_pipeline import boilerplate, own_words
 from feature_pipeline.deduplicate import NearDuplicates, alike, compared
 from feature_pipeline.examples import RULES, examples
 

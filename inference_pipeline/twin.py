@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from contracts.errors import NotFound
 from contracts.feature_store.filters import Filters
 from contracts.model_registry import ModelRegistry, ModelVersion
+from contracts.orders import harmless, without_orders
 from contracts.prompt import PASSAGES, messages
 from contracts.records import Answer, Format, Passage
 from inference_pipeline.grounding.check import LIMIT, check
 from inference_pipeline.grounding.check import NOTHING_FOUND as NOTHING_FOUND
 from inference_pipeline.grounding.inert import Inert
-from inference_pipeline.grounding.orders import harmless, without_orders
 from inference_pipeline.grounding.style_meter import SHORTEST, Scorer, Style, measure, own_posts, said
 from inference_pipeline.leaving import unless_stopped
 from inference_pipeline.queue import Queue

@@ -10,11 +10,11 @@ import pytest
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
+from contracts.orders import harmless, is_order, withheld, without_orders
 from contracts.prompt import messages
 from feature_pipeline import pipeline
 from inference_pipeline.grounding.ground import ground
 from inference_pipeline.grounding.inert import inert
-from inference_pipeline.grounding.orders import harmless, is_order, withheld, without_orders
 from inference_pipeline.grounding.sentences import sentences
 from inference_pipeline.twin import BASE, Question, Twin
 from tests.attacks import ATTACKS, EVIL

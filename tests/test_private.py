@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from feature_pipeline.private import marks
+from contracts.private import marks
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -179,7 +179,7 @@ def test_no_socket_is_opened() -> None:
         "import sys\n"
         "opened = []\n"
         "sys.addaudithook(lambda event, _: opened.append(event) if event.startswith('socket.') else None)\n"
-        "from feature_pipeline.private import marks\n"
+        "from contracts.private import marks\n"
         "found = marks('ann@example.com +44 20 7946 0018 93.184.216.34 DE89 3704 0044 0532 0130 00')\n"
         "print(len(found), opened, 'spacy' in sys.modules)\n"
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.orders import Quoted, harmless
 from contracts.prompt import PROMPT_HASH, encode, encode_target, messages
 from contracts.records import Passage
 
@@ -46,9 +47,7 @@ def test_no_post_can_forge_a_turn(tokenizer) -> None:  # type: ignore[no-untyped
 
 def test_training_and_serving_render_the_same_prompt(tokenizer) -> None:  # type: ignore[no-untyped-def]
     """The training side shows evidence, the serving side passages: equal words make equal ids."""
-    from training_pipeline.data import Evidence
-
-    trained = encode(tokenizer, messages("Ada", "Tell me", [Evidence("Clocks", None, "Brass bends.")]))
-    served = encode(tokenizer, messages("Ada", "Tell me", [passage("Brass bends.")]))
+    trained = encode(tokenizer, messages("Ada", "Tell me", [Quoted("Clocks", None, "Brass bends.")]))
+    served = encode(tokenizer, messages("Ada", "Tell me", harmless([passage("Brass bends.")])))
     assert trained == served
     assert len(PROMPT_HASH) == 16

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import random
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import TrainingError
 from contracts.feature_store import FeatureStore, retrieve
+from contracts.orders import Quoted, harmless
+from contracts.private import masked
 from contracts.prompt import encode, encode_target, messages
 from contracts.records import Example, Passage, Post, Snapshot, Span, Split, digest
 from training_pipeline import evidence
@@ -26,15 +27,6 @@ SHORTEST_TARGET = 16  # tokens; a shorter rest after truncation teaches an endin
 FIRST = ("title", "reply")  # the kinds of which each post has one at most: what it is measured by
 
 _END = re.compile(r"(?:[.!?…][\"”’')\]*_]*(?=\s)|[。！？][”’」』）]*|(?=\n))")
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A passage as the prompt shows it."""
-
-    title: str
-    date: dt.date | None
-    text: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,12 @@ class Encoded:
     kind: str = ""
     cut: bool = False
     """Whether the target is the beginning of a longer one."""
-    passages: int = 0
+    shown: tuple[str, ...] = ()
+    """The post of each passage in the prompt."""
+
+    @property
+    def passages(self) -> int:
+        return len(self.shown)
 
 
 @dataclass(frozen=True)
@@ -101,11 +98,12 @@ class Corpus:
         return self.asked(example.instruction, example.evidence)
 
     def asked(self, instruction: str, evidence: Sequence[Span]) -> list[dict[str, str]]:
+        """As serving builds it, but for what is private, which no model is to learn."""
         shown = []
         for span in evidence:
             post = self.posts[span.post_id]
-            shown.append(Evidence(post.title, post.date, post.shown(span.start, span.end)))
-        return messages(self.author, instruction, shown)
+            shown.append(Quoted(masked(post.title), post.date, post.shown(span.start, span.end)))
+        return messages(self.author, instruction, harmless(shown))
 
     @property
     def hash(self) -> str:
@@ -174,7 +172,7 @@ def encode_example(
         bytes_=len(text.encode()),
         kind=example.kind,
         cut=cut,
-        passages=len(shown),
+        shown=tuple(span.post_id for span in shown),
     )
 
 

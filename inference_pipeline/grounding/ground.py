@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contracts.orders import is_order, withheld
 from contracts.records import Citation, Passage, Sentence
 from inference_pipeline.grounding.inert import closed, inert
-from inference_pipeline.grounding.orders import is_order, withheld
 from inference_pipeline.grounding.sentences import content_words, first_person, sentences
 from inference_pipeline.grounding.support import Judged, Source, judge, sources
 from inference_pipeline.grounding.tidy import tidy, whole

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from contracts.orders import TEMPLATE, is_order, withheld
 from contracts.records import Passage
 from inference_pipeline.grounding.markup import ADDRESS, END, line_begun, settled, token_begun
-from inference_pipeline.grounding.orders import TEMPLATE, is_order, withheld
 from inference_pipeline.grounding.sentences import content_words, sentences
 
 ECHO = 0.5  # share of a sentence's content words that an order holds

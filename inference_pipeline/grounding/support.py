@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contracts.orders import withheld
 from contracts.records import Passage, Support
-from inference_pipeline.grounding.orders import withheld
 from inference_pipeline.grounding.sentences import content_words, negated, numbers, sentences, spoken
 
 if TYPE_CHECKING:

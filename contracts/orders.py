@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
-from contracts.records import Passage
+from contracts.prompt import Quotable
 
 WITHHELD = "[…]"
 
@@ -117,14 +118,23 @@ def withheld(text: str) -> tuple[tuple[int, int], ...]:
     return tuple((start, end) for start, end in paragraphs if is_order(text[start:end]))
 
 
-def harmless(passages: Sequence[Passage]) -> list[Passage]:
-    """The passages as the model sees them: without orders, and without numbers at a line's start, which are the prompt's."""
+@dataclass(frozen=True)
+class Quoted:
+    """A passage as the prompt shows it."""
+
+    title: str
+    date: object
+    text: str
+
+
+def harmless(passages: Sequence[Quotable]) -> list[Quoted]:
+    """The passages as the model sees them, in training and in serving: without orders, and without numbers at a line's
+    start, which are the prompt's."""
     return [
-        passage.model_copy(
-            update={
-                "title": WITHHELD if is_order(passage.title) else " ".join(passage.title.split()),
-                "text": _FORGED_HEADER.sub(r"\1(\2)", without_orders(passage.text)),
-            }
+        Quoted(
+            WITHHELD if is_order(passage.title) else " ".join(passage.title.split()),
+            passage.date,
+            _FORGED_HEADER.sub(r"\1(\2)", without_orders(passage.text)),
         )
         for passage in passages
     ]

@@ -108,6 +108,15 @@ def marks(text: str) -> list[Mark]:
     return [Mark(start=start, end=end, kind="private", instead=instead) for start, end, instead in sorted(found)]
 
 
+def masked(words: str) -> str:
+    """Words that are no slice of a post's text, such as its title, each private thing replaced by its kind."""
+    parts, at = [], 0
+    for mark in marks(words):
+        parts += [words[at : mark.start], mark.instead]
+        at = mark.end
+    return "".join([*parts, words[at:]])
+
+
 def _key_blocks(text: str) -> Found:
     """From BEGIN to END; what never ends has a line of them alone."""
     begun: re.Match[str] | None = None
