@@ -312,6 +312,25 @@ def test_gzip_is_unpacked(blog: Blog) -> None:
     assert [post.title for post in posts(visit(f"{blog.url}/p"))] == ["P"]
 
 
+def test_gzip_in_several_pieces_is_unpacked_whole(blog: Blog) -> None:
+    """As servers send it that pack each block alone; what is no gzip after the last is padding."""
+    whole = article("P").encode()
+    pieces = b"".join(gzip.compress(whole[at : at + 100]) for at in range(0, len(whole), 100))
+    for end, drip in ((b"", 0.0), (bytes(8), 0.0), (b"", 0.0001)):
+        blog["/p"] = Reply(pieces + end, headers={"Content-Encoding": "gzip"}, drip=drip)
+        with Fetcher(allow_private=True) as fetcher:
+            assert fetcher.get(f"{blog.url}/p").content == whole
+    blog["/p"] = Reply(pieces[:-9], headers={"Content-Encoding": "gzip"})
+    assert fails(f"{blog.url}/p").reason == "truncated"
+
+
+def test_what_an_api_says_beside_a_400_is_kept(blog: Blog) -> None:
+    body = gzip.compress(b'{"code": "no_such_page"}' + b" " * 100_000)
+    blog["/p"] = Reply(body, 400, {"Content-Encoding": "gzip"})
+    error = fails(f"{blog.url}/p")
+    assert (error.status, error.said[:24], len(error.said)) == (400, b'{"code": "no_such_page"}', 2_000)
+
+
 def test_a_busy_server_is_asked_three_times(blog: Blog) -> None:
     at = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2), usegmt=True)
     blog["/p"] = [Reply("", 429, {"Retry-After": "1"}), Reply("", 503, {"Retry-After": at}), Reply(article("P"))]

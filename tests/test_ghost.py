@@ -293,7 +293,9 @@ def test_a_site_is_listed_page_by_page_and_what_is_behind_a_paywall_is_not(site:
     more = {"pagination": {"page": 1, "limit": 50, "pages": 2, "next": 2}}  # fewer than were asked for
     put(site, "posts", 1, {"posts": [post(number, **ann) for number in range(50)], "meta": more})
     cut = {"visibility": "paid", "access": False, "html": "<p>The beginning…</p>"}
-    put(site, "posts", 2, {"posts": [post(49), post(100, **cut), post(101, visibility="members", html=None)]})
+    put(site, "posts", 2, {
+        "posts": [post(49), post(100, **cut), post(101, visibility="members", html=None), post(103, status=["draft"])]
+    })  # fmt: skip
     put(site, "pages", 1, {"pages": [post(102, published_at="2021-03-04T23:30:00.000+09:00")]})
     found = visited(site)
     assert posts(found)[0] == RawPost(
@@ -308,7 +310,7 @@ def test_a_site_is_listed_page_by_page_and_what_is_behind_a_paywall_is_not(site:
         format="article",
     )
     assert [int(found.source_id[2:], 16) for found in posts(found)] == [*range(50), 102]
-    assert [reason for _, reason in reasons(found)] == ["paywall", "paywall"]
+    assert [reason for _, reason in reasons(found)] == ["paywall", "paywall", "draft"]
     assert "beginning" not in str(found)
     assert found[-1] == Complete()
 

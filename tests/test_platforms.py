@@ -45,10 +45,11 @@ def wordpress(blog: Blog, *titles: str) -> None:
     ]
     blog["/wp-json/?_fields=home"] = json.dumps({"home": blog.url})
     blog[listed("posts")], blog[listed("pages")] = Reply(json.dumps(made)), Reply("[]")
+    blog[listed("posts", page=2)] = Reply('{"code": "rest_post_invalid_page_number"}', 400)
 
 
-def listed(kind: str) -> str:
-    return f"/wp-json/wp/v2/{kind}?per_page=100&page=1&_fields={FIELDS}"
+def listed(kind: str, page: int = 1) -> str:
+    return f"/wp-json/wp/v2/{kind}?per_page=100&page={page}&_fields={FIELDS}"
 
 
 @pytest.mark.parametrize(

@@ -373,9 +373,15 @@ def site() -> Iterator[Blog]:
     blog.close()
 
 
+AFTER_THE_LAST = Reply('{"code": "rest_post_invalid_page_number", "data": {"status": 400}}', 400)
+
+
 def put(blog: Blog, kind: str, page: int, answer: object, size: int = 100, **reply: int) -> None:
+    """The page, and after it what WordPress says where there is none."""
     body = answer if isinstance(answer, str) else json.dumps(answer)
-    blog[f"/wp-json/wp/v2/{kind}?per_page={size}&page={page}&_fields={wordpress.FIELDS}"] = Reply(body, **reply)
+    path = f"/wp-json/wp/v2/{kind}?per_page={size}&page={{}}&_fields={wordpress.FIELDS}"
+    blog[path.format(page)] = Reply(body, **reply)
+    blog.replies.setdefault(path.format(page + 1), [AFTER_THE_LAST])
 
 
 def visited(blog: Blog, api: str = "/wp-json/") -> list[Item]:
@@ -409,9 +415,24 @@ def test_a_site_is_listed_page_by_page(site: Blog) -> None:
 
 def test_a_full_last_page_is_followed_by_a_400(site: Blog) -> None:
     put(site, "posts", 1, [api_post(number) for number in range(1, 101)])
-    put(site, "posts", 2, {"code": "rest_post_invalid_page_number", "data": {"status": 400}}, status=400)
     found = visited(site)
     assert len(posts(found)) == 100
+    assert found[-1] == Complete()
+
+
+def test_a_page_from_which_a_plugin_took_a_post_is_not_the_last(site: Blog) -> None:
+    put(site, "posts", 1, [api_post(number) for number in range(1, 100)])
+    put(site, "posts", 2, [api_post(number) for number in range(101, 104)])
+    found = visited(site)
+    assert len(posts(found)) == 102
+    assert found[-1] == Complete()
+
+
+def test_an_empty_page_is_the_end_where_a_site_does_not_say_so(site: Blog) -> None:
+    put(site, "posts", 1, [api_post(1)])
+    put(site, "posts", 2, [])
+    found = visited(site)
+    assert [post.source_id for post in posts(found)] == ["1"]
     assert found[-1] == Complete()
 
 
@@ -420,6 +441,8 @@ def test_a_full_last_page_is_followed_by_a_400(site: Blog) -> None:
     [
         ("oops", 500, "server_error"),
         ("[{broken", 200, "bad_answer"),
+        ({"code": "rest_invalid_param"}, 400, "http_error"),
+        ("<h1>Bad request</h1>", 400, "http_error"),
         ({"code": "rest_forbidden"}, 401, "blocked_page"),
         ([api_post(number) for number in range(1, 101)], 200, "bad_answer"),
     ],
@@ -449,17 +472,20 @@ def test_fewer_are_asked_for_where_a_hundred_are_too_many(site: Blog, answer: ob
 
 def test_without_home_or_names_the_api_says_where_it_is(site: Blog) -> None:
     del site.replies["/wp-json/?_fields=home"], site.replies["/wp-json/wp/v2/users?per_page=100&_fields=id,name"]
-    put(site, "posts", 1, [api_post(1), api_post(1), {"id": 2}, "x"])
+    put(
+        site, "posts", 1, [api_post(1, author={"name": "Ann"}), api_post(1), {"id": 2}, "x", api_post(3, type=["post"])]
+    )
     found = visited(site)
     assert [(post.source, post.author) for post in posts(found)] == [(f"wordpress:127.0.0.1:{site.port}", None)]
-    assert reasons(found) == [("2", "bad_item"), ("?", "bad_item")]
+    assert reasons(found) == [("2", "bad_item"), ("?", "bad_item"), ("3", "not_a_post")]
 
 
 def test_plain_permalinks_and_wordpress_com(site: Blog) -> None:
-    fields = f"per_page=100&page=1&_fields={wordpress.FIELDS}"
+    first, second = (f"per_page=100&page={page}&_fields={wordpress.FIELDS}" for page in (1, 2))
     for root in ("/?rest_route=/wp/v2/posts&", "/wp/v2/sites/77/posts?"):
-        site[root + fields] = json.dumps([api_post(1)])
-        site[root.replace("posts", "pages") + fields] = "[]"
+        site[root + first] = json.dumps([api_post(1)])
+        site[root + second] = AFTER_THE_LAST
+        site[root.replace("posts", "pages") + first] = "[]"
     for api in ("/?rest_route=/", "/wp/v2/sites/77/"):
         found = visited(site, api)
         assert [post.source for post in posts(found)] == [f"wordpress:127.0.0.1:{site.port}"]

@@ -136,7 +136,7 @@ def _writers(data: dict[str, Any]) -> dict[str, str]:
 def _post(post: dict[str, Any], source: str, writers: dict[str, str], zone: dt.tzinfo) -> Found:
     source = "ghost" if OBJECT_ID.match(str(post.get("id"))) else source
     source_id = str(post.get("id") or post.get("uuid") or post.get("slug") or post.get("url") or "?")
-    status = post.get("status", "published")
+    status = str(post.get("status", "published"))
     if status not in PUBLISHED:
         return Refusal(source, source_id, "draft", f"its status is {status}")
     if post.get("access") is False:

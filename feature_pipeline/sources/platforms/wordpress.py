@@ -46,6 +46,7 @@ FLAIR = re.compile(r"<div (?:id=\"jp-post-flair\"|class=\"sharedaddy\b|id=[\"']j
 FIELDS = "id,date,date_gmt,link,status,type,format,title,content,author"
 HEAD_BYTES = 65_536
 MAX_FILES = 1_000  # that are looked at: exports of other platforms have many more
+AFTER_THE_LAST = b"rest_post_invalid_page_number"
 
 
 def recognises(archive: Archive) -> bool:
@@ -194,11 +195,11 @@ def _from_api(value: Any, source: str, names: dict[int, str]) -> Found:
     if not isinstance(number, int) or not isinstance(text, str | None) or "content" not in value:
         keys = ", ".join(value) if isinstance(value, dict) else type(value).__name__
         return Refusal(source, str(number or "?"), "bad_item", f"it has no id or no content, only: {keys}"[:500])
-    source_id, kind, status = str(number), value.get("type", "post"), value.get("status", "publish")
+    source_id, kind, status = str(number), str(value.get("type", "post")), str(value.get("status", "publish"))
     if kind not in POSTS:
         return Refusal(source, source_id, "not_a_post", f"its type is {kind}")
     if status != "publish":
-        return Refusal(source, source_id, STATUS.get(str(status), "draft"), f"its status is {status}")
+        return Refusal(source, source_id, STATUS.get(status, "draft"), f"its status is {status}")
     if _dig(value, "content", "protected") or value.get("password"):
         return Refusal(source, source_id, "private", "it has a password")
     text = to_html(text or "") if "rendered" not in value["content"] else FLAIR.split(text or "", maxsplit=1)[0]
@@ -220,7 +221,9 @@ def _from_api(value: Any, source: str, names: dict[int, str]) -> Found:
 def _writer(value: Any, names: dict[int, str]) -> str | None:
     terms = [term for group in _dig(value, "_embedded", "wp:term") or [] for term in group]
     several = [str(term.get("name", "")) for term in terms if _dig(term, "taxonomy") == "author"]
-    name = ", ".join(several) or _dig(value, "_embedded", "author", 0, "name") or names.get(value.get("author"))
+    login = value.get("author")
+    known = names.get(login) if isinstance(login, int) else None
+    name = ", ".join(several) or _dig(value, "_embedded", "author", 0, "name") or known
     return html.unescape(str(name)) if name else None
 
 
@@ -259,15 +262,16 @@ class _Listing:
             yield from self._new(rows)
 
     def _page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
+        """A page with fewer than asked for is not the last: plugins take posts out of any page."""
         try:
             rows = self._ask(kind, per_page=size, page=number, _fields=FIELDS)
         except FetchError as error:
-            if error.status == 400 and number > 1:
-                return [], True  # the page after the last
+            if number > 1 and AFTER_THE_LAST in error.said:
+                return [], True
             raise
         if not isinstance(rows, list):
             raise FetchError("bad_answer", f"the list of {kind} is no list")
-        return rows, len(rows) < size
+        return rows, not rows
 
     def _new(self, rows: list[Any]) -> Iterator[Found]:
         """A post that moved to the next page meanwhile is told once."""

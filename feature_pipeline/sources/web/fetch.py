@@ -27,6 +27,8 @@ MAX_REDIRECTS = 5
 TRIES = 3
 MAX_WAIT_S = 10.0
 LONGEST_VALIDATOR = 500
+SAID_BYTES = 2_000
+GZIP = b"\x1f\x8b"
 _NONE: Mapping[str, str] = {}
 NUMERIC_HOST = re.compile(r"https?://(?:0x|\d)[\da-fx.]*(?::\d+)?(?:[/?#]|\Z)", re.IGNORECASE)
 
@@ -48,11 +50,14 @@ HINTS = {
 
 
 class FetchError(SourceError):
-    """A page could not be fetched. `reason` is one word for the report; `status` is the server's answer, if any."""
+    """A page could not be fetched. `reason` is one word for the report; `status` is the server's answer, if any.
 
-    def __init__(self, reason: str, detail: str, status: int | None = None) -> None:
+    `said`: the beginning of what came with a 400, by which an API says what it did not like.
+    """
+
+    def __init__(self, reason: str, detail: str, status: int | None = None, said: bytes = b"") -> None:
         super().__init__(f"{detail} ({reason})", HINTS.get(reason, "try again later, or give another address"))
-        self.reason, self.detail, self.status = reason, detail, status
+        self.reason, self.detail, self.status, self.said = reason, detail, status, said
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,9 @@ class Fetcher:
                 if response.has_redirect_location:
                     return _checked(response.headers["location"], base=url), 0.0
                 if not response.is_success:
-                    return _refused(url, response.status_code), _retry_after(response.headers.get("retry-after", ""))
+                    told = _decoded(response, SAID_BYTES, True, str(url)) if response.status_code == 400 else ()
+                    refused = _refused(url, response.status_code, b"".join(told))
+                    return refused, _retry_after(response.headers.get("retry-after", ""))
                 content = b"".join(_decoded(response, max_bytes, cut, str(url)))
             finally:
                 response.close()
@@ -179,10 +186,10 @@ def _worth_another(error: FetchError) -> bool:
     return error.status is not None and (error.status == 429 or error.status >= 500)
 
 
-def _refused(url: httpx.URL, status: int) -> FetchError:
+def _refused(url: httpx.URL, status: int, said: bytes) -> FetchError:
     reasons = {401: "blocked_page", 403: "blocked_page", 404: "not_found", 410: "gone", 429: "deferred"}
     reason = reasons.get(status, "server_error" if status >= 500 else "http_error")
-    return FetchError(reason, f"{url} answered {status}", status)
+    return FetchError(reason, f"{url} answered {status}", status, said)
 
 
 def _broken(url: httpx.URL, error: Exception) -> FetchError:
@@ -231,9 +238,13 @@ def _unpacked(response: httpx.Response, step: int, url: str) -> Iterator[bytes]:
     unpack = zlib.decompressobj(47)  # 47: gzip or zlib, told apart by the header
     try:
         for raw in response.iter_raw():
-            while raw and not unpack.eof:
+            while raw:
+                if unpack.eof and raw[:2] not in (GZIP, GZIP[:1]):
+                    return  # padding
+                if unpack.eof:  # a gzip file may be several, one after the other
+                    unpack = zlib.decompressobj(47)
                 yield unpack.decompress(raw, step)
-                raw = unpack.unconsumed_tail
+                raw = unpack.unconsumed_tail or unpack.unused_data
     except zlib.error as error:
         raise FetchError("bad_encoding", f"{url} is not the {encoding} it says: {error}") from error
     if not unpack.eof:
