@@ -145,6 +145,34 @@ def test_a_blog_is_its_feed_and_its_sitemaps_each_post_once(blog: Blog) -> None:
     assert not {"/tag/x/", "/private", "/posts/1"} & set(blog.asked)
 
 
+def test_without_a_sitemap_the_pages_of_older_posts_are_followed(blog: Blog, other: Blog) -> None:
+    """As a blog shows them whose feed has the newest alone; that is never taken for all that it has."""
+    feed = '<link rel="alternate" type="application/rss+xml" href="/feed">'
+
+    def listed(*numbers: int, older: str = "", newer: str = "") -> str:
+        shown = "".join(f"<h2><a href='/posts/{n}'>Post {n}</a></h2><p>{PROSE}</p>" for n in numbers)
+        rows = (f"<a rel='{rel}' href='{to}'>more</a>" for rel, to in (("next", older), ("prev", newer)) if to)
+        friend = f"<a href='{other.url}/posts/9'>a friend</a>"
+        return f"<html><head>{feed}</head><body>{shown}{friend}{''.join(rows)}</body></html>"
+
+    blog["/feed"] = rss(full(6), full(5))
+    blog["/"] = listed(6, 5, older="/page/2/")
+    blog["/page/2/"] = listed(4, 3, older="/page/3/", newer="/")
+    blog["/page/3/"] = listed(2, older="/", newer="/page/2/")  # it leads in a circle
+    for number in range(1, 5):
+        blog[f"/posts/{number}"] = article(f"Post {number}", f"About subject {number}. {PROSE}")
+    items = visit(blog.url)
+    assert [post.title for post in posts(items)] == [f"Post {number}" for number in (6, 5, 4, 3, 2)]
+    assert reasons(items) == []
+    assert Complete() not in items
+    assert (blog.asked.count("/page/2/"), other.asked) == (1, [])
+    assert reasons(visit(blog.url, max_pages=2)) == [(f"{blog.url}/posts/4", "page_cap")]
+    blog["/page/3/"] = Reply("busy", 500, {"Retry-After": "0"})
+    items = visit(blog.url)
+    assert reasons(items) == [(f"{blog.url}/page/3/", "server_error")]
+    assert [post.title for post in posts(items)] == [f"Post {number}" for number in (6, 5, 4, 3)]
+
+
 def test_a_blog_in_a_folder_does_not_own_the_host(blog: Blog) -> None:
     blog["/~ann/"] = "<html><body><a href='/~ann/a'>A</a></body></html>"
     blog["/sitemap.xml"] = sitemap("/~ann/a", "/~bob/b")

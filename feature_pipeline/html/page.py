@@ -69,8 +69,10 @@ def _written(html: str, root: HtmlElement) -> str:
 
 def _facts(root: HtmlElement, url: str | None) -> dict[str, Any]:
     """Leaves `root` as `prune` does."""
-    links = {name: _links(root, find, url) for name, find in (("canonical", _canonical), ("feeds", _feeds))}
+    finders = {"canonical": _canonical, "feeds": _feeds, "next": _next, "all": _in_a_row}
+    links = {name: _links(root, find, url) for name, find in finders.items()}
     found = stated(root, url)
+    found["older"], found["links"] = "".join(links["next"][:1]), links["all"]
     found["url"] = next((link for link in links["canonical"] if link.startswith(("http://", "https://"))), None)
     found["feeds"] = links["feeds"]
     og_type = "".join(root.xpath("//meta[@property='og:type']/@content")[:1]).strip().lower()
@@ -132,6 +134,20 @@ def _feeds(root: HtmlElement) -> list[str]:
     ]
     linked = [str(href) for href in root.xpath("//a/@href") if FEED_LINK.search(str(href).split("?")[0])]
     return [link for link in named or linked if not link.endswith(("index", "index/"))]
+
+
+def _next(root: HtmlElement) -> list[str]:
+    return _related(root, "next")
+
+
+def _in_a_row(root: HtmlElement) -> list[str]:
+    """All links of a page that names the one before or after it."""
+    named = _next(root) or _related(root, "prev")
+    return [link.get("href", "") for link in root.iter("a")] if named else []
+
+
+def _related(root: HtmlElement, how: str) -> list[str]:
+    return [link.get("href", "") for link in root.iter("a", "link") if how in link.get("rel", "").split()]
 
 
 def _links(root: HtmlElement, find: Callable[[HtmlElement], list[str]], url: str | None) -> list[str]:

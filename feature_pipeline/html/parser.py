@@ -45,6 +45,10 @@ class Facts:
     opening: str = ""
     """The first 300 visible words."""
     feeds: list[str] = field(default_factory=list)
+    older: str = ""
+    """Of a list of posts: the address of the page that follows."""
+    links: list[str] = field(default_factory=list)
+    """Where it leads to; empty where it stands in no row of pages."""
 
 
 @dataclass(frozen=True)

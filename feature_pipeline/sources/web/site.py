@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from contracts.errors import SourceError
-from feature_pipeline.html.parser import Facts, ParseError
+from feature_pipeline.html.parser import Facts, ParseError, facts
 from feature_pipeline.html.parser import page as read_html
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal
 from feature_pipeline.sources.files.paths import from_text
@@ -135,8 +135,29 @@ def _site(reading: Reading, page: Page, html: str, text: str, found: Facts) -> I
     yield from _blog(reading, page, text, found)
 
 
+def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts) -> None:
+    """Where no sitemap says what there is: what the front page leads to, and each page of older posts after it.
+
+    Never all that there is: what such a page does not show may stand elsewhere.
+    """
+    asked: set[str] = set()
+    sitemaps.whole = False
+    while found.older and found.older not in asked and host_of(found.older) == reading.host and not reading.used_up:
+        sitemaps.places.update(dict.fromkeys(found.links, ""))
+        asked.add(found.older)
+        reading.requests += 1
+        try:
+            page = reading.visit.get(found.older)
+            found = facts(text_of(page), page.url)
+        except (FetchError, ParseError) as error:
+            told = (error.reason, error.detail) if isinstance(error, FetchError) else ("quarantined", str(error))
+            sitemaps.troubles.append((found.older, *told))
+            return
+    sitemaps.places.update(dict.fromkeys(found.links, ""))
+
+
 def _blog(reading: Reading, page: Page, text: str, found: Facts) -> Iterator[Item]:
-    """Feeds first, as they say most of each post; then what only the sitemaps know."""
+    """Feeds first, as they say most of each post; then what only the sitemaps know, or the pages of older posts."""
     any_feed = failed = False
     for address in found.feeds[:MAX_FEEDS]:
         before = len(reading.seen)
@@ -158,6 +179,8 @@ def _blog(reading: Reading, page: Page, text: str, found: Facts) -> Iterator[Ite
         reading.whole &= len(reading.seen) > before or before > 0
     sitemaps = Sitemaps(reading.visit).of_site(page.url)
     failed = failed or bool(sitemaps.troubles)
+    if any_feed and not sitemaps.places:
+        _add_older(reading, sitemaps, found)
     if any_feed or failed or ours(list(sitemaps.places), reading.host, reading.prefix):
         yield from listed_pages(reading, sitemaps, key_of(page.url))
     elif found.article or (found.words and found.link_words * 2 < found.words):
