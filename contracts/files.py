@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace `path` by `text`: after a crash at any moment it holds the old text or the new one."""
+def write_atomic(path: Path, text: str, mode: int = 0o666) -> None:
+    """Replace `path` by `text`: after a crash at any moment it holds the old text or the new one. `mode` is who may read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
+    made = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(made, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ from contracts.records import Citation, Passage
 from inference_pipeline.drafting.draft import Piece, draft
 from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.twin import Twin
-from tests.browser import ON_THE_PAGE, WREN, small, stock
+from tests.browser import ADA, ON_THE_PAGE, WREN, small, stock
 from tests.fakes import WordEmbedder, fill, post
 from tests.speaking import Engine, registered
 from ui.page import drafting
@@ -199,6 +200,8 @@ HERE, THERE = (gr.Request(username=name, session_hash=f"{name}'s") for name in (
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Draft]:
     twin = small(tmp_path_factory.mktemp("tab"), pause=0.0)
     stock(twin)
+    for name in ("ada", "eve"):
+        twin.app.users.add(name, f"{name} and a clock")
     made = Shell(twin.app, WREN).tabs["draft"]
     assert isinstance(made, Draft)
     yield made
@@ -214,32 +217,95 @@ def sheet(tab: Draft, request: gr.Request = HERE) -> Sheet:
     return made
 
 
-def test_what_was_edited_is_neither_written_over_nor_lost_with_another_author(tab: Draft) -> None:
-    made, mine = sheet(tab), "All of it is mine."
-    with pytest.raises(gr.Error, match="not kept yet"):
-        tab.begun(*BRIEF, None, made, mine, HERE)
-    with pytest.raises(gr.Error, match="not kept yet"):
-        tab.shelf.opened(WREN, made, mine, gr.EventData(None, {"id": "x"}), HERE)
-    drafts = tab._app.store.drafts
-    tab.left_behind(made, mine, HERE)
-    (put_away,) = drafts.all("ada", WREN)
-    assert drafts.get("ada", put_away.id).text == mine
-    tab.left_behind(Sheet(drafts.get("ada", put_away.id), put_away.id), mine, HERE)
-    assert drafts.all("ada", WREN) == [put_away]  # nothing was edited since
+def test_a_draft_is_kept_as_it_is_written_and_edited_whatever_follows(tab: Draft) -> None:
+    drafts, made = tab._app.store.drafts, sheet(tab)
+    assert drafts.get("ada", made.id).text == made.draft.text
+    tab.shelf.saved(made, "Edited.", made.id, HERE)
+    assert drafts.get("ada", made.id).text == "Edited."
+    tab.shelf.saved(made, "Of the draft before.", "another", HERE)
+    tab.shelf.saved(made, " ", made.id, HERE)
+    assert drafts.get("ada", made.id).text == "Edited."
+    other = gr.EventData(None, {"id": sheet(tab).id})
+    for number, leave in enumerate(
+        (
+            lambda text: tab.left_behind(made, text, HERE),
+            lambda text: tab.shelf.begun(WREN, made, text, HERE),
+            lambda text: tab.shelf.opened(WREN, made, text, other, HERE),
+            lambda text: tab.begun(*BRIEF, None, made, text, HERE),
+        )
+    ):
+        leave(f"Mine, {number}.")
+        assert drafts.get("ada", made.id).text == f"Mine, {number}."
+    tab._switches.end(HERE)
+    before = drafts.all("ada", WREN)
+    tab.left_behind(Sheet(drafts.get("ada", made.id), made.id), "Mine, 3.", HERE)
+    assert drafts.all("ada", WREN) == before  # nothing was edited since
 
 
-def test_a_whole_draft_that_is_not_kept_yet_is_not_lost(tab: Draft) -> None:
+def test_an_edit_that_is_too_long_is_told(tab: Draft) -> None:
     made = sheet(tab)
-    with pytest.raises(gr.Error, match="not kept yet"):
-        tab.shelf.opened(WREN, made, made.draft.text, gr.EventData(None, {"id": "x"}), HERE)
-    before = len(tab._app.store.drafts.all("ada", WREN))
-    tab.left_behind(made, made.draft.text, HERE)
-    assert len(tab._app.store.drafts.all("ada", WREN)) == before + 1
+    with pytest.raises(gr.Error, match="17,000 characters"):
+        tab.shelf.kept(made, "x" * 17_001, HERE)
+
+
+@pytest.mark.parametrize("how", ["stopped", "tab closed", "another author", "connection lost"])
+def test_the_sections_of_a_draft_that_ended_early_are_kept(tab: Draft, how: str) -> None:
+    drafts, before = tab._app.store.drafts, {one.id for one in tab._app.store.drafts.all("ada", WREN)}
+    points = "The church clock and its pendulum\nFreeing a seized seatpost"
+    begun = tab.begun(WREN, "Two things", points, 100, "article", None, None, "", HERE)
+    writing, states = tab.written(begun[tab.writing], HERE), []
+    for step in writing:
+        states.append(step.get(tab.writing) or (states and states[-1]))
+        if states[-1] and len(states[-1].sections) == 1:
+            break
+    if how == "stopped":
+        tab.stopped(HERE)
+        *_, last = writing
+        assert last[tab.sheet].id
+    elif how == "another author":
+        tab.left_behind(None, "", HERE)
+        assert list(writing) == []
+    elif how == "tab closed":
+        writing.close()  # type: ignore[attr-defined]  # it is a generator
+    else:
+        last = tab.refused(states[-1], HERE)
+        assert "connection was lost" in last[tab.note]
+        assert "pendulum" in last[tab.text]
+    new = [one.id for one in drafts.all("ada", WREN) if one.id not in before]
+    assert len(new) == 1
+    text = drafts.get("ada", new[0]).text
+    assert "pendulum" in text
+    assert "bolt and all" not in text
+    if how == "connection lost":
+        tab._switches.end(HERE)
+        writing.close()  # type: ignore[attr-defined]
+
+
+def test_nothing_of_one_browsers_draft_reaches_another(tab: Draft) -> None:
+    brief = (ADA, "Looms", "Engines weave patterns as looms", 100, "article")
+    ours = tab.written(tab.begun(*BRIEF, None, None, "", HERE)[tab.writing], HERE)
+    theirs = tab.written(tab.begun(*brief, None, None, "", THERE)[tab.writing], THERE)
+    told: dict[bool, str] = {True: "", False: ""}
+    for pair in zip_longest(ours, theirs):
+        for step, mine in zip(pair, (True, False), strict=True):
+            told[mine] += str([value for part, value in (step or {}).items() if part is not tab.model])
+    assert "pendulum" in told[True]
+    assert "looms" in told[False]
+    assert "looms" not in told[True]
+    assert "pendulum" not in told[False]
+
+
+def test_a_draft_is_found_by_its_words(tab: Draft) -> None:
+    made = sheet(tab)
+    tab.shelf.kept(made, "Zinc 100% and brass.", HERE)
+    assert made.id in tab.shelf.found(WREN, None, "BRASS 100%", HERE)
+    assert "No draft has these words" in tab.shelf.found(WREN, None, "brass quasar", HERE)
 
 
 def test_people_see_their_own_drafts_alone(tab: Draft) -> None:
     made = sheet(tab)
     again = tab.shelf.kept(made, f"{made.draft.text}\n\nMine.", HERE)[tab.sheet]
+    assert again.id == made.id
     assert tab.shelf.kept(again, again.draft.text, HERE)[tab.sheet].id == again.id
     assert again.id in tab.shelf.listed(WREN, None, HERE)
     assert "None yet" in tab.shelf.listed(WREN, None, THERE)
@@ -257,7 +323,7 @@ def test_one_draft_is_written_at_a_time_for_a_browser_tab(tab: Draft) -> None:
     begun = tab.begun(*BRIEF, None, None, "", HERE)
     for other in (
         lambda: tab.begun(*BRIEF, None, None, "", HERE),
-        lambda: tab.shelf.begun(WREN, HERE),
+        lambda: tab.shelf.begun(WREN, None, "", HERE),
         lambda: tab.shelf.deleted(WREN, None, HERE),
     ):
         with pytest.raises(gr.Error, match="being written"):

@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import gradio as gr
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
@@ -63,7 +65,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Small]
 
 def test_a_large_request_is_refused_and_the_browser_is_told_to_stay_here(site: tuple[str, Small]) -> None:
     url, _ = site
-    assert httpx.post(f"{url}gradio_api/queue/join", content=b"x" * 100_000).status_code == 413
+    assert httpx.post(f"{url}gradio_api/queue/join", content=b"x" * 3_000_000).status_code == 413
+    assert httpx.post(f"{url}gradio_api/run/predict", content=b"x" * 100_000).status_code == 413
     assert httpx.post(f"{url}gradio_api/upload", content=iter([b"x" * 10])).status_code == 413
     assert "default-src 'self'" in httpx.get(url).headers["content-security-policy"]
 
@@ -77,13 +80,31 @@ def test_a_name_that_was_made_to_point_here_is_refused(site: tuple[str, Small]) 
 
 def test_no_file_is_served(site: tuple[str, Small]) -> None:
     url, twin = site
+    secret, address = twin.app.home / ".env", urlsplit(url)
+    secret.write_text("KEY=1")
+    below = "../" * len(Path.cwd().parts)
     for path in (
+        secret,
+        f"{below}{secret}".replace("//", "/"),
         twin.app.home / "ledger.sqlite3",
+        twin.app.home / "page" / ".." / ".env",
         Path(chat_page.__file__),
-        Path("/etc/passwd"),
-        Path("../../etc/passwd"),
+        "/etc/passwd",
+        f"{below}etc/passwd",
     ):
-        assert httpx.get(f"{url}gradio_api/file={path}").status_code in {403, 404}
+        assert Path(path).is_file()
+        with closing(HTTPConnection(str(address.hostname), address.port)) as connection:
+            connection.request("GET", f"/gradio_api/file={path}")  # as it is: httpx would make ../ of it what it means
+            assert connection.getresponse().status == 403
+
+
+def test_nothing_is_shared_whatever_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_SHARE", "True")
+    before = set(gr.Blocks.get_instances())
+    with chat_page.running(small(tmp_path).app, port=free_port()):
+        (page,) = set(gr.Blocks.get_instances()) - before
+        assert page.share is False
+        assert page.share_url is None
 
 
 def test_with_a_password_nothing_is_said_before_it_is_given(tmp_path: Path) -> None:
@@ -247,7 +268,7 @@ def test_a_hostile_post_is_only_text(tmp_path: Path, tab: Callable[[str], Page])
         page = tab(url)
         ask(page, "Who will weld the harbour crane tonight? <img src=http://evil.example/d.png>")
         text = answered(page)
-        assert '<div class="mermaid">graph TD</div>' in text
+        assert re.search('< ?div class="mermaid">graph TD</div>', text)
         assert "[click](javascript:window.hacked=3)" in text
         shown = page.locator("#sources").inner_text()
         assert "<script>window.hacked = 1</script>" in shown

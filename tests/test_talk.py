@@ -8,11 +8,14 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from langchain_core.outputs import ChatGenerationChunk
 
+from contracts.errors import ModelError
 from contracts.feature_store import FeatureStore
 from contracts.files import write_json
 from contracts.model_registry import ModelRegistry
 from contracts.prompt import Message
+from inference_pipeline.queue import Queue
 from inference_pipeline.twin import BASE, Twin
 from tests.fakes import WordEmbedder, adapter, card, fill, post
 from tests.speaking import CLOCK, QUESTION, SAYS, Engine, Speaks
@@ -40,6 +43,12 @@ class Listens(Speaks):
 
     listened: list[str]
     fails: bool = False
+    breaks: bool = False
+
+    def _stream(self, *given: Any, **options: Any) -> Iterator[ChatGenerationChunk]:
+        if self.breaks:
+            raise ModelError("the model fell over", "start it again")
+        yield from super()._stream(*given, **options)
 
     def nll(self, messages: Sequence[Message], text: str) -> tuple[float, int]:
         if self.fails:
@@ -60,6 +69,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     write_json(folder / "evaluation.json", {"deltas": {str(n): 0.001 * n for n in range(20)}})
     made.registry.promote(made.registry.register(card(run_id="second"), folder).name)
     made.twin = Twin(made.store, made.registry, made.engine, passages=2)
+    for name in ("ada", "eve"):
+        made.users.add(name, f"{name} and a clock")
     yield made
     made.store.close()
 
@@ -82,10 +93,26 @@ def chat(shell: Shell, model: Listens) -> Chat:
     return shell.chat
 
 
-def ask(chat: Chat, question: str, turns: Sequence[Any] = (), heard: Heard = NOT_HEARD, kept: str = "") -> list[Any]:
-    """Each update of the page as the question is asked and answered."""
-    asked = chat.asked(question, "Ada", list(turns), heard, HERE)
-    return [asked, *chat.answered("Ada@v2", asked[chat.turns], kept, HERE)]
+def ask(chat: Chat, question: str, after: Any = None, heard: Heard = NOT_HEARD, request: Any = HERE) -> list[Any]:
+    """Each update of the page as the question is asked and answered, `after` the page stood so."""
+    asked = chat.asked(question, "Ada", list(after[chat.turns]) if after else [], heard, request)
+    return [asked, *answer(chat, asked, after, request)]
+
+
+def answer(chat: Chat, asked: Any, after: Any = None, request: Any = HERE) -> list[Any]:
+    """Each update as what was asked is answered, in the conversation that stood there."""
+    id, at = (after[chat.kept.id], after[chat.kept.at]) if after else ("", None)
+    return list(chat.answered("Ada@v2", asked[chat.turns], id, at, request))
+
+
+def edit(chat: Chat, page: Any, question: str, place: int = 0) -> Any:
+    event: Any = SimpleNamespace(index=(2 * place,), value=question)
+    return chat.edited("Ada", page[chat.turns], NOT_HEARD, event, HERE)
+
+
+def questions(app: App, id: str) -> list[str]:
+    """Of a kept conversation."""
+    return [turn.question for turn in app.store.conversations.get("ada", id).turns]
 
 
 # ---- chat -----------------------------------------------------------------------------------------------------------
@@ -111,7 +138,7 @@ def test_an_answer_is_finished_before_anybody_measures_how_it_sounds(chat: Chat,
 def test_words_that_come_late_stay_with_the_answer_that_they_are_of(chat: Chat, model: Listens) -> None:
     *_, first = ask(chat, QUESTION)
     heard = chat.measured(first[chat.turns], Heard(), HERE)
-    asked, *_, second = ask(chat, "What takes rust off?", first[chat.turns], heard)
+    asked, *_, second = ask(chat, "What takes rust off?", first, heard)
     for later in (asked, second, chat.repeated(first[chat.turns], HERE), {chat.turns: []}):
         assert chat.styled(later[chat.turns], heard) == gr.skip()
     assert [turn.style for turn in second[chat.turns]] == [heard.style, ""]
@@ -127,7 +154,7 @@ def test_an_answer_stands_though_it_cannot_be_measured(chat: Chat, model: Listen
 
 def test_the_whole_question_is_kept_of_a_follow_up(chat: Chat, app: App) -> None:
     *_, first = ask(chat, QUESTION)
-    *_, last = ask(chat, FOLLOW_UP, first[chat.turns], kept=first[chat.kept.id])
+    *_, last = ask(chat, FOLLOW_UP, first)
     reopened = chat.kept.opened("Ada", SimpleNamespace(id=last[chat.kept.id]), HERE)  # type: ignore[arg-type]
     for turns in (last[chat.turns], reopened[chat.turns]):
         chat.judged(turns, SimpleNamespace(index=(3,), liked=False), HERE)  # type: ignore[arg-type]
@@ -136,6 +163,100 @@ def test_the_whole_question_is_kept_of_a_follow_up(chat: Chat, app: App) -> None
         assert given.question.startswith(QUESTION)
         assert given.question.endswith(FOLLOW_UP)
         assert f"Understood as: {QUESTION}" in chat._talk(turns, busy=False)[chat.chat][-1]["content"]["text"]
+
+
+@pytest.mark.parametrize("why", ["busy", "broken", "stopped"])
+@pytest.mark.parametrize("question", ["", "And what of the pendulum?"])
+def test_an_answer_stands_until_another_has_come_in_its_place(
+    chat: Chat, app: App, model: Listens, why: str, question: str
+) -> None:
+    *_, first = ask(chat, QUESTION)
+    again = edit(chat, first, question) if question else chat.repeated(first[chat.turns], HERE)
+    model.breaks = why == "broken"
+    if why == "stopped":
+        assert chat.stopped(again[chat.turns], HERE)[chat.stop]["value"] == "Stopping…"
+    full, usual = Queue(at_once=1, waiting=0), app.twin.queue
+    app.twin.queue = full if why == "busy" else usual
+    with full.place():
+        *_, last = answer(chat, again, first)
+    app.twin.queue = usual
+    (turn,) = last[chat.turns]
+    assert (turn.question, turn.answer) == (QUESTION, first[chat.turns][0].answer)
+    assert ("problem" in turn.reply()) == (why != "stopped")
+    assert "cheese" in turn.reply()
+    assert last[chat.send]["visible"]
+    assert questions(app, first[chat.kept.id]) == [QUESTION]
+    model.breaks = False
+    *_, other = answer(chat, chat.repeated(last[chat.turns], HERE), first)
+    (turn,) = other[chat.turns]
+    assert (turn.problem, turn.before) == (None, None)
+    assert other[chat.kept.id] == first[chat.kept.id]
+    assert questions(app, other[chat.kept.id]) == [QUESTION]
+
+
+def test_a_question_that_failed_keeps_nothing(chat: Chat, app: App, model: Listens) -> None:
+    *_, first = ask(chat, QUESTION)
+    model.breaks = True
+    *_, last = ask(chat, FOLLOW_UP, first)
+    assert "fell over" in last[chat.turns][-1].reply()
+    assert chat.kept.id not in last
+    assert questions(app, first[chat.kept.id]) == [QUESTION]
+
+
+def test_an_early_question_that_is_edited_goes_on_as_another_conversation(chat: Chat, app: App) -> None:
+    *_, first = ask(chat, QUESTION)
+    *_, both = ask(chat, FOLLOW_UP, first)
+    edited = edit(chat, both, "What takes rust off?")
+    assert edited[chat.kept.id] == ""
+    *_, last = answer(chat, edited, edited)
+    assert questions(app, both[chat.kept.id]) == [QUESTION, FOLLOW_UP]
+    assert questions(app, last[chat.kept.id]) == ["What takes rust off?"]
+    emptied = edit(chat, both, " \n")
+    assert [m["role"] for m in emptied[chat.chat]] == ["user", "assistant"] * 2
+    assert chat.turns not in emptied
+
+
+def test_what_two_tabs_say_in_one_conversation_is_all_kept(chat: Chat, app: App) -> None:
+    there = gr.Request(username="ada", session_hash="another tab")
+    *_, first = ask(chat, QUESTION)
+    event: Any = SimpleNamespace(id=first[chat.kept.id])
+    opened = chat.kept.opened("Ada", event, there)
+    *_, elsewhere = ask(chat, FOLLOW_UP, opened, request=there)
+    *_, here = ask(chat, "What takes rust off?", first)
+    assert questions(app, elsewhere[chat.kept.id]) == [QUESTION, FOLLOW_UP]
+    assert questions(app, here[chat.kept.id]) == [QUESTION, "What takes rust off?"]
+    *_, more = ask(chat, FOLLOW_UP, here)
+    assert more[chat.kept.id] == here[chat.kept.id]
+
+
+def test_a_conversation_that_is_deleted_in_another_tab_does_not_come_back(chat: Chat, app: App) -> None:
+    *_, first = ask(chat, QUESTION)
+    app.store.conversations.delete("ada", first[chat.kept.id])
+    before = app.store.conversations.all("ada", "Ada")
+    with pytest.warns(UserWarning, match="is deleted"):
+        *_, last = ask(chat, FOLLOW_UP, first)
+    assert last[chat.turns][-1].answer
+    assert app.store.conversations.all("ada", "Ada") == before
+
+
+def test_stop_frees_a_page_for_which_nothing_is_being_written(chat: Chat, compare: Compare) -> None:
+    asked = chat.asked(QUESTION, "Ada", [], NOT_HEARD, HERE)
+    chat._switches.end(HERE)  # the connection was lost
+    freed = chat.stopped(asked[chat.turns], HERE)
+    assert freed[chat.turns] == []
+    assert chat.turns not in chat.stopped([], HERE)
+    for page, send in ((freed, chat.send), (compare.stopped(HERE), compare.send)):
+        assert page[send]["visible"]
+    lost = chat.refused(asked[chat.turns], HERE)[chat.turns][-1].reply()
+    assert "connection was lost" in lost
+
+
+def test_the_version_that_was_chosen_stays_as_long_as_it_is_there(chat: Chat) -> None:
+    *_, last = ask(chat, QUESTION)
+    for turns in ([], last[chat.turns]):
+        for choice, shown in (("Ada@v1", "Ada@v1"), ("", "Ada@v2"), ("Ada@v9", "Ada@v2")):
+            assert chat.seen("Ada", turns, choice, HERE)[chat.model]["value"] == shown
+    assert chat.opened("Ada", HERE)[chat.choice] == ""
 
 
 # ---- side by side ---------------------------------------------------------------------------------------------------
@@ -210,7 +331,7 @@ def test_what_cannot_be_judged_is_not(compare: Compare, app: App) -> None:
     asked = compare.asked(QUESTION, "Ada", "Ada@v1", "Ada@v2", True, HERE)
     with pytest.raises(gr.Error, match="being written"):
         compare.asked(QUESTION, "Ada", "Ada@v1", "Ada@v2", True, HERE)
-    *_, stopped = (compare._switches.stopped(HERE) and one for one in compare.answered(asked[compare.comparison], HERE))
+    *_, stopped = (compare.stopped(HERE) and one for one in compare.answered(asked[compare.comparison], HERE))
     assert "Stopped" in stopped[compare.outcome]
     *_, gone = both(compare, "Ada@v1", "Ada@v7", True)
     assert "Ada@v7" in gone[compare.outcome]
@@ -247,4 +368,4 @@ def test_the_tab_says_what_to_do_before_there_are_two(compare: Compare, app: App
 
 def test_what_waited_until_its_author_was_left_draws_over_nothing(chat: Chat, compare: Compare) -> None:
     assert list(compare.answered(None, HERE)) == [gr.skip()]  # Gradio takes no empty dictionary for that
-    assert list(chat.answered("Ada@v2", [], "", HERE)) == [gr.skip()]
+    assert list(chat.answered("Ada@v2", [], "", None, HERE)) == [gr.skip()]

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from contracts.errors import NotFound, TwinError, UsageError
-from ui.commands import features, models, serve, show, write
+from ui.commands import features, models, serve, show, users, write
 from ui.commands.options import After, Author, Before, Json, Kind, Source, app
 
 # A twin never reports to anyone, be it a library's usage statistics or a framework's traces; and what libraries draw and
@@ -44,6 +44,7 @@ cli.add_typer(models.versions, name="models")
 cli.add_typer(serve.commands)
 cli.add_typer(write.commands)
 cli.add_typer(write.opinions, name="feedback")
+cli.add_typer(users.commands, name="users")
 
 
 @cli.command()

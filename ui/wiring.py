@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contracts.model_registry import ModelRegistry
     from feature_pipeline.chunk import Chunker
     from inference_pipeline.twin import Engine, Twin
+    from ui.users import Users
 
 
 class App:
@@ -47,6 +48,13 @@ class App:
         from feature_pipeline.chunk import Chunker
 
         return Chunker(size=self.settings.chunk_size, whole=self.settings.chunk_size * 6 // 5)
+
+    @cached_property
+    def users(self) -> Users:
+        """Who may use the page, where it is for several people."""
+        from ui.users import Users
+
+        return Users(self.home)
 
     @cached_property
     def registry(self) -> ModelRegistry:

@@ -53,8 +53,11 @@ class Conversations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, user: str, author: str, turns: Sequence[Said], id: str = "") -> str:
+    def keep(self, user: str, author: str, turns: Sequence[Said], id: str = "", at: dt.datetime | None = None) -> str:
         """Store these turns as the conversation `id`, or as a new one, and return its id.
+
+        With `at`, as it was when it was read, one that has changed since is left as it is, and these become a new one.
+        Raises NotFound where there is no conversation `id` any more: what was deleted is not to come back.
 
         A page that was open all the while still has what was answered from a post that is forgotten by now: such turns are
         left out, and where no other is left, nothing is kept and the id is empty.
@@ -66,8 +69,13 @@ class Conversations:
                 db.execute(sql.delete(t.conversations).where(*mine))
                 return ""
             values = {"at": now(), "turns": rows, "text": _text(rows)}
-            if id and db.execute(sql.update(t.conversations).where(*mine).values(**values)).rowcount:
-                return id
+            if id:
+                there = db.scalar(sql.select(t.conversations.c.at).where(*mine))
+                if there is None:
+                    raise NotFound("this conversation is deleted, and is kept no more", "begin a new one")
+                if at in (None, there):
+                    db.execute(sql.update(t.conversations).where(*mine).values(**values))
+                    return id
             made = {"id": uuid.uuid4().hex[:16], "user": user, "author": author, "title": _title(rows), **values}
             db.execute(sql.insert(t.conversations).values(**made))
             return str(made["id"])

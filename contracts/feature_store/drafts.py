@@ -73,10 +73,13 @@ class Drafts:
             db.execute(sql.insert(t.drafts).values(id=made, user=user, **values))
             return made
 
-    def all(self, user: str, author: str) -> list[Listed]:
-        """The person's last drafts by this author's twin, the latest first."""
+    def all(self, user: str, author: str, words: str = "") -> list[Listed]:
+        """The person's last drafts by this author's twin that hold all of `words`, the latest first."""
         table = t.drafts.c
         query = sql.select(table.id, table.title, table.at).where(table.user == user, table.author == author)
+        for word in words.split():
+            in_it = (column.icontains(word, autoescape=True) for column in (table.title, table.text))
+            query = query.where(sql.or_(*in_it))
         with self._database.begin() as db:
             return [Listed._make(row) for row in db.execute(query.order_by(table.at.desc()).limit(LISTED))]
 

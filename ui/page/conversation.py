@@ -28,6 +28,8 @@ class Turn:
     problem: tuple[str, str] | None = None
     style: str = ""
     """How much like the author the answer is, in words; empty where that cannot be told, or not yet."""
+    before: Turn | None = None
+    """The answered turn in whose place this one is asked; nothing is left of it once this one has an answer."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Of this very turn: the same question asked again is another one."""
 
@@ -35,6 +37,11 @@ class Turn:
     def waits(self) -> bool:
         """Nothing has come of it yet."""
         return self.found is None and self.answer is None and self.problem is None
+
+    @property
+    def answered(self) -> bool:
+        """There are words that can be kept."""
+        return self.answer is not None and bool(self.answer.answer.strip())
 
     @property
     def asked(self) -> str:
@@ -46,13 +53,23 @@ class Turn:
             return replace(self, found=event)
         return replace(self, answer=event) if isinstance(event, Answer) else replace(self, text=self.text + event)
 
+    def ended(self, stopped: bool = False, problem: tuple[str, str] | None = None) -> Turn:
+        """As it stands at the end; where nothing came of it, that is the turn before it, with what failed."""
+        if self.before and (not self.answered or (stopped and not self.text.strip())):
+            return replace(self.before, problem=problem)
+        return replace(self, stopped=stopped, problem=problem, before=None)
+
+    def again(self, question: str = "") -> Turn:
+        """The same question, or another in its place, to be answered anew."""
+        before = replace(self, problem=None) if self.answered else None
+        return Turn(self.number, self.author, question or self.question, before=before)
+
     def reply(self) -> str:
-        if self.problem:
-            return html.prose(self.text) + html.problem(*self.problem)
+        failed = html.problem(*self.problem) if self.problem else ""
         if self.answer:
             said = html.answer(self.answer, self.number) + html.in_words(self.answer, self.style)
-            return said + self._understood() + html.fine_print(self.answer, self.stopped)
-        return html.prose(self.text) or html.waiting(bool(self.found))
+            return said + self._understood() + html.fine_print(self.answer, self.stopped) + failed
+        return html.prose(self.text) + failed or html.waiting(bool(self.found))
 
     def sources(self) -> str:
         if self.found is None:
@@ -78,6 +95,11 @@ class Heard(NamedTuple):
 def styled(turns: Sequence[Turn], heard: Heard) -> list[Turn]:
     """With the words under the answer that they are of; nothing changes where that is not there any more."""
     return [replace(turn, style=heard.style) if turn.id == heard.turn else turn for turn in turns]
+
+
+def settled(turns: Sequence[Turn]) -> list[Turn]:
+    """Those that are over; of one that was never answered, the turn in whose place it was asked."""
+    return [turn.before or turn for turn in turns if turn.before or not turn.waits]
 
 
 def question(turns: Sequence[Turn]) -> Question:

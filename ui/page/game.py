@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+import threading
+from contextlib import closing
 from dataclasses import dataclass
 
 from contracts.errors import NotFound
@@ -35,8 +36,18 @@ class Round:
     mine: int
 
 
-def deal(app: App, version: ModelVersion, played: Sequence[str] = (), seed: int | None = None, user: str = "") -> Round:
-    """A round about a held-out post, one that was not `played` while there is any. Raises NotFound, and Busy."""
+def deal(
+    app: App,
+    version: ModelVersion,
+    by: str = "",
+    seed: int | None = None,
+    user: str = "",
+    stop: threading.Event | None = None,
+) -> Round | None:
+    """A round about a held-out post that `by` has never guessed about, for then it is known which text is real.
+
+    `user` takes turns with those who ask. None where `stop` was set; raises NotFound, and Busy.
+    """
     draw = random.Random(seed)
     held_out = set(version.card.posts.get("test", ()))
     examples = [e for e in app.store.examples(version.author, "test") if e.kind in KINDS and e.post_id in held_out]
@@ -47,27 +58,42 @@ def deal(app: App, version: ModelVersion, played: Sequence[str] = (), seed: int 
             f"no held-out post of {version.author!r} is long enough to be told from a twin's",
             "take in more posts, and train again",
         )
-    fresh = [example for example in fit if example.post_id not in played]
-    example = draw.choice(fresh or fit)
-    real, written = example.target(posts[example.post_id]), _write(app, version, example, user)
+    known = app.store.guesses.known(version.author, by)
+    fresh = [example for example in fit if example.post_id not in known]
+    if not fresh:
+        count = len({example.post_id for example in fit})
+        raise NotFound(
+            f"you have guessed about every held-out post of {version.author}, {count} by now: you know which are real",
+            "let somebody else play, or take in newer posts and train again",
+        )
+    example = draw.choice(fresh)
+    real, written = example.target(posts[example.post_id]), _write(app, version, example, user, stop)
+    if stop and stop.is_set():
+        return None
+    if len(written.split()) < FEWEST // 2:
+        raise NotFound("the twin wrote next to nothing this time", "deal another pair")
     most = min(WORDS, *(len(text.split()) for text in (real, written)))
     pair = [beginning(real, most), beginning(written, most)]
     mine = draw.randrange(2)
     return Round(version.name, example.post_id, example.instruction, (pair[mine], pair[1 - mine]), mine)
 
 
-def _write(app: App, version: ModelVersion, example: Example, user: str) -> str:
-    """What the twin writes, in its turn, for the instruction that the post would be an answer to.
+def _write(app: App, version: ModelVersion, example: Example, user: str, stop: threading.Event | None) -> str:
+    """What the twin writes, in its turn, for the instruction that the post would be an answer to; less, where it is stopped.
 
-    Raises NotFound where it is nothing, and Busy where too many wait.
+    Raises Busy where too many wait.
     """
-    asked = messages(version.author, example.instruction)
-    with app.twin.queue.place(user):
-        chat = app.engine.chat_model(version)
-        text = str(chat.invoke(asked, max_tokens=TOKENS, temperature=app.settings.temperature).content).strip()
-    if len(text.split()) < FEWEST // 2:
-        raise NotFound("the twin wrote next to nothing this time", "deal another pair")
-    return text
+    asked, text = messages(version.author, example.instruction), ""
+    with app.twin.queue.place(user, stop) as placed:
+        if placed:
+            chat = app.engine.chat_model(version)
+            stream = chat.stream(asked, max_tokens=TOKENS, temperature=app.settings.temperature)
+            with closing(stream) as pieces:  # type: ignore[type-var]  # LangChain types its generator as an iterator
+                for piece in pieces:
+                    if stop and stop.is_set():
+                        break
+                    text += str(piece.content)
+    return text.strip()
 
 
 def beginning(text: str, words: int) -> str:

@@ -1,4 +1,4 @@
-"""Serve the chat page: on this machine only unless there is a password, from here alone, and closed cleanly."""
+"""Serve the chat page: on this machine only unless passwords are asked for, from here alone, and closed cleanly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ui.wiring import App
 
 WAITING = 20  # questions in the queue; the next one is refused
 LARGEST_UPLOAD = 200 * 1024 * 1024  # bytes of one request, and of one file
-UPLOADS = {"/gradio_api/upload": LARGEST_UPLOAD}
+# An event with files names each of them, in at most a KiB; two thousand may be dropped at once.
+UPLOADS = {"/gradio_api/upload": LARGEST_UPLOAD, "/gradio_api/queue/join": 2 * 1024 * 1024}
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -44,9 +45,10 @@ def running(
     app: App, host: str = "127.0.0.1", port: int = 7860, author: str | None = None, password: str | None = None
 ) -> Iterator[str]:
     """Serve the page; the value is its address. Leaving ends every answer, the server and the store."""
-    if host not in LOOPBACK and not password:
+    if host not in LOOPBACK and not password and not app.users.names:
         raise UsageError(
-            f"the page would be open to everyone who reaches {host}", "set TWIN_PASSWORD, or leave --host away"
+            f"the page would be open to everyone who reaches {host}",
+            "set TWIN_PASSWORD, or add who may use it with twin users add NAME, or leave --host away",
         )
     with temporary(app.home) as files, _served(app, host, port, author, password, files) as url:
         yield url
@@ -56,13 +58,14 @@ def running(
 def _served(app: App, host: str, port: int, author: str | None, password: str | None, files: Path) -> Iterator[str]:
     page = Shell(app, author)
     page.blocks.queue(max_size=WAITING, default_concurrency_limit=ANSWERS_AT_ONCE, api_open=False)
+    may, message = _login(app, password)
     guard = {"hosts": HOSTS if host in LOOPBACK else None, "headers": HEADERS, "uploads": UPLOADS}
     try:
         _, url, _ = page.blocks.launch(
             server_name=host,
             server_port=port,
-            auth=(lambda _, given: compare_digest(given.encode(), password.encode())) if password else None,
-            auth_message="Any user name will do; the password is the one in TWIN_PASSWORD.",
+            auth=may,
+            auth_message=message,
             prevent_thread_lock=True,
             quiet=True,
             share=False,
@@ -90,6 +93,18 @@ def _served(app: App, host: str, port: int, author: str | None, password: str | 
     finally:
         page.close()
         app.store.close()
+
+
+def _login(app: App, password: str | None) -> tuple[Callable[[str, str], bool] | None, str]:
+    """Who may come in, and what they are told. With one password there is one user, whatever name is typed."""
+    if app.users.names:
+        return app.users.may, "With the name and the password that you were added with."
+    if not password:
+        return None, ""
+    expected = password.encode()
+    return lambda _, given: compare_digest(
+        given.encode("utf-8", "surrogatepass"), expected
+    ), "Any name will do, and all see the same; the password is the one in TWIN_PASSWORD."
 
 
 def serve(

@@ -6,12 +6,13 @@ written for that tab. How an answer sounds is measured once it stands there, and
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from html import unescape
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -29,6 +30,7 @@ from ui.page.markup import aside, job
 from ui.page.tabs.kept import Kept, user
 from ui.page.tabs.shared import (
     LONGEST_QUESTION,
+    LOST,
     NOW,
     PLAIN,
     QUEUED,
@@ -66,6 +68,7 @@ class Chat(Tab):
     def lay_out(self) -> None:
         self.turns: gr.State = gr.State([])
         self.heard: gr.State = gr.State(Heard())
+        self.choice: gr.State = gr.State("")  # of a version; empty: whichever is champion
         self.notices: gr.HTML = gr.HTML(visible=False, elem_id="notices", **PLAIN)
         with gr.Column(visible=False, elem_id="first") as self.first:
             self.steps: gr.HTML = gr.HTML(html.steps(), elem_id="steps", **PLAIN)
@@ -113,7 +116,7 @@ class Chat(Tab):
 
     def wire(self, shell: Shell) -> None:
         self.author, self.timer = shell.author, shell.timer
-        self.stop.click(self._switches.stopped, None, self.stop, **NOW)
+        self.model.input(lambda model: model, self.model, self.choice, **NOW)
         self.chat.select(self.shown, self.turns, self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
         self.chat.like(self.judged, self.turns, None, **QUEUED)
@@ -123,14 +126,15 @@ class Chat(Tab):
 
         talk = [*self.conversation(), *self.kept.outputs(), shell.author]
         self.kept.wire(self, shell.author)
-        asked = gr.on([self.send.click, self.question.submit], self.asked, self._inputs(self.question), talk, **NOW)
-        picked = self.chat.example_select(self.picked, self._inputs(), talk, **NOW)
-        edited = self.chat.edit(self.edited, self._inputs(), talk, **NOW)
-        again = self.again.click(self.repeated, self.turns, talk, **NOW)
+        self.stop.click(self.stopped, self.turns, talk, **NOW)
+        asked = gr.on([self.send.click, self.question.submit], self.asked, self._inputs(self.question), talk, **QUEUED)
+        picked = self.chat.example_select(self.picked, self._inputs(), talk, **QUEUED)
+        edited = self.chat.edit(self.edited, self._inputs(), talk, **QUEUED)
+        again = self.again.click(self.repeated, self.turns, talk, **QUEUED)
         for started in (asked, picked, edited, again):
             answer = started.success(
                 self.answered,
-                [self.model, self.turns, self.kept.id],
+                [self.model, self.turns, self.kept.id, self.kept.at],
                 talk,
                 concurrency_id="answers",
                 concurrency_limit=ANSWERS_AT_ONCE,
@@ -155,37 +159,40 @@ class Chat(Tab):
 
     def outputs(self) -> list[Any]:
         first = [self.notices, self.first, self.steps, self.progress, self.sample, self.own, self.columns]
-        return [*first, *self.conversation(), *self.kept.outputs()]
+        return [*first, *self.conversation(), self.choice, *self.kept.outputs()]
 
     def _inputs(self, *first: Any) -> list[Any]:
         return [*first, self.author, self.turns, self.heard]
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
-    def opened(self, author: str | None, request: gr.Request | None = None) -> Updates:
+    def opened(self, author: str | None, request: gr.Request | None = None, choice: str = "") -> Updates:
         """A fresh conversation with this author; but what a quick hand has asked meanwhile goes on."""
         try:
-            drawn = {**self._open(author), **self.kept.drawn(user(request) if request else "", author)}
+            kept = self.kept.drawn(user(self._app, request) if request else "", author)
+            drawn = {**self._open(author), **self._models(author, choice), **kept, self.choice: choice}
         except TwinError as error:
             return self._closed(error)
         asked = {*self.conversation()} - {self.model} if request and self._switches.get(request) else set()
         return {part: change for part, change in drawn.items() if part not in asked}
 
-    def seen(self, author: str | None, turns: list[Turn], request: gr.Request | None = None) -> Updates:
-        """The tab is looked at again: what was said stays; versions and examples are as they are now.
+    def seen(
+        self, author: str | None, turns: list[Turn], choice: str = "", request: gr.Request | None = None
+    ) -> Updates:
+        """The tab is looked at again: what was said and chosen stays; versions and examples are as they are now.
 
         Gradio also says so of the tab that a page opens with, maybe before the page knows an author: that changes nothing.
         """
         if not author:
             return self._first_steps()
         if not turns:
-            return self.opened(author, request)
+            return self.opened(author, request, choice)
         try:
-            return self._models(turns[-1].author)
+            return self._models(turns[-1].author, choice)
         except TwinError:
             return {}
 
-    def ticked(self, author: str | None) -> Updates:
+    def ticked(self, author: str | None, *standing: Any) -> Updates:
         return {} if author else self._first_steps()
 
     @told
@@ -201,10 +208,12 @@ class Chat(Tab):
         question, author = question_or_sorry(question, author)
         if len(turns) >= TURNS:
             raise not_yet(f"A conversation has {TURNS} questions at most. This one is kept: begin a new one beside it.")
-        self._switches.begin(request)
         turn = Turn(turns[-1].number + 1 if turns else 1, author, question)
-        said = conversation.styled(turns, heard)
-        return {**self._talk([*said, turn], busy=True), self.question: ""}
+        return {**self._begin(turns, turn, heard, request), self.question: ""}
+
+    def _begin(self, turns: list[Turn], turn: Turn, heard: Heard, request: gr.Request) -> Updates:
+        self._switches.begin(request)
+        return self._talk([*conversation.styled(turns, heard), turn], busy=True)
 
     def picked(
         self, author: str | None, turns: list[Turn], heard: Heard, event: gr.SelectData, request: gr.Request
@@ -214,21 +223,37 @@ class Chat(Tab):
     def edited(
         self, author: str | None, turns: list[Turn], heard: Heard, event: gr.EditData, request: gr.Request
     ) -> Updates:
-        """A question in other words: it is asked anew, and what came after it is gone."""
+        """A question in other words: it is asked anew. What came after it stays in the conversation that is kept, and this
+        one goes on as another."""
         message = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
         words = event.value["text"] if isinstance(event.value, dict) else event.value
-        plain = unescape(str(words).replace("<br>", "\n"))  # it was shown as HTML
-        return self.asked(plain, author, turns[: message // 2], heard, request)
+        place = message // 2
+        if not str(words).strip() or place >= len(turns):
+            return self.asked("", author, turns, heard, request)
+        question, author = question_or_sorry(str(words), author)
+        asked = self._begin(turns[:place], turns[place].again(question), heard, request)
+        if place == len(turns) - 1:
+            return asked
+        return {**asked, **self.kept.drawn(user(self._app, request), author)}
 
     def repeated(self, turns: list[Turn], request: gr.Request) -> Updates:
         """The last question again, to the model that is chosen now."""
         if not turns:
             raise not_yet("There is nothing to answer again yet.")
-        self._switches.begin(request)
-        last = turns[-1]
-        return self._talk([*turns[:-1], Turn(last.number, last.author, last.question)], busy=True)
+        return self._begin(turns[:-1], turns[-1].again(), Heard(), request)
 
-    def answered(self, model: str, turns: list[Turn], kept: str, request: gr.Request) -> Iterator[Updates]:
+    def stopped(self, turns: list[Turn], request: gr.Request) -> Any:
+        """Stop was pressed. Where nothing is being written any more, as after a lost connection, the page is freed."""
+        if stopping := self._switches.stopped(request):
+            return {self.stop: stopping}
+        idle = self._talk(conversation.settled(turns), busy=False)
+        if any(turn.waits for turn in turns):
+            return idle
+        return {part: idle[part] for part in idle if part not in (self.turns, self.chat, self.sources)}
+
+    def answered(
+        self, model: str, turns: list[Turn], kept: str, at: dt.datetime | None, request: gr.Request
+    ) -> Iterator[Updates]:
         """Run the twin, and redraw the page as it goes. Closed by Gradio when the tab goes away."""
         stop = self._switches.get(request)
         if stop is None and not any(turn.waits for turn in turns):  # nothing was asked, and the page says so
@@ -236,7 +261,7 @@ class Chat(Tab):
             return
         if stop is None or not turns or not turns[-1].waits:  # the tab was gone for a while since
             self._switches.end(request)
-            yield self._talk([turn for turn in turns if not turn.waits], busy=False)
+            yield self._talk(conversation.settled(turns), busy=False)
             return
         turn, drawn = turns[-1], 0.0
         asked = replace(conversation.question(turns), user=session(request))  # so that tabs take turns
@@ -252,8 +277,9 @@ class Chat(Tab):
                     elif isinstance(event, str) and time.monotonic() - drawn > REDRAW:
                         yield {self.chat: messages([*turns[:-1], turn])}
                         drawn = time.monotonic()
-        turns = [*turns[:-1], replace(turn, stopped=end.stopped, problem=end.problem)]
-        yield {**self._talk(turns, busy=False), **self._keep(turns, kept, request)}
+        turns = [*turns[:-1], turn.ended(end.stopped, end.problem)]
+        fresh = turns[-1].id == turn.id and turn.answered
+        yield {**self._talk(turns, busy=False), **(self._keep(turns, kept, at, request) if fresh else {})}
 
     def measured(self, turns: list[Turn], heard: Heard, request: gr.Request) -> Any:
         """How the last answer sounds. An answer that is there is not taken back because that cannot be told."""
@@ -276,12 +302,13 @@ class Chat(Tab):
             return gr.skip()
         return messages(conversation.styled(turns, heard))
 
-    def _keep(self, turns: list[Turn], kept: str, request: gr.Request) -> Updates:
+    def _keep(self, turns: list[Turn], kept: str, at: dt.datetime | None, request: gr.Request) -> Updates:
         """The conversation, in the ledger. An answer that is there is not taken back because it cannot be kept."""
         try:
-            return self.kept.keep(user(request), turns, kept)
-        except TwinError:
-            log.exception("a conversation is not kept")
+            return self.kept.keep(user(self._app, request), turns, kept, at)
+        except TwinError as error:
+            log.warning("a conversation is not kept: %s", error)
+            gr.Warning(escape(f"{error.message[:1].upper()}{error.message[1:]}. {error.hint}"), title="Not kept")
             return {}
 
     @told
@@ -292,7 +319,7 @@ class Chat(Tab):
         if turn is None or turn.answer is None or not isinstance(event.liked, bool):
             return
         verdict: Verdict = "better" if event.liked else "worse"
-        given = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(request))
+        given = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(self._app, request))
         self._app.store.feedback.add(given)
         say("Kept, with the version and the passages: “twin models compare” counts it.")
 
@@ -305,8 +332,7 @@ class Chat(Tab):
     def refused(self, turns: list[Turn], request: gr.Request) -> Updates:
         """The queue took no more questions, or Gradio lost the answer."""
         self._switches.end(request)
-        turn = replace(turns[-1], problem=("Too many questions are waiting", "ask again in a minute"))
-        return self._talk([*turns[:-1], turn], busy=False)
+        return self._talk([*turns[:-1], turns[-1].ended(problem=LOST)], busy=False)
 
     def shown(self, turns: list[Turn], event: gr.SelectData) -> Any:
         """The passages behind the answer that was clicked."""
@@ -317,7 +343,7 @@ class Chat(Tab):
         """A new conversation; while an answer is being written, only end that. What is kept stays."""
         if self._switches.get(request):
             return {self.stop: self._switches.stopped(request)}
-        return {**self._talk([], busy=False), **self.kept.drawn(user(request), author)}
+        return {**self._talk([], busy=False), **self.kept.drawn(user(self._app, request), author)}
 
     def close(self) -> None:
         self._switches.close()
@@ -336,7 +362,6 @@ class Chat(Tab):
         notices = html.notices(author, author == sample.AUTHOR, models[0] != BASE, small) if author else ""
         return {
             **self._talk([], busy=False),
-            **self._models(author),
             **(self._first_steps() if not author else {}),
             self.notices: gr.update(value=notices, visible=bool(notices)),
             self.first: gr.update(visible=not author),
@@ -348,13 +373,11 @@ class Chat(Tab):
             ),
         }
 
-    def _models(self, author: str | None) -> Updates:
+    def _models(self, author: str | None, choice: str = "") -> Updates:
+        """The versions there are, with the one that was chosen as long as it is there."""
         models = self._app.twin.models(author) if author else []
-        return {
-            self.model: gr.update(
-                choices=html.model_choices(models), value=models[0] if models else None, interactive=bool(models)
-            ),
-        }
+        value = choice if choice in models else next(iter(models), None)
+        return {self.model: gr.update(choices=html.model_choices(models), value=value, interactive=bool(models))}
 
     def _first_steps(self) -> Updates:
         reading = self._jobs.get("posts")
@@ -369,6 +392,7 @@ class Chat(Tab):
         """No conversation is possible; the page says why."""
         return {
             **self._open(None),
+            **self._models(None),
             self.first: gr.update(visible=False),
             self.notices: gr.update(value=html.problem(error.message, error.hint), visible=True),
         }

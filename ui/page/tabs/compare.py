@@ -22,7 +22,18 @@ from ui.page.passages import model_choices, problem
 from ui.page.show_versions import preferred as shown
 from ui.page.tabs.chat import REDRAW
 from ui.page.tabs.kept import user
-from ui.page.tabs.shared import LONGEST_QUESTION, NOW, PLAIN, QUEUED, Tab, Updates, not_yet, question_or_sorry, told
+from ui.page.tabs.shared import (
+    LONGEST_QUESTION,
+    LOST,
+    NOW,
+    PLAIN,
+    QUEUED,
+    Tab,
+    Updates,
+    not_yet,
+    question_or_sorry,
+    told,
+)
 from ui.page.tabs.switches import Switches, session
 from ui.wiring import App
 
@@ -89,7 +100,7 @@ class Compare(Tab):
             **QUEUED,
         )
         answered.failure(self.refused, self.comparison, drawn, **NOW)
-        self.stop.click(self._switches.stopped, None, self.stop, **NOW)
+        self.stop.click(self.stopped, None, drawn, **NOW)
         for button, choice in ((self.vote_left, 0), (self.vote_right, 1), (self.vote_same, SAME)):
             button.click(self._vote(choice), self.comparison, drawn, **QUEUED)
         shell.author.input(self.left_behind, None, drawn, **NOW)
@@ -167,8 +178,12 @@ class Compare(Tab):
     def refused(self, comparison: Comparison | None, request: gr.Request) -> Updates:
         """The queue took no more questions, or Gradio lost the answers."""
         self._switches.end(request)
-        words = ("Too many questions are waiting", "ask again in a minute")
-        return self._drawn(replace(comparison, problem=words) if comparison else None)
+        return self._drawn(replace(comparison, problem=LOST) if comparison else None)
+
+    def stopped(self, request: gr.Request) -> Updates:
+        """Stop was pressed. Where nothing is being written any more, as after a lost connection, the page is freed."""
+        stopping = self._switches.stopped(request)
+        return {self.stop: stopping} if stopping else self._asking(busy=False)
 
     def _vote(self, choice: int) -> Any:
         @told
@@ -176,7 +191,7 @@ class Compare(Tab):
             """Kept once; afterwards both answers say whose they are."""
             if comparison is None or not comparison.open:
                 raise NotFound("there are no two answers to judge", "ask both a question")
-            self._app.store.feedback.add(comparison.feedback(choice, user(request)))
+            self._app.store.feedback.add(comparison.feedback(choice, user(self._app, request)))
             return self._drawn(replace(comparison, choice=choice))
 
         return voted
@@ -201,15 +216,20 @@ class Compare(Tab):
         votes = bool(comparison and comparison.open)
         return {
             self.comparison: comparison,
-            **{box: gr.update(interactive=not busy) for box in (self.first, self.second, self.blind)},
-            self.send: gr.update(visible=not busy),
-            self.stop: gr.update(visible=busy, value="Stop", interactive=True),
+            **self._asking(busy),
             self.table: gr.update(visible=comparison is not None),
             self.vote_left: gr.update(visible=votes, value=f"{names[0]} is better"),
             self.vote_right: gr.update(visible=votes, value=f"{names[1]} is better"),
             self.vote_same: gr.update(visible=votes),
             self.outcome: self._outcome(comparison) if comparison and not busy else "",
             **(self._columns(comparison) if comparison else {self.left: "", self.right: "", self.sources: ""}),
+        }
+
+    def _asking(self, busy: bool) -> Updates:
+        return {
+            **{box: gr.update(interactive=not busy) for box in (self.first, self.second, self.blind)},
+            self.send: gr.update(visible=not busy),
+            self.stop: gr.update(visible=busy, value="Stop", interactive=True),
         }
 
     def _columns(self, comparison: Comparison) -> Updates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,15 @@ from ui.page import markup as html
 from ui.page.drafting import Sheet, Writing
 from ui.page.jobs import Jobs
 from ui.page.passages import model_choices, problem
-from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, into_view, not_yet, sorry, told
-from ui.page.tabs.shelf import Shelf, unchanged_or_sorry
+from ui.page.tabs.shared import LOST, NOW, PLAIN, QUEUED, Tab, Updates, into_view, not_yet, sorry, told
+from ui.page.tabs.shelf import LONGEST_TEXT, Shelf
 from ui.page.tabs.switches import Switches, session
 from ui.wiring import App
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
 
-MOST_WORDS = 2_500  # a text of them can be sent back within the largest request that the page takes
-LONGEST_TEXT = 17_000  # characters, likewise: three bytes each at the most, in nearly every script
+MOST_WORDS = 2_500
 REDRAW = 0.1  # seconds between two updates of the page: all of the draft is drawn each time
 
 
@@ -60,6 +59,7 @@ class Draft(Tab):
                         max_lines=40,
                         max_length=LONGEST_TEXT,
                     )
+                    self.of: gr.Textbox = gr.Textbox("", visible=False)  # of which draft the text is
                     with gr.Row(elem_id="draft-acts"):
                         self.keep = gr.Button("Keep", variant="primary", elem_id="draft-keep", scale=0, min_width=110)
                         self.export: gr.HTML = gr.HTML(elem_id="draft-export", **PLAIN)
@@ -109,8 +109,8 @@ class Draft(Tab):
             trigger_mode="multiple",
             **QUEUED,
         )
-        written.failure(self.refused, None, drawn, **NOW)
-        self.stop.click(self._switches.stopped, None, self.stop, **NOW)
+        written.failure(self.refused, self.writing, [*drawn, self.points], **NOW)
+        self.stop.click(self.stopped, None, drawn, **NOW)
         self.text.change(self.linked, [self.sheet, self.text], self.export, trigger_mode="always_last", **NOW)
         self.shelf.wire(self, shell.author)
         shell.author.input(self.left_behind, [self.sheet, self.text], drawn, **NOW)
@@ -170,7 +170,7 @@ class Draft(Tab):
     ) -> Updates:
         brief = replace(_brief(author, title, points, length, format), user=session(request))  # so that tabs take turns
         name = self._app.twin.resolve(Question(brief.title or brief.points[0], brief.author), model)
-        unchanged_or_sorry(sheet, text)
+        self.shelf.put_away(sheet, text, request)  # it stays among the kept ones; this is to be another
         self._switches.begin(request)
         return self._busy(Writing(brief, name))
 
@@ -180,33 +180,45 @@ class Draft(Tab):
         if stop is None or writing is None:  # as it waited, the tab was gone for a while, or another author chosen
             yield self.drawn(None) if writing else gr.skip()
             return
-        with self._switches.writing(request, stop) as end:
-            stream = draft(self._app.twin, writing.brief, writing.model, stop)
-            with closing(stream) as events:  # type: ignore[type-var]  # it is a generator
-                for event in events:
-                    writing = writing.after(event)
-                    if self._switches.get(request) is not stop:
-                        return  # another author's twin is asked by now
-                    if not isinstance(event, Piece):
-                        yield self._so_far(writing)
-                    elif time.monotonic() - drawn > REDRAW:
-                        yield {self.paper: writing.paper()}
-                        drawn = time.monotonic()
-        if end.mine:
-            note = problem(*end.problem) if end.problem else ""
-            if writing.whole:
-                note = html.aside(("Stopped: " if end.stopped else "") + said(writing.whole))
-            yield self._ended(writing, note)
+        over = False
+        try:
+            with self._switches.writing(request, stop) as end:
+                stream = draft(self._app.twin, writing.brief, writing.model, stop)
+                with closing(stream) as events:  # type: ignore[type-var]  # it is a generator
+                    for event in events:
+                        writing = writing.after(event)
+                        if self._switches.get(request) is not stop:
+                            return  # another author's twin is asked by now
+                        if not isinstance(event, Piece):
+                            yield self._so_far(writing)
+                        elif time.monotonic() - drawn > REDRAW:
+                            yield {self.paper: writing.paper()}
+                            drawn = time.monotonic()
+            if over := end.mine:
+                note = problem(*end.problem) if end.problem else ""
+                if writing.whole:
+                    note = html.aside(("Stopped: " if end.stopped else "") + said(writing.whole))
+                yield self._ended(writing, note, request)
+        finally:
+            if not over:  # nobody looks at it any more; it will be found among the kept ones
+                made = writing.kept()
+                self.shelf.put_away(Sheet(made), made.text, request)
 
-    def refused(self, request: gr.Request) -> Updates:
-        """The queue took no more, or Gradio lost the draft."""
+    def refused(self, writing: Writing | None, request: gr.Request) -> Updates:
+        """The queue took no more, or Gradio lost the draft: then what is whole of it stays."""
         self._switches.end(request)
-        return self.drawn(None, problem("Too many requests are waiting", "try again in a minute"))
+        return self._ended(writing, problem(*LOST), request) if writing else self.drawn(None, problem(*LOST))
+
+    def stopped(self, request: gr.Request) -> Updates:
+        """Stop was pressed. Where nothing is being written any more, as after a lost connection, the page is freed."""
+        stopping = self._switches.stopped(request)
+        return {self.stop: stopping} if stopping else self._buttons(busy=False)
 
     def left_behind(self, sheet: Sheet | None, text: str, request: gr.Request) -> Updates:
-        """Another author is chosen. What was edited is kept, as it cannot be asked about."""
+        """Another author is chosen. What was edited is kept."""
         self._switches.end(request)
-        self.shelf.put_away(sheet, text, request)
+        with suppress(gr.Error):  # the author is another one already
+            self.shelf.put_away(sheet, text, request)
         return self.drawn(None)
 
     def close(self) -> None:
@@ -225,7 +237,7 @@ class Draft(Tab):
 
     def drawn_in(self) -> list[Any]:
         brief = [self.model, self.plan, self.write, self.stop, self.outline]
-        sheet = [self.note, self.paper, self.finished, self.text, self.export, self.sources]
+        sheet = [self.note, self.paper, self.finished, self.text, self.of, self.export, self.sources]
         return [self.sheet, self.writing, *brief, *sheet, *self.shelf.outputs()]
 
     def drawn(self, sheet: Sheet | None, note: str = "") -> Updates:
@@ -240,6 +252,7 @@ class Draft(Tab):
             self.paper: "",
             self.finished: gr.update(visible=one is not None),
             self.text: one.text if one else "",
+            self.of: sheet.id if sheet else "",
             self.export: drafting.download(one.title, one.text, one.parts) if one else "",
             self.sources: drafting.sources(one.parts) if one else "",
             **self.shelf.drawn(sheet),
@@ -251,17 +264,19 @@ class Draft(Tab):
     def _so_far(self, writing: Writing) -> Updates:
         parts = writing.kept().parts
         return {
+            self.writing: writing,
             self.outline: drafting.outline(parts),
             self.paper: writing.paper(),
             self.sources: drafting.sources(parts),
         }
 
-    def _ended(self, writing: Writing, note: str) -> Updates:
-        """What there is of it, to be edited; also where it was stopped, or failed."""
+    def _ended(self, writing: Writing, note: str, request: gr.Request) -> Updates:
+        """What there is of it, kept, to be edited; also where it was stopped, or failed."""
         made = writing.kept()
+        sheet, why_not = self.shelf.kept_at_once(made, request) if made.text else (None, "")
         outlined = drafting.outline(made.parts) if writing.planned else ""
         return {
-            **self.drawn(Sheet(made) if made.text else None, note),
+            **self.drawn(sheet, note + why_not),
             self.outline: outlined,
             self.points: drafting.lines(made.parts) or "\n".join(writing.brief.points),
         }

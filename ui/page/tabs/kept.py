@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,14 @@ NONE = "None yet: what is said here is kept on this machine."
 
 
 class Kept:
-    """`id` names the conversation that stands in the chat; empty while it is not kept."""
+    """`id` names the conversation that stands in the chat, as it was kept `at`; empty while it is not kept."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     def lay_out(self) -> None:
         self.id: gr.State = gr.State("")
+        self.at: gr.State = gr.State(None)
         with gr.Accordion("Conversations", open=False, elem_id="kept"):
             self.new = gr.Button("New conversation", elem_id="new", size="sm")
             self.words: gr.Textbox = gr.Textbox(label="Words in them", max_length=200, elem_id="kept-words")
@@ -53,18 +55,25 @@ class Kept:
         self.sure.yes.click(self.deleted, [self.id, author], whose, **QUEUED)
 
     def outputs(self) -> list[Any]:
-        return [self.id, self.list, self.acts, self.title, self.export, *self.sure.outputs()]
+        return [self.id, self.at, self.list, self.acts, self.title, self.export, *self.sure.outputs()]
 
     # ---- what stands there ------------------------------------------------------------------------------------------
 
     def drawn(self, user: str, author: str | None, id: str = "") -> Updates:
         """The list, and what can be done with the conversation `id`."""
         if not author:
-            return {self.id: "", self.list: "", self.acts: gr.update(visible=False), **self.sure.closed()}
+            return {
+                self.id: "",
+                self.at: None,
+                self.list: "",
+                self.acts: gr.update(visible=False),
+                **self.sure.closed(),
+            }
         conversations = self._app.store.conversations
         one = conversations.get(user, id) if id else None
         return {
             self.id: id,
+            self.at: one.at if one else None,
             self.list: kept_list(conversations.all(user, author), id, NONE),
             self.acts: gr.update(visible=bool(one)),
             self.title: one.title if one else "",
@@ -72,33 +81,37 @@ class Kept:
             **self.sure.closed(),
         }
 
-    def keep(self, user: str, turns: Sequence[Turn], id: str) -> Updates:
-        """Store what is said so far, as soon as there is an answer."""
-        said = [Said(question=turn.question, answer=turn.answer, asked=turn.asked) for turn in turns if turn.answer]
-        if not said:
-            return {}
+    def keep(self, user: str, turns: Sequence[Turn], id: str, at: dt.datetime | None) -> Updates:
+        """Store what is said so far; where another tab has gone on with it since `at`, as another conversation."""
         author = turns[-1].author
-        return self.drawn(user, author, self._app.store.conversations.keep(user, author, said, id))
+        said = [
+            Said(question=turn.question, answer=turn.answer, asked=turn.asked)
+            for turn in turns
+            if turn.answer and turn.answered
+        ]
+        return self.drawn(user, author, self._app.store.conversations.keep(user, author, said, id, at))
 
     def found(self, author: str | None, words: str, id: str, request: gr.Request) -> str:
-        return kept_list(self._app.store.conversations.all(user(request), author, words), id, NONE) if author else ""
+        if not author:
+            return ""
+        return kept_list(self._app.store.conversations.all(user(self._app, request), author, words), id, NONE)
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
     @told
     def begun(self, author: str | None, request: gr.Request) -> Updates:
-        return {**self._chat.replaced([], request), **self.drawn(user(request), author)}
+        return {**self._chat.replaced([], request), **self.drawn(user(self._app, request), author)}
 
     @told
     def opened(self, author: str | None, event: gr.EventData, request: gr.Request) -> Updates:
-        one = self._app.store.conversations.get(user(request), str(event.id))
+        one = self._app.store.conversations.get(user(self._app, request), str(event.id))
         turns = [_turn(n, one.author, said) for n, said in enumerate(one.turns, start=1)]
-        return {**self._chat.replaced(turns, request), **self.drawn(user(request), author, one.id)}
+        return {**self._chat.replaced(turns, request), **self.drawn(user(self._app, request), author, one.id)}
 
     @told
     def renamed(self, id: str, title: str, author: str | None, request: gr.Request) -> Updates:
-        self._app.store.conversations.rename(user(request), id, title)
-        return self.drawn(user(request), author, id)
+        self._app.store.conversations.rename(user(self._app, request), id, title)
+        return self.drawn(user(self._app, request), author, id)
 
     def asked(self) -> Updates:
         return self.sure.ask("Delete this conversation? This cannot be undone.")
@@ -106,14 +119,14 @@ class Kept:
     @told
     def deleted(self, id: str, author: str | None, request: gr.Request) -> Updates:
         drawn = self._chat.replaced([], request)
-        self._app.store.conversations.delete(user(request), id)
+        self._app.store.conversations.delete(user(self._app, request), id)
         say("The conversation is deleted")
-        return {**drawn, **self.drawn(user(request), author)}
+        return {**drawn, **self.drawn(user(self._app, request), author)}
 
 
-def user(request: gr.Request) -> str:
-    """Who is logged in; nobody needs to be on a machine of one's own."""
-    return str(request.username or "")
+def user(app: App, request: gr.Request) -> str:
+    """Who is logged in, as one of the page's users; where it has none, it is one person's, whatever name was typed."""
+    return app.users.who(request.username)
 
 
 def _turn(number: int, author: str, said: Said) -> Turn:

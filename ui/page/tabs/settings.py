@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from contracts.errors import TwinError
 from ui.doctor import Check, checks
 from ui.page import markup as html
+from ui.page.passages import problem
 from ui.page.tabs.shared import PLAIN, QUEUED, Tab, Updates
 from ui.settings import Settings as Values
 
@@ -45,7 +47,11 @@ class Settings(Tab):
         return [self.values, self.memory]
 
     def opened(self, author: str | None) -> Updates:
-        return {self.values: self._values(), self.memory: self._memory()}
+        try:
+            memory = self._memory()
+        except TwinError as error:
+            memory = problem(error.message, error.hint)
+        return {self.values: self._values(), self.memory: memory}
 
     def _values(self) -> str:
         settings = self._app.settings

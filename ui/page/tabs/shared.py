@@ -34,6 +34,7 @@ NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibilit
 QUEUED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 LONGEST_QUESTION = 4_000  # characters
+LOST = ("Nothing came: too many requests are waiting, or the connection was lost", "try again in a minute")
 
 Updates = dict[Any, Any]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -57,18 +58,18 @@ class Tab:
         return []
 
     def opened(self, author: str | None) -> Updates:
-        """Everything that stands on it, for this author; also at the end of a job."""
+        """Everything that stands on it, for this author."""
         return {}
 
     def standing(self) -> list[Any]:
-        """What `revisited` must know of what stands on it."""
+        """What `revisited` and `ticked` must know of what stands on it."""
         return []
 
     def revisited(self, author: str | None, *standing: Any) -> Updates:
-        """The tab is looked at, maybe again."""
+        """The tab is looked at, maybe again, or a job has ended: what was chosen on it stays where it still can."""
         return self.opened(author)
 
-    def ticked(self, author: str | None) -> Updates:
+    def ticked(self, author: str | None, *standing: Any) -> Updates:
         """What a running job changes, about once a second."""
         return {}
 

@@ -68,10 +68,10 @@ class Switches:
             stop.set()
 
     def stopped(self, request: gr.Request) -> Any:
-        """Stop was pressed; what the button says until the writing has ended."""
+        """Stop was pressed; what the button says until the writing has ended. Nothing, where nothing is being written."""
         stop = self.get(request)
         if stop is None:
-            return gr.skip()
+            return None
         stop.set()
         return gr.update(value="Stopping…", interactive=False)
 

@@ -1,0 +1,157 @@
+"""Who may use the page where it is for several people: their names, their passwords, and that each sees their own."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from contracts.errors import NotFound, UsageError
+from tests.browser import ON_THE_PAGE, SEATPOST, WREN, answered, ask, free_port, small, stock
+from tests.conftest import Twin
+from ui.page import server as chat_page
+from ui.users import FILE, Users
+
+pytestmark = ON_THE_PAGE
+
+PASSWORDS = {"Ada": "a loom and flowers", "Bea": "brass, and ö rain"}
+
+
+def test_a_password_is_kept_as_a_salted_hash_that_nobody_else_reads(tmp_path: Path) -> None:
+    users = Users(tmp_path)
+    assert (users.names, users.who("Ada"), users.may("Ada", "")) == ([], "", False)
+    for name in (" Ada ", "Bea", "Cleo"):
+        users.add(name, "one and the same")
+    file = tmp_path / FILE
+    assert file.stat().st_mode & 0o077 == 0
+    assert "one and" not in file.read_text()
+    assert len({one["hash"] for one in json.loads(file.read_text()).values()}) == 3
+    again = Users(tmp_path)
+    assert again.names == ["Ada", "Bea", "Cleo"]
+    assert again.may("Ada", "one and the same")
+    assert not again.may("Ada", "one and the other")
+    assert not again.may("Dan", "one and the same")
+    assert (again.who("Ada"), again.who("Dan"), again.who(" "), again.who(None)) == ("Ada", "", "", "")
+    again.remove("Ada")
+    assert not again.may("Ada", "one and the same")
+    assert Users(tmp_path).names == ["Bea", "Cleo"]
+    for wrong in ("Bea", " ", "a\nb\x07", "x" * 81):
+        with pytest.raises(UsageError):
+            again.add(wrong, "one and the same")
+    with pytest.raises(UsageError, match="at least 8"):
+        again.add("Dan", "short")
+    with pytest.raises(NotFound):
+        again.remove("Dan")
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[1]", '{"Ada": {}}'])
+def test_a_torn_file_opens_the_page_to_nobody(tmp_path: Path, torn: str) -> None:
+    (tmp_path / FILE).write_text(torn)
+    with pytest.raises(UsageError, match="cannot be read"):
+        Users(tmp_path).may("Ada", "")
+    with pytest.raises(UsageError, match="cannot be read"), chat_page.running(small(tmp_path).app, port=free_port()):
+        pass
+
+
+def test_users_are_added_listed_and_removed_by_command(
+    twin: Twin, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "one person's" in twin("users", "list").err
+    monkeypatch.setattr("sys.stdin", io.StringIO("a loom and flowers\n"))
+    added = twin("users", "add", "Ada", "--json")
+    assert (added.code, added.json) == (0, {"user": "Ada"})
+    assert "a loom" not in added.out + added.err
+    assert Users(own_home).may("Ada", "a loom and flowers")
+    assert twin("users", "list", "--json").json == ["Ada"]
+    assert twin("users", "list").out == "Ada\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO("a loom and flowers\n"))
+    assert twin("users", "add", "Ada").code == 2
+    assert twin("users", "remove", "Ada").code == 0
+    assert twin("users", "remove", "Ada").code == 1
+    assert Users(own_home).names == []
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    made = small(tmp_path_factory.mktemp("people"))
+    stock(made)
+    for name, password in PASSWORDS.items():
+        made.app.users.add(name, password)
+    with chat_page.running(made.app, port=free_port(), author=WREN, password="for everybody") as url:
+        yield url
+
+
+def test_with_users_a_name_and_its_password_are_asked_for_on_this_machine_too(site: str) -> None:
+    assert httpx.get(f"{site}config").status_code == 401
+    wrong = [("Ada", PASSWORDS["Bea"]), ("Ada", "for everybody"), (" ", "for everybody"), ("Eve", PASSWORDS["Ada"])]
+    for name, password in wrong:
+        assert httpx.post(f"{site}login", data={"username": name, "password": password}).status_code == 400
+    for name, password in PASSWORDS.items():
+        assert httpx.post(f"{site}login", data={"username": name, "password": password}).status_code == 200
+
+
+def test_another_address_needs_no_password_of_its_own_where_there_are_users(tmp_path: Path) -> None:
+    app = small(tmp_path).app
+    app.users.add("Ada", PASSWORDS["Ada"])
+    port = free_port()
+    with chat_page.running(app, host="0.0.0.0", port=port):
+        assert httpx.get(f"http://127.0.0.1:{port}/config").status_code == 401
+
+
+@pytest.fixture
+def comes_in(chromium: Browser) -> Iterator[Callable[[str, str, str], Page]]:
+    """A browser of their own, in which a person has logged in."""
+    contexts = []
+
+    def come_in(url: str, name: str, password: str) -> Page:
+        contexts.append(chromium.new_context())
+        page = contexts[-1].new_page()
+        page.goto(url)
+        page.locator("input:not([type=password]), textarea").first.fill(name)
+        page.locator("input[type=password]").fill(password)
+        page.get_by_role("button", name="Login").click()
+        expect(page.locator("#author input")).not_to_have_value("")
+        return page
+
+    yield come_in
+    for context in contexts:
+        context.close()
+
+
+def kept(page: Page) -> str:
+    page.get_by_role("button", name="Conversations").click()
+    expect(page.locator("#kept-list")).not_to_be_empty()
+    return page.locator("#kept-list").inner_text()
+
+
+@pytest.mark.browser
+def test_two_people_log_in_and_each_sees_their_own(site: str, comes_in: Callable[[str, str, str], Page]) -> None:
+    said = {"Ada": SEATPOST, "Bea": "Who regulates the church clock pendulum?"}
+    for name, question in said.items():
+        page = comes_in(site, name, PASSWORDS[name])
+        ask(page, question)
+        answered(page)
+    for name, question in said.items():
+        (other,) = (theirs for who, theirs in said.items() if who != name)
+        shown = kept(comes_in(site, name, PASSWORDS[name]))
+        assert question in shown
+        assert other not in shown
+
+
+@pytest.mark.browser
+def test_with_one_password_there_is_one_user_whatever_name_is_typed(
+    tmp_path: Path, comes_in: Callable[[str, str, str], Page]
+) -> None:
+    made = small(tmp_path)
+    stock(made)
+    with chat_page.running(made.app, port=free_port(), author=WREN, password="sesame ö") as url:
+        page = comes_in(url, "Ada", "sesame ö")
+        ask(page, SEATPOST)
+        answered(page)
+        assert SEATPOST in kept(comes_in(url, "Bea", "sesame ö"))
+    assert len(made.app.store.conversations.all("", WREN)) == 1
