@@ -54,7 +54,9 @@ def test_a_conversation_grows_is_found_renamed_and_deleted_by_whoever_had_it(fil
     for of_another in (kept.get, kept.delete, lambda user, id: kept.rename(user, id, "mine")):
         with pytest.raises(NotFound):
             of_another("eve", id)
-    assert kept.keep("eve", "Ada", [first], id) != id
+    with pytest.raises(NotFound, match="is deleted"):
+        kept.keep("eve", "Ada", [first], id)
+    assert kept.all("eve", "Ada") == []
     kept.delete("", id)
     assert kept.all("", "Ada") == []
 
@@ -82,21 +84,34 @@ def test_a_page_that_was_open_all_the_while_brings_nothing_of_a_forgotten_post_b
         said(filled, 0, "On Sundays.", "When do you wind it?"),
         said(filled, 1, "I count screws.", "And then?"),
     )
-    id = kept.keep("", "Ada", [gone])
+    id, alone = kept.keep("", "Ada", [gone, stays]), kept.keep("", "Ada", [gone])
+    at = kept.get("", id).at
     filled.forget("Ada", [post(0, "").id])
-    again = kept.keep("", "Ada", [gone, stays], id)
+    again = kept.keep("", "Ada", [gone, stays, stays], id, at)
     one = kept.get("", again)
-    assert (one.title, one.turns) == ("And then?", (stays,))
+    assert (again, one.title, one.turns) == (id, "And then?", (stays, stays))
     assert kept.all("", "Ada", "sundays") == kept.all("", "Ada", "wind") == []
+    with pytest.raises(NotFound, match="is deleted"):
+        kept.keep("", "Ada", [gone, stays], alone)
     assert kept.keep("", "Ada", [gone], again) == ""
     assert kept.all("", "Ada") == []
     assert kept.keep("", "Ada", [gone]) == ""
 
 
+def test_what_has_changed_since_it_was_read_is_left_as_it_is(filled: FeatureStore) -> None:
+    kept, first = filled.conversations, said(filled, 0, "On Sundays.")
+    id = kept.keep("", "Ada", [first])
+    read = kept.get("", id).at
+    assert kept.keep("", "Ada", [first, said(filled, 1, "Here.")], id, read) == id
+    other = kept.keep("", "Ada", [first, said(filled, 1, "There.")], id, read)
+    assert other != id
+    assert [kept.get("", one).turns[1].answer.answer for one in (id, other)] == ["Here.", "There."]
+
+
 def test_what_was_answered_from_a_post_that_its_source_deleted_is_kept(filled: FeatureStore) -> None:
     turn = said(filled, 0, "On Sundays.")
     with filled._begin(write=True) as db:
-        filled._bury(db, [post(0, "").id], "gone")
+        filled._bury(db, [post(0, "").id], "/posts", "gone")
     id = filled.conversations.keep("", "Ada", [turn])
     assert filled.conversations.get("", id).turns == (turn,)
     filled.forget_author("Ada")

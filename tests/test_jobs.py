@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +116,8 @@ def test_posts_are_listed_searched_and_counted(store: FeatureStore) -> None:
     assert store.catalogue.page("Ada", "clock THE")[0] == 2
     assert store.catalogue.page("Ada", "100%")[0] == 1
     assert store.catalogue.page("Ada", format="note")[0] == 0
-    assert store.catalogue.years("Ada") == {2024: {"article": 1}, 2025: {"article": 1}, 2026: {"article": 1}}
+    assert store.catalogue.years("Ada") == {2024: {"/posts": 1}, 2025: {"/posts": 1}, 2026: {"/posts": 1}}
+    assert store.catalogue.lengths("Ada") == [3, 0, 0, 0, 0, 0, 0]
     assert store.catalogue.sources("Ada") == {"/posts": 3}
 
 
@@ -130,9 +132,11 @@ def test_a_round_shows_a_held_out_post_beside_what_the_twin_writes(tmp_path: Pat
     held_out = sorted({example.post_id for example in twin.app.store.examples("Ada", "test")})
     made = card(posts={"train": (), "validation": (), "test": tuple(held_out)})
     version = twin.app.registry.register(made, adapter(tmp_path / "adapter"))
+    later = twin.app.registry.register(card(run_id="later", posts=made.posts), adapter(tmp_path / "later"))
     played: list[str] = []
     for seed in range(len(held_out)):
-        dealt = game.deal(twin.app, version, played, seed)
+        dealt = game.deal(twin.app, version, seed=seed)
+        assert dealt
         real, other = dealt.texts[dealt.mine], dealt.texts[1 - dealt.mine]
         assert dealt.post_id in held_out
         assert dealt.post_id not in played
@@ -141,6 +145,12 @@ def test_a_round_shows_a_held_out_post_beside_what_the_twin_writes(tmp_path: Pat
         assert max(len(real.split()), len(other.split())) <= game.WORDS + 1
         played.append(dealt.post_id)
         game.keep(twin.app, dealt, right=True)
+        game.keep(twin.app, dealt, right=False)  # in another browser: by now it is known
+    with pytest.raises(NotFound, match="guessed about every held-out post"):
+        game.deal(twin.app, later)
+    twin.app.store.guesses.add("Ada", later.name, dealt.post_id, right=True)
+    assert game.figure(twin.app, later).n == 0
+    assert game.deal(twin.app, later, by="eve")
     score = game.figure(twin.app, version)
     assert (score.value, score.n) == (1.0, len(held_out))
     assert "50 % would be chance" in game.said(score) or len(held_out) < 4
@@ -164,7 +174,11 @@ def test_a_round_takes_its_turn_with_those_who_ask(tmp_path: Path) -> None:
     with twin.app.twin.queue.place(), pytest.raises(Busy):
         game.deal(twin.app, version)
     assert not twin.engine.logs
-    assert game.deal(twin.app, version).post_id in held_out
+    dealt, stop = game.deal(twin.app, version), threading.Event()
+    assert dealt
+    assert dealt.post_id in held_out
+    stop.set()
+    assert game.deal(twin.app, version, stop=stop) is None
     twin.app.store.close()
 
 
@@ -207,7 +221,7 @@ def test_the_pages_files_are_its_own_and_go_with_it(tmp_path: Path) -> None:
     ("/gradio_api/upload", 5_000_000, 0),
     ("/gradio_api/upload", 5_000_001, 413),
     ("/gradio_api/upload/", LARGEST_REQUEST + 1, 413),
-    ("/gradio_api/queue/join", LARGEST_REQUEST + 1, 413),
+    ("/gradio_api/run/predict", LARGEST_REQUEST + 1, 413),
 ])  # fmt: skip
 def test_only_an_upload_may_be_large(path: str, length: int, refused: int) -> None:
     async def never(*_: object) -> None:

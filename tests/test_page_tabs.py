@@ -202,7 +202,20 @@ def test_uploads_are_bounded_and_nothing_else_is_large(site: str) -> None:
         assert sent.status_code == 200
         (path,) = sent.json()
         assert "/page/" in path
-        assert client.post(f"{site}gradio_api/queue/join", content=b"x" * 100_000).status_code == 413
+        assert client.post(f"{site}gradio_api/queue/join", content=b"x" * 3_000_000).status_code == 413
+
+
+def test_four_hundred_files_are_dropped_at_once(site: str, tab: Tab, twin: Small, tmp_path: Path) -> None:
+    files = [tmp_path / f"a note about rain on brass, number {number}.md" for number in range(400)]
+    for number, file in enumerate(files):
+        file.write_text(f"# Rain {number}\n\nRain number {number} falls on brass when the spring bends.")
+    page = tab(site)
+    open_tab(page, "Posts")
+    page.locator("#whose textarea, #whose input").fill("Hal")
+    page.locator("#files input[type=file]").set_input_files(files)
+    expect(page.locator("#files")).to_contain_text("number 399", timeout=60_000)
+    page.locator("#look").click()
+    expect(page.locator("#report")).to_contain_text("400 posts would be taken in", timeout=120_000)
 
 
 # ---- versions -------------------------------------------------------------------------------------------------------
@@ -335,7 +348,10 @@ def test_a_question_is_edited_and_asked_again(site: str, tab: Tab) -> None:
     answered(page)
     page.get_by_role("button", name="Edit").first.click()
     box = page.locator("#chat .user textarea")
-    expect(box).to_have_value("Who will &lt;b&gt;weld&lt;/b&gt; it?")
+    expect(box).to_have_value("Who will <b>weld</b> it?")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Edit").first.click()
+    expect(box).to_have_value("Who will <b>weld</b> it?")
     box.fill(SEATPOST)
     page.get_by_role("button", name="Submit").click()
     expect(page.locator("#chat .bot .md")).to_contain_text("bolt and all")
@@ -343,6 +359,50 @@ def test_a_question_is_edited_and_asked_again(site: str, tab: Tab) -> None:
 
 
 def test_an_answer_is_copied_without_its_markers(site: str, tab: Tab) -> None:
+def test_an_early_question_that_is_edited_leaves_the_conversation_as_it_was(site: str, tab: Tab) -> None:
+    page = tab(site)
+    ask(page, "Who regulates the church clock?")
+    answered(page)
+    ask(page, SEATPOST)
+    answered(page, answers=2)
+    page.get_by_role("button", name="Conversations").click()
+    kept = page.locator("#kept-list button", has_text="Who regulates the church clock?")
+    expect(kept.and_(page.locator("[aria-pressed=true]"))).to_have_count(1)
+    before = kept.count()
+    page.get_by_role("button", name="Edit").first.click()
+    page.locator("#chat .user textarea").fill("")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("#chat .fine")).to_have_count(2)
+    expect(page.locator("#chat .user .md").first).to_have_text("Who regulates the church clock?")
+    page.get_by_role("button", name="Edit").first.click()
+    page.locator("#chat .user textarea").fill("Who regulates the church clock pendulum?")
+    page.get_by_role("button", name="Submit").click()
+    answered(page)
+    expect(page.locator("#kept-list button", has_text="clock pendulum?")).to_have_attribute("aria-pressed", "true")
+    assert kept.count() == before
+
+
+def test_a_marker_that_is_pointed_at_shows_its_passage(site: str, tab: Tab) -> None:
+    page = tab(site)
+    ask(page, SEATPOST)
+    answered(page)
+    marker, peek = page.locator("#chat a.marker").first, page.locator("#peek")
+    expect(peek).to_be_hidden()
+    marker.hover()
+    expect(peek).to_contain_text("Freeing a seized seatpost")
+    expect(peek).to_contain_text("The clamp comes off first")
+    expect(peek).to_be_in_viewport(ratio=1)
+    assert serious(page) == []
+    page.keyboard.press("Escape")
+    expect(peek).to_be_hidden()
+    page.mouse.move(0, 0)
+    marker.focus()
+    expect(peek).to_be_visible()
+    expect(marker).to_have_accessible_description(re.compile("The clamp comes off"))
+    page.locator("#question textarea").focus()
+    expect(peek).to_be_hidden()
+
+
     page = tab(site)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     ask(page, SEATPOST)

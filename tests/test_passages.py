@@ -8,7 +8,7 @@ import re
 import pytest
 
 from contracts.feature_store.catalogue import Listed
-from contracts.records import Answer, Citation, Copied, Mark, NearestPost, Passage, Post, Sentence
+from contracts.records import Answer, Citation, Copied, Mark, NearestPost, Passage, Post, Sentence, SourceStatus
 from tests.browser import HOSTILE, WREN
 from ui.page import passages as html
 from ui.page import show_posts
@@ -144,12 +144,15 @@ def test_posts_reports_and_what_is_nearest_are_only_text() -> None:
     corpus = {"posts": 1, "words": 2, "first": None, "last": None, "formats": {"note": 1}, "languages": {HOSTILE: 1}}
     shown = show_posts.post(post) + show_posts.report(report) + html.sources([], [], 1, HOSTILE, nearest)
     shown += show_posts.listing([Listed(HOSTILE, HOSTILE, None, HOSTILE, "note", 2, HOSTILE)], 1, 0, False)
-    shown += show_posts.summary(HOSTILE, corpus, {2023: {"note": 1}, 2024: {"note": 1}}, {HOSTILE: 1})
+    years = {2023: {HOSTILE: 1}, 2024: {HOSTILE: 1, "b": 2}}
+    shown += show_posts.summary(HOSTILE, corpus, years, [2, 0, 0, 0, 0, 0, 1], {HOSTILE: 2, "b": 2})
+    told = SourceStatus(author=HOSTILE, address=HOSTILE, posts=1, read=dt.datetime(2024, 1, 1), outcome=HOSTILE)
+    shown += show_posts.sources([("id", told)], "id")
     shown += show_posts.outcome(
         {"posts": [{"title": HOSTILE, "date": "", "words": 2, "text": ""}], "kept": 3, "report": report}
     )
     assert set(re.findall(r"<(\w+)", shown)) <= set(
-        "article section h2 h3 p span div table tbody tr th td small ul li i button header time".split()
+        "article section h2 h3 p span div table tbody tr th td small ul li i bdi button header time".split()
     )
     assert "onerror='" not in shown
     assert "javascript:1" not in shown

@@ -151,8 +151,8 @@ def test_a_report_says_in_words_and_figures_what_the_version_proved(
     assert len(samples) == 10 + 1  # and the longest copy
     assert page.text.count("adapter+retrieval: ") == 10
     assert "told from you" not in page.text.lower()
-    for right in (True, True, False, True):
-        store.guesses.add("Ada", version.name, posts[0].id, right)
+    for who, right in enumerate((True, True, False, True)):
+        store.guesses.add("Ada", version.name, posts[0].id, right, by=f"person {who}")
     played = Page(report.write(tmp_path, version, store, champion=True).read_text(encoding="utf-8"))
     assert "Told from you by people" in played.text
     assert "75 % [30.1 %, 95.4 %], n = 4" in played.text

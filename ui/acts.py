@@ -24,11 +24,14 @@ def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = 
     Raises StoreBusy while a training of the author runs: it would leave their words in its version, and nobody flagged it.
     """
     from training_pipeline import report, run_folder
+    from ui.page import temporary
 
     what = f"{len(ids)} posts" if ids else source or "everything"
     with app.store.writing(f"forgetting {what} of {author}"):
         run_folder.forget(app.home, author)  # first: it refuses while a training learns from them
         reports = report.delete(app.home, author)  # before the posts: what is forgotten must not be left in one
+        temporary.forget_copies(app.home, [path.name for path in reports])
+        temporary.forget_uploads(app.home, author)
         gone = _forget(app, author, ids, source)
     return Forgotten(gone, [version.name for version in app.registry.flag_forgotten(gone)], reports)
 
@@ -48,9 +51,10 @@ def delete_version(app: App, model: str) -> str:
     """Delete a version with its report and the guesses about it, and return its name. UsageError while an alias is its."""
     from contracts.model_registry import parse
     from training_pipeline import report
+    from ui.page import temporary
 
     name = app.registry.delete(model)
     author, number = parse(name)
-    report.delete(app.home, author, int(number[1:]))
+    temporary.forget_copies(app.home, [path.name for path in report.delete(app.home, author, int(number[1:]))])
     app.store.guesses.forget(name)
     return name

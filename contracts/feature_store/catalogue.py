@@ -1,4 +1,4 @@
-"""Stored posts as a person looks through them: a page of a list, found by words, and how many there are of each year.
+"""Stored posts as a person looks through them: a page of a list, found by words, and how many of each year and length.
 
 Reads no whole text of a post that is not shown, so that a list of ten thousand costs no more than one of ten.
 """
@@ -6,6 +6,7 @@ Reads no whole text of a post that is not shown, so that a list of ten thousand 
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, slices
 
 BEGINNING = 160  # characters of a post without a title that stand for one
+LENGTHS = (50, 150, 300, 600, 1200, 2400)  # words of a post
 
 
 class Listed(NamedTuple):
@@ -64,19 +66,27 @@ class Catalogue:
         return [found[id_] for id_ in ids if id_ in found]
 
     def years(self, author: str) -> dict[int, dict[str, int]]:
-        """Year → format → posts; those without a date are left out."""
+        """Year → place → posts; those without a date are left out."""
         year = sql.extract("year", t.posts.c.date)
         query = (
-            sql.select(year, t.posts.c.format, sql.func.count())
+            sql.select(year, t.posts.c.source, sql.func.count())
             .where(t.posts.c.author == author, t.posts.c.date.is_not(None))
-            .group_by(year, t.posts.c.format)
-            .order_by(year, t.posts.c.format)
+            .group_by(year, t.posts.c.source)
+            .order_by(year, t.posts.c.source)
         )
         found: dict[int, dict[str, int]] = {}
         with self._database.begin() as db:
-            for when, format, posts in db.execute(query):
-                found.setdefault(int(when), {})[format] = posts
+            for when, source, posts in db.execute(query):
+                found.setdefault(int(when), {})[source] = posts
         return found
+
+    def lengths(self, author: str) -> list[int]:
+        """Posts of up to so many words as each of LENGTHS says and more than the one before, and of more than all."""
+        counts = [0] * (len(LENGTHS) + 1)
+        with self._database.begin() as db:
+            for words in db.scalars(sql.select(t.posts.c.words).where(t.posts.c.author == author)):
+                counts[bisect_left(LENGTHS, words)] += 1
+        return counts
 
     def sources(self, author: str) -> dict[str, int]:
         """Place → posts, the largest first."""

@@ -62,6 +62,12 @@ class Jobs:
     def running(self) -> list[Job]:
         return [job for job in self._jobs.values() if job.state == "running"]
 
+    def forget(self, author: str) -> None:
+        """What was found in the author's posts, as a look before they are taken in finds it: it holds their words."""
+        job = self._jobs.get("posts")
+        if job and job.author == author and job.state != "running":
+            del self._jobs["posts"]
+
     def start(
         self, kind: str, what: str, author: str, request: dict[str, Any], after: Callable[[], None] = lambda: None
     ) -> Job:

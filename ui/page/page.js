@@ -1,8 +1,17 @@
 () => {
-  // What the page does by itself: markers lead to their passages, answers are copied, every control has its own name.
+  // What the page does by itself: markers show and lead to their passages, answers are copied, every control has its name.
   // Gradio's place for files has a name that does not hold its own words; without it, the words are its name.
   const named = () => document.querySelectorAll(".upload-container[aria-label]").forEach((place) => place.removeAttribute("aria-label"));
-  new MutationObserver(named).observe(document.body, {childList: true, subtree: true});
+
+  // A question stands in the chat as HTML; to be edited, it is what was typed.
+  const plain = () => document.querySelectorAll("#chat .user textarea:not([data-plain])").forEach((box) => {
+    const read = document.createElement("textarea");
+    read.innerHTML = box.value.replaceAll("<br>", "\n");
+    box.dataset.plain = "";
+    box.value = read.value;
+    box.dispatchEvent(new Event("input", {bubbles: true}));
+  });
+  new MutationObserver(() => (named(), plain())).observe(document.body, {childList: true, subtree: true});
 
   // An older answer's passages arrive a moment after its marker is clicked, so the marker waits for them.
   const show = (id, tries) => {
@@ -11,6 +20,33 @@
     passage.scrollIntoView({behavior: "smooth", block: "nearest"});
     passage.animate([{outlineColor: "var(--color-accent)"}, {outlineColor: "transparent"}], 1600);
   };
+
+  // A marker that is pointed at, or reached by keyboard, has its passage beside it.
+  const peek = document.createElement("div");
+  peek.id = "peek";
+  peek.setAttribute("role", "tooltip");
+  peek.hidden = true;
+  const hide = () => (peek.hidden = true);
+  const point = (event) => {
+    const marker = event.target.closest?.("a.marker");
+    const passage = marker && document.getElementById(marker.getAttribute("href").slice(1));
+    if (!passage) return hide();
+    const cited = [...passage.querySelectorAll("mark")].map((part) => part.textContent).join(" … ");
+    const words = cited || passage.querySelector("blockquote")?.textContent || "";
+    peek.replaceChildren(document.createElement("b"), document.createElement("span"));
+    peek.firstChild.textContent = passage.querySelector(".title")?.textContent ?? "";
+    peek.lastChild.textContent = words.length > 320 ? `${words.slice(0, 320)}…` : words;
+    peek.hidden = false;
+    (marker.closest(".contain") ?? document.body).append(peek);
+    marker.setAttribute("aria-describedby", "peek");
+    const at = marker.getBoundingClientRect(), size = peek.getBoundingClientRect();
+    const below = at.bottom + 6 + size.height < innerHeight;
+    peek.style.left = `${Math.max(12, Math.min(at.left, innerWidth - size.width - 12))}px`;
+    peek.style.top = `${below ? at.bottom + 6 : Math.max(12, at.top - 6 - size.height)}px`;
+  };
+  for (const kind of ["mouseover", "focusin"]) document.addEventListener(kind, point);
+  for (const kind of ["focusout", "scroll"]) document.addEventListener(kind, hide, true);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 
   // The clipboard of the browser's own is there on this machine and over https; elsewhere the old way still works.
   const copy = async (link) => {

@@ -65,6 +65,7 @@ class Shell:
             self.author: gr.Dropdown = gr.Dropdown([], label="Author", elem_id="author", min_width=120)
         self.strip: gr.Tabs
         self._panes: dict[str, gr.Tab] = {}
+        self._places: dict[str, slice] = {}  # of what stands on a tab, among what stands on all
         with gr.Tabs(elem_id="tabs", selected=self.chat.id, overflow_behavior="wrap") as self.strip:
             for tab in self.tabs.values():
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as self._panes[tab.id]:
@@ -77,14 +78,22 @@ class Shell:
         mine = [self.author, self.timer, self.where]
         self.blocks.load(self._loaded, None, [*mine, *self.chat.outputs()], **NOW)
         self.author.input(self._chosen, [self.author, self.where], [*mine, *everything], **NOW)
-        self.timer.tick(self._ticked, [self.author, self.where], [*mine, *everything], **NOW)
-        self._panes["chat"].select(
-            self._chat_opened, [self.author, self.chat.turns], [*mine, *self.chat.outputs()], **NOW
-        )
+        standing: list[Any] = []
+        for tab in self.tabs.values():
+            self._places[tab.id] = slice(len(standing), len(standing) + len(tab.standing()))
+            standing += tab.standing()
+        self.timer.tick(self._ticked, [self.author, self.where, *standing], [*mine, *everything], **NOW)
+        known = [self.author, self.chat.turns, self.chat.choice]
+        self._panes["chat"].select(self._chat_opened, known, [*mine, *self.chat.outputs()], **NOW)
         for tab in self.tabs.values():
             if tab is not self.chat:
-                known = [self.author, *tab.standing()]
-                self._panes[tab.id].select(self._opener(tab), known, [*mine, *tab.outputs()], **NOW)
+                drawn = [*mine, *self.chat.outputs(), *tab.outputs()]
+                self._panes[tab.id].select(self._opener(tab), [self.author, *tab.standing()], drawn, **NOW)
+        posts = self.tabs["posts"]
+        assert isinstance(posts, Posts)
+        drawn = [*mine, *self.chat.outputs(), *posts.outputs()]
+        for gone in posts.gone:
+            gone.success(self._gone, self.author, drawn, **NOW)
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
@@ -100,28 +109,32 @@ class Shell:
         drawn = self.chat.opened(author, request)
         return drawn if where == "chat" else {**drawn, **self.tabs[where].opened(author)}
 
-    def _chat_opened(self, author: str | None, turns: list[Any], request: gr.Request) -> Updates:
-        return {self.where: "chat", **self.chat.seen(author, turns, request), **self._watch()}
+    def _chat_opened(self, author: str | None, turns: list[Any], choice: str, request: gr.Request) -> Updates:
+        # Gradio also says so of the tab that a page opens with, before that knows an author: then nobody is looked for.
+        chosen, others = self._now(author, request) if author else (None, {})
+        drawn = self.chat.seen(author, turns, choice, request) if chosen == author else {}
+        return {self.where: "chat", **drawn, **others, **self._watch()}
 
     def _opener(self, tab: Tab) -> Any:
-        def opened(author: str | None, *standing: Any) -> Updates:
-            # A quick hand opens it before the page has learned of its author.
-            author = author or self._authors(self._first)[1]
-            return {self.where: tab.id, **tab.revisited(author, *standing), **self._watch()}
+        def opened(request: gr.Request, author: str | None, *standing: Any) -> Updates:
+            chosen, others = self._now(author, request)
+            return {self.where: tab.id, **others, **tab.revisited(chosen, *standing), **self._watch()}
 
         return opened
 
-    def _ticked(self, author: str | None, where: str, request: gr.Request) -> Updates:
+    def _ticked(self, request: gr.Request, author: str | None, where: str, *standing: Any) -> Updates:
         """While a job runs what it changes; at its end the whole tab, and whoever is new."""
+        tab, mine = self.tabs[where], standing[self._places[where]]
         if self._jobs.running():
-            return self.tabs[where].ticked(author)
-        names, chosen = self._authors(author)
-        drawn: Updates = {self.timer: gr.Timer(active=False)}
-        if chosen != author:
-            drawn |= self.chat.opened(chosen, request)
-        if where != "chat":
-            drawn |= self.tabs[where].opened(chosen)
-        return drawn | self._named(names, chosen)
+            return tab.ticked(author, *mine)
+        chosen, others = self._now(author, request)
+        drawn = {} if tab is self.chat else tab.revisited(chosen, *mine)
+        return {self.timer: gr.Timer(active=False), **others, **drawn}
+
+    def _gone(self, author: str | None, request: gr.Request) -> Any:
+        """A post is forgotten; with the last of an author the page goes over to another."""
+        chosen, others = self._now(author, request)
+        return gr.skip() if chosen == author else {**others, **self.tabs["posts"].opened(chosen)}
 
     # ---- helpers ----------------------------------------------------------------------------------------------------
 
@@ -130,6 +143,19 @@ class Shell:
         known = [author for author in self._app.store.authors() if author.posts]
         names = [author.name for author in known if not author.reference] or [author.name for author in known]
         return names, wanted if wanted in names else next(iter(names), None)
+
+    def _now(self, author: str | None, request: gr.Request) -> tuple[str | None, Updates]:
+        """Whose twin is looked at now, and who else there is: a terminal may have taken in or forgotten some.
+
+        A quick hand opens a tab before the page has learned of its author. Where nobody can be found, the tab says why.
+        """
+        try:
+            names, chosen = self._authors(author or self._first)
+        except TwinError:
+            return author, {}
+        if chosen == author:
+            return chosen, {self.author: gr.update(choices=names)}
+        return chosen, {**self.chat.opened(chosen, request), **self._named(names, chosen)}
 
     def _named(self, names: list[str], author: str | None) -> Updates:
         return {self.author: gr.update(choices=names, value=author, interactive=bool(names))}

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from contracts.feature_store.catalogue import Listed
-from contracts.records import Post
+from contracts.feature_store.catalogue import LENGTHS, Listed
+from contracts.records import Post, SourceStatus
 from feature_pipeline.topics import Topic, TopicMap
 from ui.commands.show_report import PLURALS, failure
 from ui.page import markup
@@ -16,6 +16,7 @@ from ui.page.passages import problem, web_link
 
 REASONS_SHOWN = 3
 SOURCES_SHOWN = 8
+COLOURS = 6  # places that have one of their own
 MAP_HEIGHT = 340  # pixels
 LABEL_WIDTH, LABEL_HEIGHT = 24, 16  # percent of the map, and pixels: two labels nearer than both would overlap
 
@@ -86,9 +87,13 @@ def _preview(result: Mapping[str, Any]) -> str:
 
 
 def summary(
-    author: str, corpus: Mapping[str, Any], years: Mapping[int, Mapping[str, int]], sources: Mapping[str, int]
+    author: str,
+    corpus: Mapping[str, Any],
+    years: Mapping[int, Mapping[str, int]],
+    lengths: Sequence[int],
+    sources: Mapping[str, int],
 ) -> str:
-    """What is stored of the author: how much, when it was written, and where it came from."""
+    """What is stored of the author: how much, when it was written, how long it is, and where it came from."""
     if not corpus.get("posts"):
         return markup.aside(f"Nothing of {author} is stored.")
     dates = f", {corpus['first']} to {corpus['last']}" if corpus["first"] else ""
@@ -102,7 +107,22 @@ def summary(
         ("From", "; ".join(f"{place(source)} ({n:,})" for source, n in shown) + more),
     ]
     told = markup.paragraphs(f"{corpus['posts']:,} posts of {corpus['words']:,} words{dates}.")
-    return markup.section(f"Stored of {author}", told + _years(years) + markup.table(rows))
+    pictures = _years(years, list(sources)) + _lengths(lengths)
+    return markup.section(f"Stored of {author}", told + pictures + markup.table(rows))
+
+
+def sources(rows: Sequence[tuple[str, SourceStatus]], chosen: str) -> str:
+    """Each place by its id, as a button: how many posts it shows, and how its last reading went."""
+    lines = ""
+    for id, row in rows:
+        read = f"read {row.read:%Y-%m-%d}: {row.outcome}" if row.read else "never read to its end"
+        count = f"{row.posts:,} {'post' if row.posts == 1 else 'posts'}"
+        lines += (
+            f'<li><button type="button" data-id="{escape(id)}" aria-pressed="{str(id == chosen).lower()}">'
+            f'<span class="name" dir="auto">{escape(place(row.address))}</span>'
+            f"<small>{escape(f'{count} · {read}')}</small></button></li>"
+        )
+    return f'<ul class="list">{lines}</ul>' if lines else markup.aside("None yet.")
 
 
 def place(source: str) -> str:
@@ -110,20 +130,48 @@ def place(source: str) -> str:
     return source if "://" in source else source.rstrip("/").rpartition("/")[2] or source
 
 
-def _years(years: Mapping[int, Mapping[str, int]]) -> str:
-    """A bar a year, from the first to the last, with its number below; where there are many, every other one."""
+def _years(years: Mapping[int, Mapping[str, int]], sources: Sequence[str]) -> str:
+    """A bar a year, from the first to the last, in a colour for each of the largest places, with its number below."""
     if len(years) < 2:
         return ""
     span = range(min(years), max(years) + 1)
-    counts = {year: sum(years.get(year, {}).values()) for year in span}
-    most, every = max(counts.values()), -(-len(span) // 12)
-    bars = "".join(
-        f'<li title="{year}: {count:,} posts"><i style="height:{round(85 * count / most)}%"></i>'
-        f"{f'{year}' if (year - span[0]) % every == 0 else '&nbsp;'}</li>"
-        for year, count in counts.items()
-    )
-    said = ", ".join(f"{year}: {count}" for year, count in counts.items())
-    return f'<ul class="years" role="img" aria-label="Posts a year. {said}">{bars}</ul>'
+    shown = sources[:COLOURS] if len(sources) <= COLOURS else sources[: COLOURS - 1]
+    names = [*map(place, shown), *(["other places"] if len(sources) > len(shown) else [])]
+    bars = []
+    for year in span:
+        of = years.get(year, {})
+        counts = [of.get(source, 0) for source in shown]
+        bars.append((str(year), [*counts, sum(of.values()) - sum(counts)]))
+    legend = "".join(f'<li><i class="topic-{n}"></i><bdi>{escape(name)}</bdi></li>' for n, name in enumerate(names))
+    key = f'<ul class="key">{legend}</ul>' if len(names) > 1 else ""
+    return _bars("Posts a year", bars, names) + key
+
+
+def _lengths(lengths: Sequence[int]) -> str:
+    """A bar for each length that posts have, with the most words of it below."""
+    if sum(lengths) < 2:
+        return ""
+    named = [*(f"to {words:,}" for words in LENGTHS), "more"]
+    return _bars("Posts by words", [(name, [count]) for name, count in zip(named, lengths, strict=True)])
+
+
+def _bars(title: str, bars: Sequence[tuple[str, Sequence[int]]], names: Sequence[str] = ()) -> str:
+    """Each with what stands below it, and the heights of its parts; of many bars some are without their words."""
+    most, every = max(sum(parts) for _, parts in bars), -(-len(bars) // 12)
+    drawn, told = "", []
+    for number, (label, parts) in enumerate(bars):
+        of = "; ".join(f"{name} {part:,}" for name, part in zip(names, parts, strict=False) if part)
+        said = f"{label}: {sum(parts):,}" + (f" ({of})" if len(names) > 1 and of else "")
+        told.append(said)
+        blocks = "".join(
+            f'<i class="topic-{place}" style="height:{85 * part / most:.1f}%"></i>'
+            for place, part in enumerate(parts)
+            if part
+        )
+        below = escape(label) if number % every == 0 else "&nbsp;"
+        drawn += f'<div title="{escape(said)}">{blocks}{below}</div>'
+    words = escape(f"{title}. {', '.join(told)}")
+    return f'<h3>{escape(title)}</h3><div class="years" role="img" aria-label="{words}">{drawn}</div>'
 
 
 def topics(author: str, drawn: TopicMap) -> str:

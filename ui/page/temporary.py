@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,8 @@ def temporary(home: Path) -> Iterator[Path]:
     for left in folder.parent.glob("*"):
         if not _runs(left.name):
             shutil.rmtree(left, ignore_errors=True)
+    if not any(folder.parent.glob("*")):  # no other page runs, and no job of one
+        shutil.rmtree(uploads(home), ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read by Gradio where a page is made
@@ -40,6 +42,19 @@ def own(home: Path) -> Path:
 def uploads(home: Path) -> Path:
     """Where posts wait to be read. A file has the same place each time, so that a second upload is known as the same."""
     return home / "uploads"
+
+
+def forget_uploads(home: Path, author: str) -> None:
+    from contracts.model_registry import file_name
+
+    shutil.rmtree(uploads(home) / file_name(author), ignore_errors=True)
+
+
+def forget_copies(home: Path, names: Collection[str]) -> None:
+    """Of these files, as every page that runs has made them for a download."""
+    for file in (home / NAME).rglob("*"):
+        if file.name in names:
+            file.unlink(missing_ok=True)
 
 
 def _runs(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from contracts.errors import NotFound, StoreBusy, UsageError
+from contracts.files import sha256_of
 from contracts.model_registry import file_name
 from feature_pipeline.topics import Maps
 from ui import acts
@@ -31,6 +33,7 @@ from ui.page.tabs.shared import (
     say,
     told,
 )
+from ui.page.tabs.sources import Sources
 from ui.page.temporary import NAME as TEMPORARY
 from ui.page.temporary import uploads
 from ui.wiring import App
@@ -59,10 +62,12 @@ class Posts(Tab):
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
         self._maps = Maps(app.store)
+        self.sources = Sources(app, jobs)
 
     def lay_out(self) -> None:
         self.first: gr.State = gr.State(0)
         self.read: gr.State = gr.State("")
+        self.of: gr.State = gr.State("")  # whose posts are listed
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=320):
                 self._lay_out_intake()
@@ -92,6 +97,7 @@ class Posts(Tab):
 
     def _lay_out_store(self) -> None:
         self.summary: gr.HTML = gr.HTML(elem_id="summary", **WATCHED)
+        self.sources.lay_out()
         self.topics: gr.HTML = gr.HTML(elem_id="topics", **CLICKS)
         with gr.Row():
             self.words: gr.Textbox = gr.Textbox(
@@ -114,7 +120,7 @@ class Posts(Tab):
         running = [self.progress, self.report, self.take, self.look, self.stop, self.files, self.address, shell.timer]
         self.take.click(self.taken, given, running, **QUEUED)
         self.look.click(self.looked, given, running, **QUEUED)
-        self.stop.click(self.stopped, None, running, **NOW)
+        self.stop.click(self.stopped, [shell.author, self.whose], running, **NOW)
 
         looked_for = [shell.author, self.words, self.format]
         found = [self.list, self.first, self.newer, self.older]
@@ -127,31 +133,50 @@ class Posts(Tab):
         # What is stored has changed, or is somebody else's; the map takes seconds, and the tab does not wait for it.
         self.summary.change(self.mapped, shell.author, self.topics, **QUEUED)
         self.forget.click(self.asked, self.read, self.sure.outputs(), **NOW)
-        gone = [*self.outputs(), shell.author]
-        self.sure.yes.click(self.forgotten, [shell.author, self.read, self.words, self.format], gone, **QUEUED)
+        forgotten = [shell.author, self.read, self.words, self.format]
+        self.sources.wire(self, shell, running)
+        gone = self.sure.yes.click(self.forgotten, forgotten, self.outputs(), **QUEUED)
+        self.gone = [gone, self.sources.gone]
+
+    def standing(self) -> list[Any]:
+        return [self.whose, self.of, self.words, self.format, self.first, self.read]
 
     def outputs(self) -> list[Any]:
         intake = [self.whose, self.progress, self.report, self.take, self.look, self.stop]
         store = [self.summary, self.list, self.first, self.newer, self.older, self.post, self.read, self.forget]
-        return [*intake, self.words, self.format, *store, *self.sure.outputs()]
+        fresh = [self.of, self.words, self.format]
+        return [*intake, *fresh, *store, *self.sure.outputs(), *self.sources.outputs()]
 
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
     def opened(self, author: str | None) -> Updates:
         """What is being typed stays; the list begins anew."""
         whose = gr.update(placeholder=author or "Your name")
-        fresh = {self.whose: whose, self.words: "", self.format: ""}
-        return {**self._intake(), **fresh, **self._store(author), **self._closed_post()}
+        fresh = {self.whose: whose, self.of: author or "", self.words: "", self.format: ""}
+        return {**self._intake(author), **fresh, **self._store(author), **self._closed_post()}
 
-    def ticked(self, author: str | None) -> Updates:
-        return self._intake()
+    def revisited(self, author: str | None, *standing: Any) -> Updates:
+        """What is looked for, and the post that is open, as long as they are of this author."""
+        whose, of, words, format, first, read = standing
+        if author is None or of != author:
+            return {**self.opened(author), **self._intake(author, whose)}
+        drawn = {**self._intake(author, whose), **self._store(author), **self.found(author, words, format, first)}
+        gone = read and not any(self._app.store.posts_by_id([read]))
+        return {**drawn, **self._closed_post()} if gone else drawn
 
-    def _intake(self) -> Updates:
+    def ticked(self, author: str | None, *standing: Any) -> Updates:
+        return self._intake(author, standing[0])
+
+    def _intake(self, author: str | None, whose: str = "") -> Updates:
+        """What is being read. What would be taken in, and is not stored, is shown where its author is named alone."""
         job = self._jobs.get("posts")
         busy = job is not None and job.state == "running"
+        found = job.result if job and job.state == "done" else {}
+        if job and "posts" in found and job.author != (whose.strip() or author):
+            found = {}
         return {
             self.progress: html.job(job),
-            self.report: show_posts.outcome(job.result) if job and job.state == "done" else "",
+            self.report: show_posts.outcome(found),
             self.take: gr.update(visible=not busy),
             self.look: gr.update(visible=not busy),
             self.stop: gr.update(visible=busy),
@@ -159,12 +184,14 @@ class Posts(Tab):
 
     def _store(self, author: str | None) -> Updates:
         if not author:
-            return {self.summary: html.aside("Nothing is stored yet."), **self.found(None, "", "")}
+            drawn = {**self.found(None, "", ""), **self.sources.drawn(None)}
+            return {self.summary: html.aside("Nothing is stored yet."), **drawn}
         store = self._app.store
+        listed = store.catalogue
         summary = show_posts.summary(
-            author, store.corpus(author), store.catalogue.years(author), store.catalogue.sources(author)
+            author, store.corpus(author), listed.years(author), listed.lengths(author), listed.sources(author)
         )
-        return {self.summary: summary, **self.found(author, "", "")}
+        return {self.summary: summary, **self.found(author, "", ""), **self.sources.drawn(author)}
 
     def _closed_post(self) -> Updates:
         return {self.post: "", self.read: "", self.forget: gr.update(visible=False), **self.sure.closed()}
@@ -173,54 +200,54 @@ class Posts(Tab):
 
     @told
     def taken(self, whose: str, files: list[str] | None, address: str, reference: bool, author: str | None) -> Updates:
-        return self._begin("ingest", whose or author or "", files, address, reference)
+        return self._begin("ingest", whose, author, files, address, reference)
 
     @told
     def looked(self, whose: str, files: list[str] | None, address: str, reference: bool, author: str | None) -> Updates:
-        return self._begin("preview", whose or author or "", files, address, reference)
+        return self._begin("preview", whose, author, files, address, reference)
 
-    def _begin(self, do: str, whose: str, files: list[str] | None, address: str, reference: bool) -> Updates:
+    def _begin(
+        self, do: str, whose: str, chosen: str | None, files: list[str] | None, address: str, reference: bool
+    ) -> Updates:
         from feature_pipeline.pipeline import check_author
 
-        if not whose.strip():
+        if not (whose.strip() or chosen):
             raise UsageError("nobody is named", "say whose posts these are")
-        author = check_author(whose)
+        author = check_author(whose.strip() or chosen or "")
         now = self._jobs.get("posts")
         if now and now.state == "running":
             raise StoreBusy(f"{now.what} is not finished", "wait for its end, or stop it")
-        kept, folder = self._kept(author, files or [])
-        sources = [*kept, *_addresses(address)]
-        if not sources:
+        addresses = _addresses(address)
+        if not files and not addresses:
             raise UsageError("there is nothing to read", "drop a file, or paste an address that begins with https://")
         what = f"{'Reading' if do == 'ingest' else 'Looking at'} the posts of {author}"
-        part = {"sources": sources, "author": author, "reference": reference}
-        self._jobs.start(
-            "posts", what, author, {"do": do, "parts": [part]}, lambda: shutil.rmtree(folder, ignore_errors=True)
-        )
-        drawn = {**self._intake(), self.timer: gr.Timer(active=True)}
+        folder = uploads(self._app.home) / file_name(author)
+
+        def clear() -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+        clear()
+        try:
+            part = {"sources": [*_kept(self._app.home, folder, files or []), *addresses], "author": author}
+            request = {"do": do, "parts": [{**part, "reference": reference}]}
+            self._jobs.start("posts", what, author, request, clear)
+        except BaseException:
+            clear()
+            raise
+        drawn = self.begun(chosen, whose)
         if do == "preview":  # the files stay, to be taken in after it
             return drawn
         for file in files or []:
             Path(file).unlink(missing_ok=True)
         return {**drawn, self.files: None, self.address: ""}
 
-    def _kept(self, author: str, files: Sequence[str]) -> tuple[list[str], Path]:
-        """The uploads, under the name and at the place that they have each time; and the folder that goes with the job."""
-        folder = uploads(self._app.home) / file_name(author)
-        shutil.rmtree(folder, ignore_errors=True)
-        kept = []
-        for file in map(Path, files):
-            target = folder / file.name
-            if not file.is_file() or not file.resolve().is_relative_to(self._app.home.resolve() / TEMPORARY):
-                raise NotFound(f"{file.name} is not here any more", "drop it again")
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.copyfile(file, target)
-            kept.append(str(target))
-        return kept, folder
+    def begun(self, chosen: str | None, whose: str) -> Updates:
+        """Posts are being read; the clock draws how far."""
+        return {**self._intake(chosen, whose), self.timer: gr.Timer(active=True)}
 
-    def stopped(self) -> Updates:
+    def stopped(self, author: str | None, whose: str) -> Updates:
         self._jobs.stop("posts")
-        return self._intake()
+        return self._intake(author, whose)
 
     # ---- looking through --------------------------------------------------------------------------------------------
 
@@ -278,10 +305,28 @@ class Posts(Tab):
         author = author_or_sorry(author)
         self._app.store.post(post_id, author)  # of this author, and still there
         done = acts.forget(self._app, author, [post_id])
+        self._jobs.forget(author)
         flagged = f" Trained on it: {', '.join(done.adapters)}; train again without it." if done.adapters else ""
         say(f"The post is forgotten.{flagged}")
-        left = [known.name for known in self._app.store.authors() if known.name == author and known.posts]
-        return {**self._store(next(iter(left), None)), **self.found(author, words, format), **self._closed_post()}
+        drawn = {**self._intake(author), **self._store(author), **self.found(author, words, format)}
+        return {**drawn, **self._closed_post()}
+
+
+def _kept(home: Path, folder: Path, files: Sequence[str]) -> list[str]:
+    """The uploads in `folder`, each under the name and at the place that it has each time.
+
+    Files of one name, as each export has its posts.csv, lie apart by what is in them.
+    """
+    names = Counter(Path(file).name for file in files)
+    kept = []
+    for file in map(Path, files):
+        if not file.is_file() or not file.resolve().is_relative_to(home.resolve() / TEMPORARY):
+            raise NotFound(f"{file.name} is not here any more", "drop it again")
+        target = (folder / sha256_of(file)[:12] if names[file.name] > 1 else folder) / file.name
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copyfile(file, target)
+        kept.append(str(target))
+    return list(dict.fromkeys(kept))
 
 
 def _addresses(given: str) -> list[str]:

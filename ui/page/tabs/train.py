@@ -12,12 +12,13 @@ from ui.page import learning
 from ui.page import markup as html
 from ui.page.jobs import Job
 from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, author_or_sorry, told
+from ui.page.tabs.versions import Versions
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
 
 SHIPPED = [
-    ("Quick: five to seven minutes on two processor cores; enough to hear the voice", "quick"),
+    ("Quick: some minutes on two processor cores; enough to hear the voice", "quick"),
     ("Standard: more posts, more passes, more proof; an hour and more", "standard"),
     ("For a graphics card", "gpu"),
 ]
@@ -52,7 +53,9 @@ class Train(Tab):
         self.plan.click(self.planned, given, drawn, **QUEUED)
         self.train.click(self.begun, given, drawn, **QUEUED)
         self.stop.click(self.stopped, shell.author, drawn, **NOW)
-        self.look.click(lambda: gr.Tabs(selected="versions"), None, shell.strip, **NOW)
+        versions = shell.tabs["versions"]
+        assert isinstance(versions, Versions)
+        self.look.click(self.looked, None, [shell.strip, versions.version], **NOW)
 
     def outputs(self) -> list[Any]:
         return [
@@ -73,7 +76,7 @@ class Train(Tab):
     def opened(self, author: str | None) -> Updates:
         return {**self._drawn(author), self.recipe: gr.update(choices=self._recipes())}
 
-    def ticked(self, author: str | None) -> Updates:
+    def ticked(self, author: str | None, *standing: Any) -> Updates:
         return self._drawn(author)
 
     def _recipes(self) -> list[tuple[str, str]]:
@@ -129,6 +132,11 @@ class Train(Tab):
             return self._app.registry.get(job.result["model"]) if "model" in job.result else None
         except NotFound:
             return None
+
+    def looked(self) -> tuple[Any, str]:
+        """The tab with the versions, and there the one that was made."""
+        job = self._jobs.get("training")
+        return gr.Tabs(selected="versions"), str(job.result.get("model", "")) if job else ""
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 

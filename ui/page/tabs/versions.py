@@ -14,7 +14,20 @@ from ui import acts
 from ui.page import game
 from ui.page import markup as html
 from ui.page import show_versions as shown
-from ui.page.tabs.shared import CLICKS, NOW, PLAIN, QUEUED, Sure, Tab, Updates, author_or_sorry, into_view, say, told
+from ui.page.tabs.shared import (
+    CLICKS,
+    NOW,
+    PLAIN,
+    QUEUED,
+    Sure,
+    Tab,
+    Updates,
+    author_or_sorry,
+    into_view,
+    options,
+    say,
+    told,
+)
 from ui.page.temporary import own
 
 if TYPE_CHECKING:
@@ -86,17 +99,28 @@ class Versions(Tab):
 
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
+    def standing(self) -> list[Any]:
+        return [self.version, self.other]
+
     def opened(self, author: str | None) -> Updates:
         return self._drawn(author, "")
 
-    def ticked(self, author: str | None) -> Updates:
+    def revisited(self, author: str | None, *standing: Any) -> Updates:
+        """The version that was chosen, with the report or the comparison that is open."""
+        name, other = standing
+        drawn = self._drawn(author, name, other)
+        if drawn[self.version] == name:
+            del drawn[self.more]
+        return drawn
+
+    def ticked(self, author: str | None, *standing: Any) -> Updates:
         return {self.progress: html.job(self._jobs.get("export"))}
 
     @told
     def chosen(self, author: str | None, event: gr.EventData) -> Updates:
         return self._drawn(author, str(event.id))
 
-    def _drawn(self, author: str | None, name: str) -> Updates:
+    def _drawn(self, author: str | None, name: str, other: str | None = None) -> Updates:
         registry = self._app.registry
         versions = registry.versions(author) if author else []
         champion = registry.champion(author) if author else None
@@ -117,7 +141,7 @@ class Versions(Tab):
             self.promote: gr.update(interactive=aliases.in_force != one.number),
             self.back: gr.update(interactive=len(aliases.champion) > 1),
             self.delete: gr.update(interactive=one.number not in aliases.of),
-            self.other: gr.update(choices=others, value=next(iter(others), None), interactive=bool(others)),
+            self.other: options(others, other),
             **self._exported(one.name),
             **self.sure.closed(),
         }
