@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 import shutil
 import socket
@@ -12,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,6 @@ ON_THE_PAGE = [
 ]
 IN_CHROMIUM = [pytest.mark.browser, *ON_THE_PAGE]
 
-AXE = Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8") if os.environ.get("AXE_CORE") else ""
 NAMELESS = """[...document.querySelectorAll('button, input, textarea, select, iframe, progress')]
   .filter(e => e.checkVisibility() && !(e.getAttribute('aria-label') || e.innerText?.trim() || e.title || e.labels?.length
     || e.getAttribute('aria-labelledby') || e.type === 'file')).map(e => e.outerHTML.slice(0, 120))"""
@@ -247,10 +246,14 @@ def nameless(page: Page) -> list[str]:
 
 
 def serious(page: Page) -> list[Any]:
-    """What axe finds that is serious, where AXE_CORE names its axe.min.js (npm pack axe-core); else nothing is found."""
-    if not AXE:
-        return []
-    page.evaluate(AXE)
+    """What axe finds that is serious."""
+    from tests.conftest import missing
+
+    try:
+        import axe_playwright_python
+    except ImportError:
+        missing("browser", "no axe here: pip install axe-playwright-python")
+    page.evaluate(files(axe_playwright_python).joinpath("axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("axe.run().then(done => done.violations)")
     return [
         (one["id"], [node["target"] for node in one["nodes"]])

@@ -358,7 +358,6 @@ def test_a_question_is_edited_and_asked_again(site: str, tab: Tab) -> None:
     assert page.locator("#chat .user .md").inner_text() == SEATPOST
 
 
-def test_an_answer_is_copied_without_its_markers(site: str, tab: Tab) -> None:
 def test_an_early_question_that_is_edited_leaves_the_conversation_as_it_was(site: str, tab: Tab) -> None:
     page = tab(site)
     ask(page, "Who regulates the church clock?")
@@ -403,6 +402,7 @@ def test_a_marker_that_is_pointed_at_shows_its_passage(site: str, tab: Tab) -> N
     expect(peek).to_be_hidden()
 
 
+def test_an_answer_is_copied_without_its_markers(site: str, tab: Tab) -> None:
     page = tab(site)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     ask(page, SEATPOST)

@@ -169,7 +169,6 @@ def test_words_on_style_that_come_late_reach_no_other_conversation(site: str, ta
 def test_two_versions_are_compared_blind_and_voted_on(
     site: str, tab: Tab, twin: Small, width: int, dark: bool, tmp_path: Path
 ) -> None:
-    """With AXE_CORE=…/axe.min.js (npm pack axe-core) it is also axe that finds nothing serious."""
     page = tab(site, width, dark)
     open_compare(page)
     expect(page.locator("#compare-first input")).to_have_value("v2, champion")
