@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from inference_pipeline.grounding.orders import TEMPLATE
+from contracts.orders import TEMPLATE
 
 END = ".,;:!?)…”’"  # of a sentence rather than of an address
 LONGEST_TAG = 40  # characters: what is not closed by then, nor on its line, is broken, so that nobody waits for it
