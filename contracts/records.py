@@ -20,6 +20,11 @@ def digest(*parts: str, length: int = 16) -> str:
     return h.hexdigest()[:length]
 
 
+def text_hash(text: str) -> str:
+    """Equal for the same words published in two places."""
+    return digest(" ".join(text.split()))
+
+
 class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,8 +77,7 @@ class Post(Record):
 
     @property
     def text_hash(self) -> str:
-        """Equal for the same words published in two places."""
-        return digest(" ".join(self.text.split()))
+        return text_hash(self.text)
 
     def shown(self, start: int, end: int) -> str:
         """`text[start:end]` as an example may show it: what is private is replaced by its kind."""

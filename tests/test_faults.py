@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient
 
+from contracts.embedder import SentenceEmbedder
 from contracts.errors import StoreBusy, StoreError, TwinError
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import search
 from feature_pipeline import pipeline
-from tests.fakes import WordEmbedder, fill, post
+from feature_pipeline.chunk import Chunker
+from tests.conftest import Twin
+from tests.fakes import WORDS as WORDS_OF_ADA
+from tests.fakes import WordEmbedder, fill, post, voice
 
 WORDS = [f"{a}{b}{c}" for a in ("ka", "lo", "mi", "re", "tu", "sha") for b in "aeiou" for c in "nrstlmp"]
 
@@ -72,6 +76,47 @@ def test_a_full_disk_is_told_and_what_was_stored_still_answers(tmp_path: Path) -
     store.close()
 
 
+def _search_with_limit(home: Path, room: int, said: Connection) -> None:
+    store = FeatureStore(home, WordEmbedder())
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+    try:
+        said.send(str(len(store.search("subject3", "Ada"))))
+    except TwinError as error:
+        said.send(f"{type(error).__name__}: {error}")
+
+
+def test_a_disk_that_is_too_full_for_an_index_is_told_and_the_index_is_made_when_there_is_room(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, WordEmbedder())
+    fill(store, [post(n, text(n)) for n in range(50)])
+    store.close()
+    fork = multiprocessing.get_context("fork")
+    for room in (10, 3_000, 100_000):
+        ours, theirs = fork.Pipe()
+        process = fork.Process(target=_search_with_limit, args=(tmp_path, room, theirs))
+        process.start()
+        assert ours.poll(60)
+        assert ours.recv().startswith("StoreError: the index in")
+        process.join(60)
+    store = FeatureStore(tmp_path, WordEmbedder())
+    assert store.index_size() == 50
+    store.close()
+
+
+def test_a_vector_of_another_size_is_refused(store: FeatureStore, own_home: Path) -> None:
+    """As of a model that was exchanged under its name."""
+    fill(store, [post(1, text(1))])
+    before, other = store.snapshot(), WordEmbedder(32)
+    other.fingerprint = store.embedder.fingerprint
+    changed = FeatureStore(own_home, other)
+    with pytest.raises(StoreError, match="vectors of 32 numbers, and those of its version have 64"):
+        fill(changed, [post(2, text(2))])
+    with pytest.raises(StoreError):
+        changed.search("subject1", "Ada")
+    changed.close()
+    assert (store.snapshot(), store.index_size()) == (before, 1)
+
+
 @pytest.mark.parametrize("torn", ["applied.json", "shard"])
 def test_a_torn_index_is_made_again(store: FeatureStore, own_home: Path, torn: str) -> None:
     fill(store, [post(n, text(n)) for n in range(10)])
@@ -89,6 +134,24 @@ def test_a_torn_index_is_made_again(store: FeatureStore, own_home: Path, torn: s
     again.close()
 
 
+def test_the_doctor_makes_an_index_again_that_lacks_a_chunk(
+    own_home: Path, embedder: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
+    store = FeatureStore(own_home, SentenceEmbedder(str(embedder)))
+    fill(store, [post(n, voice(n, WORDS_OF_ADA)) for n in range(6)])
+    version = store.active()
+    assert version is not None
+    index = store._caught_up(version, store._latest_seq())
+    index.apply([], [store.search("brass clock", "Ada")[0].chunk_id], index.applied)
+    assert store.index_size() == 5
+    store.close()
+    for repaired in (True, False):
+        (check,) = (check for check in twin("doctor", "--json").json if check["what"] == "store")
+        assert check["ok"], check
+        assert ("the index held 5, and was made again" in check["detail"]) is repaired
+
+
 def test_a_vector_server_that_is_away_is_told_and_catches_up_when_it_is_back(tmp_path: Path) -> None:
     away = FeatureStore(
         tmp_path,
@@ -103,6 +166,39 @@ def test_a_vector_server_that_is_away_is_told_and_catches_up_when_it_is_back(tmp
     store = FeatureStore(tmp_path, WordEmbedder(), qdrant=lambda: back)
     assert search(store, "subject3", "Ada", 1)[0].text.startswith("About subject3")
     assert store.index_size() == 5
+    store.close()
+
+
+def test_on_a_vector_server_a_forgotten_post_is_gone_from_every_version_at_once(tmp_path: Path) -> None:
+    def server() -> QdrantClient:
+        return QdrantClient(path=str(tmp_path / "server"))
+
+    store = FeatureStore(tmp_path / "home", WordEmbedder(), qdrant=server)
+    fill(store, [post(n, text(n)) for n in range(3)])
+    assert store.index_size() == 3
+    pipeline.use_version(store, pipeline.settings_version(store, Chunker(size=500)), lambda *_: None)
+    assert store.index_size() == 3
+    store.forget("Ada", [post(1, "").id])
+    client = server()
+    points = [client.scroll(found.name, limit=9)[0] for found in client.get_collections().collections]
+    client.close()
+    held = [sorted(point.payload["post"] for point in some if "post" in (point.payload or {})) for some in points]
+    assert held == [sorted([post(0, "").id, post(2, "").id])] * 2
+    assert store.index_size() == 2
+    store.close()
+
+
+def test_nothing_is_forgotten_while_the_vector_server_is_away(tmp_path: Path) -> None:
+    """Else it would hold what nobody remembers to delete."""
+    store = FeatureStore(
+        tmp_path,
+        WordEmbedder(),
+        qdrant=lambda: QdrantClient(url="http://127.0.0.1:1", timeout=1, check_compatibility=False),
+    )
+    fill(store, [post(1, text(1))])
+    with pytest.raises(StoreError, match="does not answer"):
+        store.forget("Ada", [post(1, "").id])
+    assert len(store.posts("Ada")) == 1
     store.close()
 
 

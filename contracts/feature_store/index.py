@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from contracts.errors import StoreError
+from contracts.errors import StoreError, TwinError
 from contracts.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -113,7 +113,21 @@ class EdgeIndex:
     def __init__(self, folder: Path, dimension: int, identity: str) -> None:
         self._folder, self._identity = folder, f"{identity}/{LAYOUT}"
         self._marker = folder / "applied.json"
-        self._shard = self._open(dimension)
+        with self._typed():
+            self._shard = self._open(dimension)
+
+    @contextmanager
+    def _typed(self) -> Iterator[None]:
+        """The engine raises bare exceptions, and a full disk an OSError."""
+        try:
+            yield
+        except TwinError:
+            raise
+        except Exception as error:
+            raise StoreError(
+                f"the index in {self._folder} cannot be used: {error}",
+                "check the disk, then `twin doctor`: the index is made again from the ledger",
+            ) from error
 
     def _open(self, dimension: int) -> edge.EdgeShard:
         import qdrant_edge as edge
@@ -151,6 +165,10 @@ class EdgeIndex:
         return shard
 
     def apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None:
+        with self._typed():
+            self._apply(upserts, deletes, seq)
+
+    def _apply(self, upserts: Iterable[Point], deletes: Sequence[str], seq: int) -> None:
         import qdrant_edge as edge
 
         written = 0
@@ -196,7 +214,8 @@ class EdgeIndex:
 
         def ranked(query: edge.Query, params: edge.SearchParams) -> list[tuple[str, float]]:
             request = edge.QueryRequest(limit=limit, query=query, filter=found, params=params, with_payload=False)
-            return [(str(point.id), point.score) for point in self._shard.query(request)]
+            with self._typed():
+                return [(str(point.id), point.score) for point in self._shard.query(request)]
 
         return Ranked(
             dense=ranked(edge.Query.Nearest(dense.tolist(), using=DENSE), again),
@@ -232,7 +251,25 @@ class ServerIndex:
             self._ask(client.create_payload_index, collection, field, models.PayloadSchemaType.KEYWORD)
         self._ask(client.create_payload_index, collection, "day", models.PayloadSchemaType.INTEGER)
 
-    def _ask(self, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    @classmethod
+    def erase(cls, client: QdrantClient, beginning: str, posts: Sequence[str]) -> None:
+        """The points of these posts, from every collection whose name begins so; closes the client. Raises StoreError."""
+        from qdrant_client import models
+
+        theirs = models.Filter(must=[models.FieldCondition(key="post", match=models.MatchAny(any=list(posts)))])
+        with closing(client):
+            for collection in cls._ask(client.get_collections).collections:
+                if collection.name.startswith(beginning):
+                    cls._ask(client.delete, collection.name, models.FilterSelector(filter=theirs), wait=True)
+
+    @classmethod
+    def drop(cls, client: QdrantClient, collection: str) -> None:
+        """The whole collection; closes the client. Raises StoreError."""
+        with closing(client):
+            cls._ask(client.delete_collection, collection)
+
+    @staticmethod
+    def _ask(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """What the server answers; it is asked three times. Raises StoreError."""
         from tenacity import Retrying, stop_after_attempt, wait_exponential
 

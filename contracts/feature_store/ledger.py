@@ -153,12 +153,22 @@ class Ledger:
                 return found
         raise NotFound(f"no post {post_id} by {author!r}", f"twin search 'some words of it' --author {author!r}")
 
-    def find_post(self, author: str, name: str) -> str:
-        """The id of the post that its id, its address or what its source calls it names. Raises NotFound."""
+    def find_post(self, author: str, name: str, deleted: bool = False) -> str:
+        """The id of the post that its id, its address or what its source calls it names. Raises NotFound.
+
+        `deleted`: else of one that its source has deleted.
+        """
         shown = sql.select(t.sightings.c.post_id).where(t.sightings.c.author == author, t.sightings.c.url == name)
         named = sql.or_(t.posts.c.id.in_(shown), *(t.posts.c[column] == name for column in ("id", "url", "source_id")))
         with self._begin() as db:
             found = list(db.scalars(sql.select(t.posts.c.id).where(t.posts.c.author == author, named)))
+            if deleted and not found:
+                called = sql.select(t.epitaphs.c.post_id).where(
+                    t.epitaphs.c.author == author, t.epitaphs.c.name == name
+                )
+                dead = sql.or_(t.tombstones.c.post_id == name, t.tombstones.c.post_id.in_(called))
+                gone = sql.select(t.tombstones.c.post_id).where(t.tombstones.c.author == author, dead)
+                found = list(db.scalars(gone))
         if len(found) != 1:
             raise NotFound(
                 f"{len(found)} posts of {author!r} are called {name!r}",

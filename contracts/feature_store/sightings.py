@@ -13,7 +13,7 @@ import sqlalchemy as sql
 
 from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, now, slices
-from contracts.records import SourceStatus
+from contracts.records import SourceStatus, digest
 
 Key = tuple[str, str]
 """(source, source_id), as the source's reader names a post."""
@@ -95,6 +95,27 @@ class Sightings:
                 found[key] = Sighting(key, row.post_id, row.raw_hash, row.url)
         return {key: found[key] for key in keys if key in found}
 
+    def leading(self, place: Place, seen: Sequence[Sighting]) -> dict[Key, str]:
+        """Those of `seen` that speak for a post which nothing shows by its own name any more, with its id.
+
+        It is one copy of each, the first by name, so that two which differ do not take turns.
+        """
+        copies = {one.key: one.post_id for one in seen if one.post_id != digest(place.author, *one.key)}
+        first: dict[str, tuple[str, Key]] = {}
+        own: set[str] = set()
+        for some in slices(sorted(set(copies.values()))):
+            with self._database.begin() as db:
+                for row in db.execute(sql.select(t.sightings).where(t.sightings.c.post_id.in_(some))):
+                    here = (row.address, (row.source, row.source_id))
+                    first[row.post_id] = min(first.get(row.post_id, here), here)
+                    if digest(row.author, row.source, row.source_id) == row.post_id:
+                        own.add(row.post_id)
+        return {
+            key: post_id
+            for key, post_id in copies.items()
+            if post_id not in own and first.get(post_id) == (place.address, key)
+        }
+
     def touch(self, place: Place, keys: Sequence[Key]) -> None:
         """These were met in this run, whatever became of them."""
         if not keys:
@@ -158,6 +179,27 @@ class Sightings:
         with self._database.begin() as db:
             return db.scalar(sql.select(sql.func.count()).select_from(t.sightings).where(*_here(place))) or 0
 
+    def to_look_at(self, place: Place) -> set[Key]:
+        """What is to be read again, whatever the source says of it."""
+        again = sql.select(t.sightings.c.source, t.sightings.c.source_id).where(
+            t.sightings.c.raw_hash == "", *_here(place)
+        )
+        with self._database.begin() as db:
+            return {(row.source, row.source_id) for row in db.execute(again)}
+
+    def doubted(self, place: Place) -> int | None:
+        """How many were known when the source's listing was first not believed; None where the last one was."""
+        mine = _of(t.doubts, place.author, place.address)
+        with self._database.begin() as db:
+            return db.scalar(sql.select(t.doubts.c.known).where(*mine))
+
+    def doubt(self, place: Place, known: int | None) -> None:
+        """Keep how many were known, for the next listing; or, with None, believe again."""
+        with self._database.begin(write=True) as db:
+            db.execute(sql.delete(t.doubts).where(*_of(t.doubts, place.author, place.address)))
+            if known is not None:
+                db.execute(sql.insert(t.doubts).values(author=place.author, address=place.address, known=known))
+
     def missing(self, place: Place) -> list[Key]:
         """Known, and not met in this run."""
         query = sql.select(t.sightings.c.source, t.sightings.c.source_id)
@@ -198,6 +240,13 @@ class Sightings:
                 sql.select(sql.func.count(), sql.func.count(sql.distinct(mine.c.post_id))).select_from(mine)
             ).one()
         return int(things - posts)
+
+    def posts(self, author: str, address: str) -> list[str]:
+        """Ids of the posts that the source shows, and of those that it was the last to show."""
+        tables = (t.sightings, t.epitaphs)
+        queries = (sql.select(table.c.post_id).where(*_of(table, author, address)) for table in tables)
+        with self._database.begin() as db:
+            return sorted({post_id for query in queries for post_id in db.scalars(query)})
 
     def addresses(self, post_id: str) -> list[str]:
         """Where the post and its copies stand on the web."""

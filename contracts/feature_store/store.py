@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +118,14 @@ class FeatureStore(WritableLedger):
         with self._index_lock:
             return self._caught_up(version, self._latest_seq()).count()
 
+    def remake_index(self) -> None:
+        """Drop the index of the active version, where no other process searches it: it is made again from the ledger."""
+        self._drop_indexes()
+        version = self.active()
+        if self._qdrant is not None and version is not None:
+            with FileLock(self._home / "index-server.lock"):
+                ServerIndex.drop(self._qdrant(), self._collection(version))
+
     def close(self) -> None:
         self._close_index()
         self._database.close()
@@ -125,6 +133,20 @@ class FeatureStore(WritableLedger):
     def _leave_no_trace(self) -> None:
         """Also in the indexes: those that are open learn of it at their next search, the others are made again."""
         super()._leave_no_trace()
+        self._drop_indexes()
+
+    def _erase_points(self, ids: Sequence[str]) -> None:
+        """On a server, of all versions: only the one that is served would learn of it. Raises StoreError: nothing is
+        forgotten while the server is away."""
+        if self._qdrant is not None:
+            self._close_index()
+            ServerIndex.erase(self._qdrant(), self._collection(None), ids)
+
+    def _collection(self, version: FeatureVersion | None) -> str:
+        """Its name on the server; without a version, how the names of all begin."""
+        return f"twin-{self._identity[:8]}-{version.id if version else ''}"
+
+    def _drop_indexes(self) -> None:
         self._close_index()
         for slot in (self._home / "index").glob("*/slot-*"):
             with suppress(Timeout), FileLock(slot / "slot.lock", timeout=0):
@@ -156,7 +178,7 @@ class FeatureStore(WritableLedger):
     def _open_index(self, version: FeatureVersion) -> VectorIndex:
         dimension = self.versions.dimension(version)
         if self._qdrant is not None:
-            return ServerIndex(self._qdrant(), f"twin-{self._identity[:8]}-{version.id}", dimension)
+            return ServerIndex(self._qdrant(), self._collection(version), dimension)
         for number in range(SLOTS):
             folder = self._home / "index" / version.id / f"slot-{number}"
             folder.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,17 @@ tombstones = Table(
     Column("at", DateTime, nullable=False),
 )
 
+# What a deleted post was called, and the source that showed it last: by these it can still be forgotten.
+epitaphs = Table(
+    "epitaphs",
+    metadata,
+    Column("post_id", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("name", Text, nullable=False),  # its address on the web, or what its source calls it
+    PrimaryKeyConstraint("post_id", "name"),
+)
+
 # What a person said to forget, as hashes alone: by id, and by the words, which may stand elsewhere too.
 forgotten = Table(
     "forgotten",
@@ -119,6 +130,17 @@ sightings = Table(
     PrimaryKeyConstraint("author", "address", "source", "source_id"),
     SqlIndex("sightings_by_post", "post_id"),
     SqlIndex("sightings_by_run", "author", "address", "run"),
+)
+
+# Sources whose complete listing lacked most of what was known: how much that was, so that nothing which came since makes
+# up for it.
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("author", String, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("known", Integer, nullable=False),
+    PrimaryKeyConstraint("author", "address"),
 )
 
 # How to ask an address whether it has changed, and which posts it gave.

@@ -92,19 +92,21 @@ class FeatureVersions:
             raise NotFound("no other feature version was served before this one", "twin features list")
         return found
 
-    def register(self, db: sql.Connection, version: FeatureVersion, dimension: int | None) -> None:
-        """Note the version the first time that something is built of it; the first of all is served at once."""
-        if self._one(db, version.id):
-            return
+    def register(self, db: sql.Connection, version: FeatureVersion, dimension: int | None) -> int | None:
+        """Note the version the first time that something is built of it; the first of all is served at once.
+
+        Returns the numbers in a vector of its embedder: the `dimension` that is given where none was known.
+        """
         # Another chunker may make texts that all have vectors already; their embedder's dimension is known then.
         same = sql.select(t.versions.c.dimension).where(t.versions.c.embedder == version.embedder).limit(1)
-        dimension = dimension or db.scalar(same)
-        if dimension is None:
-            return
+        dimension = db.scalar(same) or dimension
+        if dimension is None or self._one(db, version.id):
+            return dimension
         values = {"chunker": version.chunker, "embedder": version.embedder, "embedder_name": version.embedder_name}
         db.execute(sql.insert(t.versions).values(id=version.id, dimension=dimension, built=now(), **values))
         if _last(db) is None:
             db.execute(sql.insert(t.activations).values(version=version.id, chosen=False, at=now()))
+        return dimension
 
     def dimension(self, version: FeatureVersion) -> int:
         with self._database.begin() as db:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from contracts.feature_store.database import now, slices
 from contracts.feature_store.ledger import Ledger, latest_seq
 from contracts.feature_store.sightings import Key, Place, Sighting
 from contracts.feature_store.versions import FeatureVersion
-from contracts.records import Chunk, Example, Mark, Post, Split
+from contracts.records import Chunk, Example, Mark, Post, Split, digest, text_hash
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,13 +50,14 @@ class WritableLedger(Ledger):
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+            name = (holder.is_file() and holder.read_text(encoding="utf-8")) or "another process"
             raise StoreBusy(f"the store is being written by {name}", "wait until it has finished") from error
         try:
             with self._database.alone() as alone:
                 if not alone:
                     raise StoreBusy("the store is being written from another machine", "wait until it has finished")
-                holder.write_text(f"{who} (process {os.getpid()})", encoding="utf-8")
+                with suppress(OSError):  # on a full disk it can wait: the ledger says so itself
+                    holder.write_text(f"{who} (process {os.getpid()})", encoding="utf-8")
                 yield
         finally:
             holder.unlink(missing_ok=True)
@@ -126,7 +127,10 @@ class WritableLedger(Ledger):
             if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
                 raise StoreError(f"the embedder made an unusable vector ({key})", "check the embedding model")
         with self._begin(write=True) as db:
-            self.versions.register(db, version, len(next(iter(vectors.values()))) if vectors else None)
+            dimension = self.versions.register(db, version, len(next(iter(vectors.values()))) if vectors else None)
+            if sizes := {len(vector) for vector in vectors.values()} - {dimension}:
+                wrong = f"the embedder made vectors of {sizes.pop()} numbers, and those of its version have {dimension}"
+                raise StoreError(wrong, "check the embedding model")
             if vectors:
                 known = self._existing(db, t.vectors.c.key, list(vectors))
                 rows = [
@@ -136,7 +140,7 @@ class WritableLedger(Ledger):
                     db.execute(sql.insert(t.vectors), rows)
             changed = self._write_posts(db, version, features, reference)
             if place:
-                self._bury(db, self.sightings.put(db, place, seen), "duplicate")
+                self._bury(db, self.sightings.put(db, place, seen), place.address, "duplicate")
                 self.sightings.look_again(db, changed, {sighting.key for sighting in seen})
 
     def _write_posts(
@@ -169,7 +173,8 @@ class WritableLedger(Ledger):
         for some in slices(ids):
             last = sql.select(column, sql.func.max(t.revisions.c.revision)).where(column.in_(some)).group_by(column)
             found.update((post_id, revision) for post_id, revision in db.execute(last))
-            db.execute(sql.delete(t.tombstones).where(t.tombstones.c.post_id.in_(some)))
+            for table in (t.tombstones, t.epitaphs):
+                db.execute(sql.delete(table).where(table.c.post_id.in_(some)))
         return found
 
     def _rewrite(self, db: sql.Connection, version: FeatureVersion, feature: Features, old: Any, seq: int) -> None:
@@ -244,6 +249,14 @@ class WritableLedger(Ledger):
             assert made.inserted_primary_key is not None
             return int(made.inserted_primary_key[0])
 
+    def stopped_before(self, run: int) -> bool:
+        """Whether what is stored may not be labelled: the author's run before this one came to no end, or is forgotten."""
+        mine = sql.select(t.runs.c.author).where(t.runs.c.id == run).scalar_subquery()
+        before = sql.select(t.runs.c.finished).where(t.runs.c.author == mine, t.runs.c.id < run)
+        with self._begin() as db:
+            last = db.execute(before.order_by(t.runs.c.id.desc()).limit(1)).one_or_none()
+        return last is None or last.finished is None
+
     def finish_run(self, run: int, report: dict[str, Any]) -> None:
         with self._begin(write=True) as db:
             db.execute(sql.update(t.runs).where(t.runs.c.id == run).values(finished=now(), report=report))
@@ -256,23 +269,32 @@ class WritableLedger(Ledger):
         for some in slices(keys):
             with self._begin(write=True) as db:
                 orphans = self.sightings.drop(db, author, address, some)
-                self._bury(db, orphans, reason)
+                self._bury(db, orphans, address, reason)
                 deleted += len(orphans)
         return deleted
 
-    def _bury(self, db: sql.Connection, ids: Sequence[str], reason: str) -> None:
-        """Their last texts stay as revisions, and a tombstone says why they are gone."""
+    def _bury(self, db: sql.Connection, ids: Sequence[str], address: str, reason: str) -> None:
+        """Their last texts stay as revisions; a tombstone says why they are gone, an epitaph what they were called."""
         for row in db.execute(sql.select(t.posts).where(t.posts.c.id.in_(ids))).all():
             self._keep_revision(db, row)
             db.execute(sql.insert(t.tombstones).values(post_id=row.id, author=row.author, reason=reason, at=now()))
+            mine = {"post_id": row.id, "author": row.author, "address": address}
+            names = {row.source_id, row.url} - {None}
+            db.execute(sql.insert(t.epitaphs), [{**mine, "name": name} for name in sorted(names)])
         self._remove(db, ids)
 
     def forget(self, author: str, post_ids: Sequence[str]) -> None:
-        """Leave nothing of these posts but hashes of ids and words, so that no later run brings them back."""
+        """Leave nothing of these posts but hashes of ids and words, so that no later run brings them back.
+
+        Also of the ids that their copies would have as posts of their own: the words of a copy may be a few others.
+        """
         for some in slices(post_ids):
             with self._begin(write=True) as db:
-                texts = db.scalars(sql.select(t.posts.c.text_hash).where(t.posts.c.id.in_(some)))
-                hashes = {*some, *texts}
+                hashes = {*some, *self._word_hashes(db, some)}
+                copies = sql.select(t.sightings.c.source, t.sightings.c.source_id).where(
+                    t.sightings.c.post_id.in_(some)
+                )
+                hashes |= {digest(author, *key) for key in db.execute(copies)}
                 known = self._existing(db, t.forgotten.c.hash, sorted(hashes))
                 rows = [{"author": author, "hash": value} for value in sorted(hashes - known)]
                 if rows:
@@ -281,11 +303,24 @@ class WritableLedger(Ledger):
                 self._erase(db, some)
         self._leave_no_trace()
 
+    def _word_hashes(self, db: sql.Connection, ids: Sequence[str]) -> set[str]:
+        """Of the words of these posts, also of the last ones of those that are deleted."""
+        living = db.execute(sql.select(t.posts.c.id, t.posts.c.text_hash).where(t.posts.c.id.in_(ids)))
+        found = {row.id: row.text_hash for row in living}
+        dead = sql.select(t.revisions.c.post_id, t.revisions.c.text).where(
+            t.revisions.c.post_id.in_(set(ids) - set(found))
+        )
+        found.update({row.post_id: text_hash(row.text) for row in db.execute(dead.order_by(t.revisions.c.revision))})
+        return set(found.values())
+
     def forget_source(self, author: str, address: str) -> list[str]:
-        """The source and every post that it showed, whose ids are returned; what others show comes back from there."""
-        mine = [t.sightings.c.author == author, t.sightings.c.address == address]
+        """The source and every post that it shows, or was the last to show; the ids are returned.
+
+        What other sources show comes back from there.
+        """
+        ids = self.sightings.posts(author, address)
         with self._begin(write=True) as db:
-            ids = list(db.scalars(sql.select(t.sightings.c.post_id).where(*mine).distinct()))
+            db.execute(sql.delete(t.doubts).where(t.doubts.c.author == author, t.doubts.c.address == address))
             known = db.execute(
                 sql.delete(t.sources).where(t.sources.c.author == author, t.sources.c.address == address)
             )
@@ -295,7 +330,6 @@ class WritableLedger(Ledger):
             db.execute(sql.delete(t.runs).where(t.runs.c.author == author))
             for some in slices(ids):
                 self._erase(db, some)
-            db.execute(sql.delete(t.sightings).where(*mine))
         self._leave_no_trace()
         return ids
 
@@ -307,7 +341,7 @@ class WritableLedger(Ledger):
             for some in slices([*ids, *dead]):
                 self._erase(db, some)
             said = (t.feedback, t.conversations, t.drafts, t.guesses)
-            for table in (t.sources, t.sightings, t.fetches, t.runs, t.tombstones, *said):
+            for table in (t.sources, t.sightings, t.doubts, t.fetches, t.runs, t.tombstones, t.epitaphs, *said):
                 db.execute(sql.delete(table).where(table.c.author == author))
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))
         self._leave_no_trace()
@@ -317,12 +351,16 @@ class WritableLedger(Ledger):
         """Also older revisions; feedback, conversations and drafts with their words; every sign that a post was there."""
         for column in (t.posts.c.id, t.tombstones.c.post_id):  # locked: who keeps words of them waits, or is waited for
             db.execute(sql.select(column).where(column.in_(ids)).order_by(column).with_for_update()).all()
+        self._erase_points(ids)
         self.feedback.erase(db, ids)
         self.conversations.erase(db, ids)
         self.drafts.erase(db, ids)
         self._remove(db, ids)
-        for table in (t.revisions, t.tombstones, t.sightings, t.guesses):
+        for table in (t.revisions, t.tombstones, t.epitaphs, t.sightings, t.guesses):
             db.execute(sql.delete(table).where(table.c.post_id.in_(ids)))
+
+    def _erase_points(self, ids: Sequence[str]) -> None:
+        """What an index holds of these posts that is not on this machine; a ledger alone has none."""
 
     def _remove(self, db: sql.Connection, ids: Sequence[str]) -> None:
         if ids:

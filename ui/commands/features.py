@@ -185,7 +185,7 @@ def forget(
         raise UsageError("--json cannot ask", "add --yes where you are sure")
     parts = app()
     parts.store.require_author(author)
-    ids = [parts.store.find_post(author, name) for name in post or []]  # before anything is asked
+    ids = [parts.store.find_post(author, name, deleted=True) for name in post or []]  # before anything is asked
     what = f"everything of {author}" if everything else f"{source or ', '.join(post or [])} of {author}"
     if not yes and not typer.confirm(f"Forget {what}? This cannot be undone.", err=True):
         raise typer.Exit(1)
