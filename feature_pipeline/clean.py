@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from feature_pipeline.language import detect
 from feature_pipeline.liquid import FENCE, from_markdown
 from feature_pipeline.quality import refusal
 from feature_pipeline.sources import RawPost, Refusal
+
+log = logging.getLogger(__name__)
 
 CLEANER = "clean/1"
 """Names these rules: what others have cleaned is cleaned anew at the next run."""
@@ -28,7 +31,15 @@ HEADING = re.compile(r"\A#{1,6} +(.+)\n*")
 
 
 def clean(raw: RawPost, author: str) -> Post | Refusal:
-    """The post of `author` that `raw` holds, or why it holds none."""
+    """The post of `author` that `raw` holds, or why it holds none. What is wrong with one post costs no other."""
+    try:
+        return _cleaned(raw, author)
+    except Exception as error:
+        log.exception("%s of %s could not be cleaned", raw.source_id, raw.source)
+        return Refusal(raw.source, raw.source_id, "quarantined", f"{type(error).__name__}: {error}")
+
+
+def _cleaned(raw: RawPost, author: str) -> Post | Refusal:
     title = one_line(raw.title)
     try:
         text = _text(raw, title)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contracts.errors import SourceError
 from contracts.feature_store import Features, FeatureStore, FeatureVersion, Key, Place, Sighting
@@ -48,6 +48,8 @@ class Intake:
     report: Report
     progress: Progress
     not_found: list[Key] = field(default_factory=list)
+    stale: set[Key] = field(default_factory=set)
+    """Stored posts whose new words were refused."""
 
     @cached_property
     def near(self) -> NearDuplicates:
@@ -55,15 +57,19 @@ class Intake:
         return NearDuplicates(self.store.sketches(self.author))
 
     def source(self, address: str, limit: int | None, allow_delete: bool) -> None:
-        """Everything that one source shows. One that cannot be read is noted, and takes nothing away."""
+        """Everything that one source shows. One that cannot be read is noted, and takes nothing away.
+
+        It is read again by `twin sync` once anything but the address itself could be told of it: a mistyped one is not.
+        """
         place, mine = Place(self.author, address, self.run), SourceReport(address)
         self.report.sources.append(mine)
-        self.not_found = []
-        memory = Memory({url: Seen(**seen) for url, seen in self._remembered(place).items()})
-        self.store.sightings.register(self.author, address)
-        items = read(address, memory)
+        self.not_found, self.stale = [], set()
+        before = self.store.sightings.count(place)  # what comes now must not vouch for what goes
+        memory = Memory(self._remembered(place))
         try:
-            for batch in _batches(islice(items, limit), self.engine.batch):
+            for batch in _batches(islice(read(address, memory), limit), self.engine.batch):
+                if any(not isinstance(item, Refusal) or item.source_id != address for item in batch):
+                    self.store.sightings.register(self.author, address)
                 mine.complete = any(isinstance(item, Complete) for item in batch)
                 mine.found += sum(not isinstance(item, Complete) for item in batch)
                 self._take(batch, place)
@@ -72,8 +78,8 @@ class Intake:
         else:
             if limit is None or mine.found < limit:
                 self._keep_memory(place, memory)
-        if mine.complete:
-            self._delete_missing(place, allow_delete)
+            if mine.complete:
+                self._delete_missing(place, before, allow_delete)
         self.store.sightings.finish(self.author, address, mine.error or f"{mine.found} found")
 
     # ---- a batch ----------------------------------------------------------------------------------------------------
@@ -136,26 +142,34 @@ class Intake:
                 stay += self._refused(post, known, place)
             else:
                 posts.append((post, Sighting((raw.source, raw.source_id), post.id, raw_hash, raw.url)))
-        self._store(posts, place)
+        stay += self._store(posts, known, place)
+        self.stale.update(stay)
         return stay
 
-    def _store(self, posts: Sequence[tuple[Post, Sighting]], place: Place) -> None:
+    def _store(self, posts: Sequence[tuple[Post, Sighting]], known: dict[Key, Sighting], place: Place) -> list[Key]:
+        """Returns what no vector could be made of: if it is known, its old version stays."""
         stored = self.store.known([post.id for post, _ in posts])
-        new, seen, sketches = self._originals(posts, stored)
+        before = [known[sighting.key] for _, sighting in posts if sighting.key in known]
+        new, seen, sketches = self._originals(posts, stored, self.store.sightings.leading(place, before))
         features, vectors, broken = self.features(new, sketches)
         self.report.changed += sum(feature.post.id in stored for feature in features)
         self.report.added += sum(feature.post.id not in stored for feature in features)
-        seen = [sighting for sighting in seen if sighting.post_id not in broken]
-        if seen:
-            self.store.write(self.version, features, vectors, self.reference, place, seen)
+        usable = [sighting for sighting in seen if sighting.post_id not in broken]
+        if usable:
+            self.store.write(self.version, features, vectors, self.reference, place, usable)
+        return [sighting.key for sighting in seen if sighting.post_id in broken]
 
     def _originals(
-        self, posts: Sequence[tuple[Post, Sighting]], stored: dict[str, str]
+        self, posts: Sequence[tuple[Post, Sighting]], stored: dict[str, str], leading: dict[Key, str]
     ) -> tuple[list[Post], list[Sighting], dict[str, bytes]]:
         """The posts that are new or changed; what each thing that was seen is: a post of its own, or a copy of one; and
-        the sketches of the new posts, by id."""
+        the sketches of the new posts, by id.
+
+        `leading`: copies that a post has its words from, for its own source shows it no more.
+        """
         same = self.store.same_text(self.author, {post.text_hash for post, _ in posts})
         now = {post.id: post.text_hash for post, _ in posts}
+        contents = {post.id: post.content_hash for post, _ in posts}
         same = {
             text: id_ for text, id_ in same.items() if now.get(id_, text) == text
         }  # what is edited here has it no more
@@ -163,8 +177,10 @@ class Intake:
         sketches: dict[str, bytes] = {}
 
         def text_of(post_id: str) -> str | None:
-            if post_id in now:
-                return compared(new[post_id]) if post_id in new else None
+            if post_id in new:
+                return compared(new[post_id])
+            if post_id in now and stored.get(post_id) != contents[post_id]:
+                return None  # its words are others now, or those of another post
             return next((compared(post) for post in self.store.posts_by_id([post_id])), None)
 
         def original(post: Post, sketched: bytes) -> str:
@@ -180,6 +196,9 @@ class Intake:
             sketched = sketch(compared(post))
             post_id = original(post, sketched)
             seen.append(replace(sighting, post_id=post_id))
+            if post_id not in now and leading.get(sighting.key) == post_id:
+                post = self._in_place_of(post_id, post)
+                stored.update(self.store.known([post_id]))
             if post_id != post.id:
                 self.report.duplicate += 1
             elif stored.get(post.id) == post.content_hash:
@@ -188,6 +207,11 @@ class Intake:
                 self.near.add(post.id, sketched)
                 new[post.id], sketches[post.id] = post, sketched
         return list(new.values()), seen, sketches
+
+    def _in_place_of(self, post_id: str, copy: Post) -> Post:
+        """The post whose own source shows it no more, as its first copy has it now."""
+        old = self.store.post(post_id, self.author)
+        return copy.model_copy(update={"source": old.source, "source_id": old.source_id, "date": old.date or copy.date})
 
     def features(
         self, posts: Sequence[Post], sketches: Mapping[str, bytes] = MappingProxyType({})
@@ -223,24 +247,36 @@ class Intake:
 
     # ---- the end of a source ----------------------------------------------------------------------------------------
 
-    def _remembered(self, place: Place) -> dict[str, dict[str, Any]]:
-        return self.store.sightings.memory(place.author, place.address, CLEANER)
+    def _remembered(self, place: Place) -> dict[str, Seen]:
+        """Without what the source could say "as it was" by, where a post is to be looked at again whatever it says."""
+        memory = self.store.sightings.memory(place.author, place.address, CLEANER)
+        again = self.store.sightings.to_look_at(place)
+        return {
+            url: Seen(**seen) if again.isdisjoint(seen["posts"]) else Seen(posts=seen["posts"])
+            for url, seen in memory.items()
+        }
 
     def _keep_memory(self, place: Place, memory: Memory) -> None:
-        """Of addresses whose posts are all stored: what was refused is to be looked at again."""
-        keys = list({key for seen in memory.now.values() for key in seen.posts})
-        known = self.store.sightings.known(place, keys)
-        kept = {url: asdict(seen) for url, seen in memory.now.items() if all(key in known for key in seen.posts)}
+        """Of addresses whose posts are all stored as they are now: what was refused is to be looked at again."""
+        keys = {key for seen in memory.now.values() for key in seen.posts}
+        stored = self.store.sightings.known(place, list(keys)).keys() - self.stale
+        kept = {url: asdict(seen) for url, seen in memory.now.items() if stored.issuperset(seen.posts)}
         self.store.sightings.remember(place.author, place.address, CLEANER, kept)
 
-    def _delete_missing(self, place: Place, allow_delete: bool) -> None:
+    def _delete_missing(self, place: Place, before: int, allow_delete: bool) -> None:
+        """`before`: how many were known before the source was read."""
         gone = self.store.sightings.miss(place, self.not_found, MISSES)
         missing = self.store.sightings.missing(place)
         lost = [*gone, *missing]
-        if 2 * len(lost) > self.store.sightings.count(place) and not allow_delete:
+        doubted = self.store.sightings.doubted(place)
+        known = before if doubted is None else min(before, doubted)
+        if 2 * len(lost) > known and not allow_delete:
             self.report.withheld += len(lost)
-        else:
-            self.report.deleted += self.store.drop(self.author, place.address, lost, "deleted")
+            self.store.sightings.doubt(place, known)
+            return
+        self.report.deleted += self.store.drop(self.author, place.address, lost, "deleted")
+        if doubted is not None:
+            self.store.sightings.doubt(place, None)
 
 
 def _fresh(raws: dict[Key, RawPost], known: dict[Key, Sighting]) -> dict[Key, str]:

@@ -48,15 +48,15 @@ def run(
             Chunker.of(version.chunker) or chunker,
         )
         intake = Intake(store, author, reference, run_id, version, cut, engine or LocalEngine(), report, progress)
+        build(intake)  # and served, before anything is changed: an edit is written for one version only
+        if store.active() not in (None, version):
+            store.versions.activate(version)
         for source in addresses:
             if without_secret(source) != source:
                 report.failed[without_secret(source)] = "an address with a user name or password is not read"
             elif limit is None or report.found < limit:
                 intake.source(source, None if limit is None else limit - report.found, allow_delete)
-        build(intake)
-        if store.active() not in (None, version):
-            store.versions.activate(version)
-        label(author, store, bool(report.added or report.changed or report.deleted))
+        label(author, store, store.stopped_before(run_id) or bool(report.added or report.changed or report.deleted))
         report.snapshot, report.corpus = store.snapshot(), store.corpus(author)
         report.seconds = round(time.monotonic() - began, 3)
         store.finish_run(run_id, report.as_json())

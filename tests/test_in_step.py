@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from contracts.feature_store import FeatureStore
 from feature_pipeline import pipeline
@@ -157,6 +160,57 @@ def test_a_site_that_cannot_be_reached_loses_nothing(store: FeatureStore, blog: 
     blog["/robots.txt"] = Reply("busy", 503)
     report = ingest(store, blog)
     assert (report.deleted, report.stored, len(titles(store))) == (0, 0, 3)
+
+
+def test_a_page_that_is_a_copy_is_read_again_when_its_original_has_other_words(
+    store: FeatureStore, blog: Blog, tmp_path: Path
+) -> None:
+    """Though it says itself that it is as it was."""
+    note = tmp_path / "note.md"
+    note.write_text(f"# Mine\n\n{TEXTS['/two']}", encoding="utf-8")
+    pipeline.run([str(note)], "Ada", store)
+    assert ingest(store, blog).duplicate == 1
+    note.write_text("# Mine\n\nNow of kettles, which whistle in two keys at once when they are old.", encoding="utf-8")
+    pipeline.run([str(note)], "Ada", store)
+    report = ingest(store, blog)
+    assert (report.added, report.unchanged, report.duplicate) == (1, 2, 0)
+    assert titles(store) == {"Mine", "Post one", "Post two", "Post three"}
+    assert ingest(store, blog).unchanged == 3
+
+
+class Moody(WordEmbedder):
+    """What it makes of texts about zeros is no number, on some days."""
+
+    moody = True
+
+    def embed(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
+        made = super().embed(texts, progress)
+        made[[number for number, text in enumerate(texts) if self.moody and "zero" in text]] = np.nan
+        return made
+
+
+def test_a_page_whose_new_words_were_refused_is_not_taken_for_known(tmp_path: Path, blog: Blog) -> None:
+    store = FeatureStore(tmp_path / "moody", Moody())
+    ingest(store, blog)
+    blog["/two"] = Reply(
+        article("Post two", "A zero is no number, said the wireless, and nobody in the room could answer it."),
+        headers={"ETag": '"new"'},
+    )
+    for _ in range(2):
+        report = ingest(store, blog)
+        assert (report.refused, report.deleted, report.unchanged) == ({"quarantined": 1}, 0, 2)
+    assert isinstance(store.embedder, Moody)
+    store.embedder.moody = False
+    assert ingest(store, blog).changed == 1
+    store.close()
+
+
+def test_a_mistyped_address_is_not_read_again_by_a_sync(store: FeatureStore, blog: Blog) -> None:
+    report = pipeline.run([f"{blog.url}/onee"], "Ada", store)
+    assert report.refused == {"not_found": 1}
+    assert store.sightings.sources() == []
+    ingest(store, blog)
+    assert [source.address for source in store.sightings.sources()] == [blog.url]
 
 
 def test_a_forgotten_page_is_not_unchanged_but_forgotten(store: FeatureStore, blog: Blog) -> None:

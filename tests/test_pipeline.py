@@ -9,7 +9,8 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,14 @@ from numpy.typing import NDArray
 from contracts.errors import Mismatch, NotFound, StoreBusy, UsageError
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import search
+from contracts.records import Split
+from feature_pipeline import clean as cleaning
 from feature_pipeline import pipeline
 from feature_pipeline.batches import LocalEngine
 from feature_pipeline.chunk import Chunker
 from feature_pipeline.report import Report
+from feature_pipeline.sources import Item
+from feature_pipeline.sources.files import paths
 from tests.fakes import WORDS, WordEmbedder
 
 
@@ -161,6 +166,60 @@ def test_a_source_that_cannot_be_read_does_not_stop_the_others(
     assert "there is no" in report.failed[absent]
 
 
+def test_what_nobody_foresaw_in_a_source_stops_no_other_and_deletes_nothing(
+    store: FeatureStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Here a bug in what reads folders, which comes to light after five posts of one of them."""
+    write(tmp_path / "more", 50, text="A post elsewhere.")
+    ingest(store, folder, tmp_path / "more")
+    whole = paths.read_path
+
+    def broken(source: str) -> Iterator[Item]:
+        yield from islice(whole(source), 5)
+        if source == str(folder):
+            raise TypeError("unhashable type: 'dict'")
+
+    monkeypatch.setattr(paths, "read_path", broken)
+    write(folder, 0, text="Now about copper alone.")
+    write(tmp_path / "more", 51, text="Another one.")
+    report = ingest(store, folder, tmp_path / "more")
+    assert (report.changed, report.added, report.deleted, report.withheld) == (1, 1, 0, 0)
+    assert "TypeError: unhashable type: 'dict'" in report.failed[str(folder)]
+    assert "in broken" in caplog.text  # where to look for it
+    assert len(store.posts("Ada")) == 10
+
+
+def test_what_nobody_foresaw_in_a_post_costs_that_post(
+    store: FeatureStore, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ingest(store, folder)
+    detect = cleaning.detect
+
+    def broken(text: str) -> str:
+        if "elephant" in text:
+            raise KeyError("elephant")
+        return detect(text)
+
+    monkeypatch.setattr(cleaning, "detect", broken)
+    write(folder, 3, text="An elephant.")
+    write(folder, 9, text="A mouse.")
+    report = ingest(store, folder)
+    assert (report.added, report.deleted, report.refused) == (1, 0, {"quarantined": 1})
+    assert "KeyError" in report.examples_of_refusals["quarantined"][0]
+    assert "Traceback" in caplog.text
+    assert "subject3" in store.post(store.find_post("Ada", "0003.md"), "Ada").text
+
+
+def test_a_mistyped_source_is_not_read_again_by_a_sync(store: FeatureStore, folder: Path, tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent")
+    assert list(ingest(store, absent, folder).failed) == [absent]
+    assert [source.address for source in store.sightings.sources()] == [str(folder)]
+    shutil.move(folder, absent)
+    ingest(store, folder)  # one that could be read once stays
+    (known,) = store.sightings.sources()
+    assert "there is no" in known.outcome
+
+
 def test_another_embedder_rebuilds_every_authors_posts_and_switches(
     store: FeatureStore, folder: Path, tmp_path: Path, own_home: Path
 ) -> None:
@@ -266,6 +325,37 @@ def test_a_run_that_was_killed_at_any_moment_is_gone_on_with(tmp_path: Path) -> 
     assert any(0 < stored < 20 for stored in met), met
 
 
+class StoppedError(Exception):
+    """As if the process had been ended there."""
+
+
+class Stopped(FeatureStore):
+    """Is stopped after the last post is written and before anything is labelled."""
+
+    def splits(self, author: str) -> tuple[dict[str, Split], bool]:
+        raise StoppedError
+
+
+def test_what_a_run_wrote_and_did_not_label_is_labelled_by_the_next(tmp_path: Path) -> None:
+    """Which finds nothing changed: what recurs in many posts, no single one of them tells."""
+    footer = "Written by hand at my kitchen table, from where the garden is seen."
+    for number in range(6):
+        words = " ".join(random.Random(number).choices(WORDS, k=40))
+        write(tmp_path / "posts", number, text=f"About subject{number}. {words}.\n\n{footer}\n")
+    marks = []
+    for home in ("undisturbed", "stopped"):
+        if home == "stopped":
+            stopped = Stopped(tmp_path / home, WordEmbedder())
+            with pytest.raises(StoppedError):
+                ingest(stopped, tmp_path / "posts")
+            stopped.close()
+        store = FeatureStore(tmp_path / home, WordEmbedder())
+        ingest(store, tmp_path / "posts")
+        marks.append([[mark.kind for mark in post.marks] for post in store.posts("Ada")])
+        store.close()
+    assert marks == [[["recurring"]] * 6] * 2
+
+
 @pytest.mark.parametrize("name", ["Ada", "Wren Halloway", " Inês Caldeira ", "百合", "Dr. No", ".."])
 def test_an_authors_name(name: str) -> None:
     assert pipeline.check_author(name) == name.strip()
@@ -303,6 +393,20 @@ def test_a_listing_that_lost_most_of_it_deletes_nothing_unless_told_to(store: Fe
     assert len(store.posts("Ada")) == 3
 
 
+def test_what_is_new_in_a_listing_does_not_vouch_for_what_it_lacks(store: FeatureStore, folder: Path) -> None:
+    """Somebody else's posts stand at the address now: not today, and not at the next sync either."""
+    ingest(store, folder)
+    for number in range(8):
+        (folder / f"{number:04}.md").unlink()
+        write(folder, 20 + number)
+    for added in (8, 0, 0):
+        report = ingest(store, folder)
+        assert (report.added, report.deleted, report.withheld) == (added, 0, 8)
+    assert ingest(store, folder, allow_delete=True).deleted == 8
+    (folder / "0020.md").unlink()  # what was doubted is believed again
+    assert ingest(store, folder).deleted == 1
+
+
 def test_a_run_with_a_limit_or_an_error_deletes_nothing(store: FeatureStore, folder: Path, tmp_path: Path) -> None:
     ingest(store, folder)
     (folder / "0000.md").unlink()
@@ -335,6 +439,38 @@ def test_a_cross_post_is_one_post_with_two_addresses(store: FeatureStore, folder
     assert ingest(store, folder).deleted == 0  # the copy still shows it
     assert store.find_post("Ada", "0050.md") == one
     assert ingest(store, tmp_path / "other").duplicate == 1
+
+
+def test_a_post_whose_own_source_is_gone_follows_its_copy(store: FeatureStore, folder: Path, tmp_path: Path) -> None:
+    text = " ".join(random.Random(7).choices([f"word{n}" for n in range(400)], k=300))
+    write(folder, 50, text=text)
+    for place, edge in (("medium", "First."), ("letter", "Second.")):
+        write(tmp_path / place, 1, text=f"{edge} {text}")
+    ingest(store, folder, tmp_path / "medium", tmp_path / "letter")
+    (one,) = (post.id for post in store.posts("Ada") if post.source_id == "0050.md")
+    (folder / "0050.md").unlink()
+    ingest(store, folder)
+    write(tmp_path / "letter", 1, text=f"First. {text} And a line that is new.")
+    report = ingest(store, tmp_path / "letter")
+    assert (report.found, report.changed, report.duplicate) == (1, 1, 0)
+    assert store.post(one, "Ada").text.endswith("And a line that is new.")
+    for _ in range(2):  # the other copy, which lacks it, does not take turns with it
+        ingest(store, tmp_path / "medium", tmp_path / "letter")
+        assert store.post(one, "Ada").text.endswith("And a line that is new.")
+    assert len(store.posts("Ada")) == 9
+    write(folder, 50, text=text)  # it is back, and speaks for itself
+    assert ingest(store, folder).changed == 1
+    assert store.post(one, "Ada").text == text
+
+
+def test_a_copy_beside_a_post_that_only_looks_changed_is_found(store: FeatureStore, folder: Path) -> None:
+    text = " ".join(random.Random(7).choices([f"word{n}" for n in range(400)], k=300))
+    write(folder, 50, text=f"{text}\n\nThe end.")
+    ingest(store, folder)
+    write(folder, 50, text=f"{text}  \n\n\n\n\nThe end.")
+    write(folder, 51, text=f"Published elsewhere, too. {text}\n\nThe end.")
+    report = ingest(store, folder)
+    assert (report.unchanged, report.changed, report.added, report.duplicate) == (9, 0, 0, 1)
 
 
 def test_a_copy_that_is_edited_becomes_a_post_of_its_own(store: FeatureStore, folder: Path) -> None:
@@ -381,6 +517,65 @@ def test_a_forgotten_post_leaves_no_trace_and_does_not_come_back(
     assert report.refused == {"forgotten": 1}
     write(folder, 31, text="The xylophone canary sang at midnight.")  # the same words elsewhere
     assert ingest(store, folder).refused == {"forgotten": 2}
+
+
+def test_a_forgotten_post_does_not_come_back_by_a_copy_with_other_words(
+    store: FeatureStore, folder: Path, tmp_path: Path, own_home: Path
+) -> None:
+    text = "xylophone " + " ".join(random.Random(7).choices([f"word{n}" for n in range(400)], k=300))
+    write(folder, 50, text=text)
+    write(tmp_path / "medium", 1, text=f"This one stood in my garden first. {text}")
+    assert ingest(store, folder, tmp_path / "medium").duplicate == 1
+    store.forget("Ada", [store.find_post("Ada", "0050.md")])
+    report = ingest(store, folder, tmp_path / "medium")
+    assert (report.added, report.refused) == (0, {"forgotten": 2})
+    assert traces(own_home, "xylophone") == []
+
+
+def test_a_post_that_its_source_has_deleted_can_be_forgotten(store: FeatureStore, folder: Path, own_home: Path) -> None:
+    for number in (30, 31):
+        write(
+            folder,
+            number,
+            text=f"The xylophone canary sang {number} times.",
+            front=f"url: https://a.example/{number}\n",
+        )
+    ingest(store, folder)
+    names = ["0030.md", "https://a.example/30", store.find_post("Ada", "0030.md")]
+    for number in (30, 31):
+        (folder / f"{number:04}.md").unlink()
+    assert ingest(store, folder).deleted == 2
+    assert traces(own_home, "xylophone")  # their last words are kept as revisions
+    with pytest.raises(NotFound):
+        store.find_post("Ada", "0030.md")
+    assert {store.find_post("Ada", name, deleted=True) for name in names} == {names[-1]}
+    store.forget("Ada", [names[-1], store.find_post("Ada", "0031.md", deleted=True)])
+    assert traces(own_home, "xylophone") == []
+    assert traces(own_home, "a.example") == []
+    with pytest.raises(NotFound):
+        store.find_post("Ada", "0030.md", deleted=True)
+    write(folder, 30, text="Other words under the old name.")
+    write(folder, 32, text="The xylophone canary sang 31 times.")
+    assert ingest(store, folder).refused == {"forgotten": 2}
+
+
+def test_a_forgotten_source_takes_along_what_it_has_deleted(
+    store: FeatureStore, folder: Path, tmp_path: Path, own_home: Path
+) -> None:
+    write(folder, 30, text="The xylophone canary sang at noon.")
+    write(tmp_path / "other", 40, text="Another folder.")
+    ingest(store, folder, tmp_path / "other")
+    gone = store.find_post("Ada", "0030.md")
+    (folder / "0030.md").unlink()
+    assert ingest(store, folder).deleted == 1
+    assert gone in store.forget_source("Ada", str(folder))
+    assert traces(own_home, "xylophone") == []
+    write(folder, 30, text="The xylophone canary sang at noon.")
+    assert ingest(store, folder).added == 9  # asked for anew
+    (folder / "0030.md").unlink()
+    ingest(store, folder)
+    store.forget_author("Ada")
+    assert traces(own_home, "0030.md") == []
 
 
 def test_a_forgotten_source_takes_its_posts_and_another_brings_its_own_back(
@@ -436,13 +631,25 @@ def test_a_version_is_built_beside_the_served_one_used_and_rolled_back(
     other.close()
 
 
+def test_an_edited_post_is_served_all_the_while_another_version_is_built(
+    store: FeatureStore, folder: Path, own_home: Path
+) -> None:
+    ingest(store, folder)
+    edited = store.find_post("Ada", "0003.md")
+    write(folder, 3, text="Now about copper alone.")
+    other = FeatureStore(own_home, WordEmbedder(32, "other"))
+    served: list[bool] = []
+    ingest(other, folder, progress=lambda *_: served.append(bool(store.spans_of(edited))))
+    assert len(served) > 1
+    assert all(served)
+    assert search(other, "copper", "Ada", 1)[0].text == "Now about copper alone."
+    other.close()
+
+
 def test_a_build_that_is_stopped_changes_nothing_and_is_gone_on_with(store: FeatureStore, folder: Path) -> None:
     ingest(store, folder)
     old, found = store.snapshot(), search(store, "subject3", "Ada", 3)
     version = pipeline.settings_version(store, Chunker(size=400))
-
-    class StoppedError(Exception):
-        pass
 
     def stop(stage: str, done: int, of: int | None) -> None:
         raise StoppedError
@@ -476,4 +683,17 @@ def test_out_of_memory_costs_one_post_not_the_run(tmp_path: Path, folder: Path) 
     report = ingest(store, folder)
     assert (report.added, report.refused) == (8, {"quarantined": 2})
     assert ingest(store, folder).unchanged == 8
+    store.close()
+
+
+def test_an_edit_that_the_embedder_cannot_take_leaves_the_old_version(tmp_path: Path, folder: Path) -> None:
+    store = FeatureStore(tmp_path / "small", FailingEmbedder())
+    ingest(store, folder)
+    write(folder, 3, text="A zero is no number.")
+    for _ in range(2):
+        report = ingest(store, folder)
+        assert (report.unchanged, report.deleted, report.refused) == (7, 0, {"quarantined": 1})
+        assert search(store, "subject3", "Ada", 1)[0].source_id == "0003.md"
+    write(folder, 3, text="Now about copper alone.")
+    assert ingest(store, folder).changed == 1
     store.close()

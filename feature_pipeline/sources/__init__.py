@@ -9,14 +9,18 @@ read(source)      an address → web.py, which hands on to the platform that it 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contracts.errors import SourceError
 from contracts.records import Format
 
 if TYPE_CHECKING:
     from feature_pipeline.sources.memory import Memory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,20 @@ WITHDRAWN = frozenset(("gone", "draft", "private", "deleted"))
 def read(source: str, memory: Memory | None = None) -> Iterator[Item]:
     """Posts of a folder, a file, an export archive, a page, a feed or a blog's address.
 
-    `memory` is what the last run of this source learned of it. Raises SourceError where it cannot be read at all.
+    `memory` is what the last run of this source learned of it. Raises SourceError where it cannot be read at all, also for
+    what its reader did not foresee: the other sources are read all the same.
     """
+    try:
+        yield from _read(source, memory)
+    except SourceError:
+        raise
+    except Exception as error:
+        log.exception("%s could not be read", source)
+        what = f"{source} holds something that was not expected: {type(error).__name__}: {error}"
+        raise SourceError(what, "what was stored of it stays; please report this, with what was logged") from error
+
+
+def _read(source: str, memory: Memory | None) -> Iterator[Item]:
     if source.lower().startswith(("http://", "https://")):
         from feature_pipeline.sources.web.site import read_address
 
