@@ -52,6 +52,10 @@ class Aliases(BaseModel):
         held = {self.challenger: CHALLENGER, self.in_force: CHAMPION}
         return {number: alias for number, alias in held.items() if number is not None}
 
+    def decided(self, number: int) -> bool:
+        """Whether it was promoted or refused before, whatever became of that."""
+        return any(one.version == number and one.did in ("promoted", "not promoted") for one in self.history)
+
     def promote(self, number: int, by: By, why: str) -> Aliases:
         """The champion before it stays on the way back. A challenger that is promoted challenges no more."""
         if number == self.in_force:
@@ -63,9 +67,6 @@ class Aliases(BaseModel):
         )
 
     def refuse(self, number: int, why: str) -> Aliases:
-        """Noted once, however often a run is resumed."""
-        if any(decision.version == number and decision.did == "not promoted" for decision in self.history):
-            return self
         return self._decide(
             Decision(did="not promoted", version=number, before=self.in_force, at=_now(), by="gate", why=why)
         )

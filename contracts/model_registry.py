@@ -3,7 +3,7 @@
 TWIN_HOME/models/<author>/v3/{adapter_config.json, adapter_model.safetensors, README.md, evaluation.json, card.json}
 TWIN_HOME/models/<author>/v2/deleted.json  version 2 was deleted; its number is never used again
 TWIN_HOME/models/<author>/aliases.json     champion, challenger, and every decision about them (aliases.py)
-TWIN_HOME/models/<author>/forgotten.json   {"3": 2}: version 3 was trained on two posts that are forgotten since
+TWIN_HOME/models/<author>/forgotten.json   {"3": [ids]}: posts that version 3 was trained on and that are forgotten since
 
 Who writes holds the author's lock and is alone: every half-made folder that it finds is a dead process's, and goes.
 """
@@ -25,7 +25,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from contracts import aliases
-from contracts.aliases import CHALLENGER, CHAMPION, Aliases, By
+from contracts.aliases import CHALLENGER, CHAMPION, Aliases
 from contracts.errors import Mismatch, ModelError, NotFound, UsageError
 from contracts.files import read_json, sha256_of, write_atomic, write_json
 from contracts.prompt import PROMPT_HASH
@@ -113,6 +113,10 @@ def file_name(author: str) -> str:
     return quote(author, safe=" ").replace(".", "%2E")
 
 
+Judge = Callable[[ModelVersion | None], Collection[str]]
+"""The champion, or None → why another version may not take its place."""
+
+
 class ModelRegistry:
     def __init__(self, home: Path) -> None:
         self._home = home / "models"
@@ -189,22 +193,31 @@ class ModelRegistry:
             staging.rename(version.folder)
         return ModelVersion(card.author, number, version.folder, card)
 
-    def decide(self, model: str) -> bool:
-        """Whether the version may be champion by its gate: then it is made so, else the refusal is noted."""
-        version = self.checked(model)
-        reasons = "; ".join(version.card.gate)
-        if reasons:
-            self._change(version.author, lambda now: now.refuse(version.number, reasons))
-        else:
-            self.promote(model, by="gate", why="it passed its gate")
-        return not reasons
+    def decide(self, model: str, judge: Judge | None = None, base: BaseLanguageModel | None = None) -> bool:
+        """Promote the version where nothing speaks against it, else note what does. Whether it is the champion now.
 
-    def promote(self, model: str, by: By = "hand", why: str = "") -> ModelVersion:
-        """Make it the champion. Promoting the champion again changes nothing."""
+        `judge` says what does, given the champion of this very moment; without it, the card's gate. What was decided once is
+        not decided again: another champion since then was meant.
+        """
+        version = self.get(model)
+
+        def decided(now: Aliases) -> Aliases:
+            version.check(base)
+            if now.decided(version.number):
+                return now
+            reasons = judge(self.champion(version.author)) if judge else version.card.gate
+            if reasons:
+                return now.refuse(version.number, "; ".join(reasons))
+            return now.promote(version.number, "gate", "it passed its gate")
+
+        return self._change(version.author, decided).in_force == version.number
+
+    def promote(self, model: str, why: str = "", base: BaseLanguageModel | None = None) -> ModelVersion:
+        """Make it the champion. Promoting the champion again changes nothing. Mismatch where `base` cannot serve it."""
         version = self.get(model)
         failed = "; ".join(version.card.gate)
         why = why or (f"although {failed}" if failed else "asked for")
-        return self._alias_to(version, lambda now: now.promote(version.number, by, why))
+        return self._alias_to(version, lambda now: now.promote(version.number, "hand", why), base)
 
     def challenge(self, model: str, why: str = "asked for") -> ModelVersion:
         """Make it the challenger, in place of the one before. Raises UsageError for the champion."""
@@ -215,13 +228,13 @@ class ModelRegistry:
         """Nothing challenges the author's champion any more."""
         self._change(author, lambda now: now.withdraw(why))
 
-    def rollback(self, author: str, why: str = "asked for") -> ModelVersion:
+    def rollback(self, author: str, why: str = "asked for", base: BaseLanguageModel | None = None) -> ModelVersion:
         """Make the previous champion the champion again; the one that it replaces stays registered."""
         registered = {version.number: version for version in self.versions(author)}
 
         def back(now: Aliases) -> Aliases:
             changed = now.roll_back(set(registered), why)
-            registered[changed.champion[-1]].check()
+            registered[changed.champion[-1]].check(base)
             return changed
 
         return registered[self._change(author, back).champion[-1]]
@@ -259,24 +272,27 @@ class ModelRegistry:
         return found
 
     def flag_forgotten(self, post_ids: Collection[str]) -> list[ModelVersion]:
-        """Note which versions learned from these posts, as the posts are forgotten; returns those versions."""
+        """Note which versions learned from these posts, before the posts are forgotten; returns those versions.
+
+        By their ids, so that a post counts once, however often it is forgotten.
+        """
         flagged = []
         for author in self.authors():
-            for version in self.versions(author):
-                learned = {*version.card.posts.get("train", ()), *version.card.posts.get("validation", ())}
-                count = len(learned.intersection(post_ids))
-                if count:
-                    with self._writing(author) as folder:
-                        flags = read_json(folder / FORGOTTEN) or {}
-                        flags[str(version.number)] = flags.get(str(version.number), 0) + count
-                        write_json(folder / FORGOTTEN, flags)
-                    flagged.append(version)
+            with self._writing(author) as folder:
+                flags = _flags(folder)
+                for version in self.versions(author):
+                    learned = {*version.card.posts.get("train", ()), *version.card.posts.get("validation", ())}
+                    if gone := learned.intersection(post_ids):
+                        known = flags.get(str(version.number), ())
+                        flags[str(version.number)] = sorted(gone.union(known))
+                        flagged.append(version)
+                if flags:
+                    write_json(folder / FORGOTTEN, flags)
         return flagged
 
     def forgotten(self, version: ModelVersion) -> int:
         """How many posts that the version was trained on are forgotten since."""
-        flags = read_json(self._folder(version.author) / FORGOTTEN)
-        return int(flags.get(str(version.number), 0)) if isinstance(flags, dict) else 0
+        return len(_flags(self._folder(version.author)).get(str(version.number), ()))
 
     def _named(self, model: str) -> tuple[str, int]:
         """Author and number, whether or not there is such a version; an alias has to stand for one."""
@@ -289,11 +305,13 @@ class ModelRegistry:
             raise NotFound(f"{author!r} has no {alias}", f"twin models list, then: twin models promote {author}@v1")
         return held.number
 
-    def _alias_to(self, version: ModelVersion, change: Callable[[Aliases], Aliases]) -> ModelVersion:
+    def _alias_to(
+        self, version: ModelVersion, change: Callable[[Aliases], Aliases], base: BaseLanguageModel | None = None
+    ) -> ModelVersion:
         """An alias is only ever set to a version that is whole at that moment."""
 
         def checked(now: Aliases) -> Aliases:
-            self.checked(version.name)
+            self.get(version.name).check(base)
             return change(now)
 
         self._change(version.author, checked)
@@ -375,6 +393,13 @@ def _copy(source: Path, target: Path) -> None:
 def _unknown(version: ModelVersion) -> list[str]:
     names = sorted(path.name for path in version.folder.iterdir())
     return [f"{name} is not in the card of {version.name}" for name in names if name not in (CARD, *version.card.files)]
+
+
+def _flags(folder: Path) -> dict[str, list[str]]:
+    """Ids of forgotten posts by number; where they were only counted once, as many names of no post."""
+    stored = read_json(folder / FORGOTTEN)
+    flags = stored if isinstance(stored, dict) else {}
+    return {number: [str(n) for n in range(ids)] if isinstance(ids, int) else ids for number, ids in flags.items()}
 
 
 def _card(folder: Path) -> AdapterCard | None:

@@ -183,6 +183,12 @@ def card(author: str = "Ada", run_id: str = "run", **changes: Any) -> AdapterCar
     return AdapterCard.model_validate({**values, **changes})
 
 
+def hashes(base: BaseLanguageModel) -> dict[str, str]:
+    """What a card says of the base model that its version belongs to."""
+    names = {"base_model_hash": "hash", "tokenizer_hash": "tokenizer_hash", "template_hash": "template_hash"}
+    return {field: getattr(base, name) for field, name in names.items()}
+
+
 def adapter(folder: Path, weights: bytes = b"weights") -> Path:
     """A folder of the files that a training leaves, which nothing could load."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -235,7 +241,7 @@ def recipe(**changes: Any) -> Recipe:
 def recipe_file(path: Path, made: Recipe) -> Path:
     """The recipe as a person would write it."""
     values = made.model_dump(exclude={"name", "gate", "preference"})
-    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
     lines += ["[gate]", *(f"{name} = {value}" for name, value in made.gate.model_dump().items())]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import Mismatch, NotFound, UsageError
-from contracts.model_registry import ModelRegistry
+from contracts.model_registry import ModelRegistry, ModelVersion
 from tests.fakes import adapter, card
 
 
@@ -49,6 +49,29 @@ def test_the_gate_decides_and_every_decision_is_remembered(registry: ModelRegist
     assert times == sorted(times)
     assert before <= times[0]
     assert times[-1] <= dt.datetime.now(dt.UTC)
+
+
+def test_a_version_is_judged_against_the_champion_of_that_moment_and_once(registry: ModelRegistry) -> None:
+    seen: list[str | None] = []
+
+    def judge(champion: ModelVersion | None) -> list[str]:
+        seen.append(champion.name if champion else None)
+        return ["worse than v2"] if champion and champion.number == 2 else []
+
+    assert registry.decide("Ada@v1", judge)
+    registry.promote("Ada@v2")
+    assert not registry.decide("Ada@v4", judge)
+    assert seen == [None, "Ada@v2"]
+    assert not registry.decide(
+        "Ada@v1", judge
+    )  # decided before another took its place: no run that goes on undoes that
+    registry.rollback("Ada")
+    assert not registry.decide("Ada@v4", judge)
+    assert seen == [None, "Ada@v2"]
+    assert [(d.did, d.version, d.why) for d in registry.aliases("Ada").history if d.by == "gate"] == [
+        ("promoted", 1, "it passed its gate"),
+        ("not promoted", 4, "worse than v2"),
+    ]
 
 
 def test_a_challenger_stands_beside_the_champion_until_it_is_promoted(registry: ModelRegistry) -> None:

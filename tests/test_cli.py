@@ -12,12 +12,24 @@ from pathlib import Path
 
 import pytest
 
+from contracts.base_model import BaseLanguageModel
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from feature_pipeline import pipeline
 from tests.conftest import Said, Twin
-from tests.fakes import OTHER_WORDS, WORDS, adapter, card, hear_ctrl_c, recipe, recipe_file, voice
+from tests.fakes import (
+    OTHER_WORDS,
+    WORDS,
+    adapter,
+    card,
+    hashes,
+    hear_ctrl_c,
+    recipe,
+    recipe_file,
+    tiny_llama,
+    voice,
+)
 
 KEYS = {"source", "id", "title", "date", "author", "text", "status", "reason"}
 PASSAGE = {"post_id", "source_id", "title", "url", "date", "text", "start", "end", "score"}
@@ -46,15 +58,15 @@ def write(folder: Path, posts: int, words: list[str]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def settled(embedder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def settled(embedder: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with posts of Ada's and two versions, the first of them champion."""
     folder = tmp_path_factory.mktemp("settled")
     store = FeatureStore(folder / "home", SentenceEmbedder(str(embedder)))
     pipeline.run([str(write(folder / "posts", 6, WORDS))], "Ada", store)
     store.close()
-    registry = ModelRegistry(folder / "home")
+    registry, fitting = ModelRegistry(folder / "home"), hashes(BaseLanguageModel(str(tiny_model), folder / "home"))
     for number in range(2):
-        registry.register(card(run_id=str(number)), adapter(folder / "adapter"))
+        registry.register(card(run_id=str(number), **fitting), adapter(folder / "adapter"))
     registry.promote("Ada@v1")
     return folder / "home"
 
@@ -241,6 +253,21 @@ def test_models(home: Path, twin: Twin) -> None:
     assert twin("models", "rollback", "Ada@champion", "--json").json == {"model": "Ada@v1", "champion": True}
     assert twin("models", "promote", "Ada@v2").out == "Ada@v2 is the champion\n"
     assert twin("models", "rollback", "Ada").out == "Ada@v1 is the champion\n"
+
+
+def test_a_version_of_another_base_model_is_not_promoted(
+    home: Path, twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_BASE_MODEL", str(tiny_llama(tmp_path / "other", seed=1)))
+    said = twin("models", "promote", "Ada@v2")
+    assert (said.code, said.out) == (1, "")
+    assert "Ada@v2 was trained with another base model" in said.err
+    assert twin("models", "show", "Ada@champion", "--json").json["model"] == "Ada@v1"
+    monkeypatch.setenv("TWIN_REMOTE_URL", "http://127.0.0.1:9/v1")  # a server has a base model of its own
+    assert twin("models", "promote", "Ada@v2").code == 0
+    monkeypatch.delenv("TWIN_REMOTE_URL")
+    assert "another base model" in twin("models", "rollback", "Ada").err
+    assert twin("models", "show", "Ada@champion", "--json").json["model"] == "Ada@v2"
 
 
 def test_a_damaged_version_is_neither_shown_nor_promoted(home: Path, twin: Twin) -> None:

@@ -32,7 +32,7 @@ from tests.browser import (
     stock,
     written,
 )
-from tests.fakes import adapter, card, fill
+from tests.fakes import adapter, card, fill, hashes
 from ui.page import server as chat_page
 from ui.page.server import LARGEST_UPLOAD
 from ui.settings import Settings
@@ -81,9 +81,10 @@ def _versions(made: Small) -> None:
     held_out = tuple(sorted({example.post_id for example in app.store.examples("Fay", "test")}))
     proved = {"gap_closed": Figure(value=0.62, low=0.53, high=0.71, n=40)}
     posts = {"train": (), "validation": (), "test": held_out}
-    first = card("Fay", run_id="one", posts=posts, evaluation=proved)
+    fitting = hashes(app.base_model)
+    first = card("Fay", run_id="one", posts=posts, evaluation=proved, **fitting)
     app.registry.promote(app.registry.register(first, adapter(app.home / "a")).name)
-    second = card("Fay", run_id="two", posts=posts, gate=("copies too much",), parent="Fay@v1")
+    second = card("Fay", run_id="two", posts=posts, gate=("copies too much",), parent="Fay@v1", **fitting)
     app.registry.register(second, adapter(app.home / "b"))
 
 

@@ -11,7 +11,7 @@ import pytest
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import Mismatch, ModelError, NotFound, UsageError
 from contracts.model_registry import ModelRegistry, parse
-from tests.fakes import adapter, card
+from tests.fakes import adapter, card, hashes
 
 
 @pytest.fixture
@@ -177,6 +177,39 @@ def test_pickled_weights_are_refused(registry: ModelRegistry, made: Path, name: 
         registry.checked("Ada@v1")
 
 
+def test_what_the_base_model_at_hand_cannot_serve_is_no_champion(
+    tmp_path: Path, tiny_model: Path, registry: ModelRegistry, made: Path
+) -> None:
+    base = BaseLanguageModel(str(tiny_model), tmp_path)
+    registry.register(card(), made)
+    registry.register(card(run_id="2", **hashes(base)), made)
+    for change in (registry.promote, registry.decide):
+        with pytest.raises(Mismatch, match="Ada@v1 was trained with another base model"):
+            change("Ada@v1", base=base)  # type: ignore[operator]
+    assert registry.decide("Ada@v2", base=base)
+    registry.promote("Ada@v1")
+    registry.promote("Ada@v2", base=base)
+    with pytest.raises(Mismatch, match="Ada@v1 was trained with another base model"):
+        registry.rollback("Ada", base=base)
+    assert registry.get("Ada@champion").number == 2
+
+
+def test_a_forgotten_post_counts_once_however_often_it_is_forgotten(registry: ModelRegistry, made: Path) -> None:
+    learned = {"train": ("a", "b"), "validation": ("c",), "test": ("d",)}
+    version = registry.register(card(posts=learned), made)
+    other = registry.register(card(run_id="2", posts={"train": ("x",), "validation": (), "test": ("a",)}), made)
+    for gone, count in ((["a", "c", "d"], 2), (["a"], 2), (["b"], 3), (["d", "e"], 3)):
+        flagged = [one.name for one in registry.flag_forgotten(gone)]
+        assert flagged == (["Ada@v1"] if set(gone) & {"a", "b", "c"} else [])
+        assert registry.forgotten(version) == count, gone
+    assert registry.forgotten(other) == 0
+    flags = version.folder.parent / "forgotten.json"
+    flags.write_text('{"1": 2}', encoding="utf-8")  # as they were counted before there were ids
+    assert registry.forgotten(version) == 2
+    registry.flag_forgotten(["b"])
+    assert registry.forgotten(version) == 3
+
+
 def test_torn_aliases_lose_the_champion_and_no_version(registry: ModelRegistry, made: Path) -> None:
     version = registry.register(card(), made)
     registry.promote("Ada@v1")
@@ -231,7 +264,7 @@ def test_verifying_says_of_every_version_what_is_damaged_and_what_does_not_fit(
     tmp_path: Path, tiny_model: Path, registry: ModelRegistry, made: Path
 ) -> None:
     base = BaseLanguageModel(str(tiny_model), tmp_path)
-    fits = {"base_model_hash": base.hash, "tokenizer_hash": base.tokenizer_hash, "template_hash": base.template_hash}
+    fits = hashes(base)
     for number in range(1, 6):
         registry.register(card(run_id=str(number), **{**fits, "template_hash": ""} if number == 5 else fits), made)
     other = registry.register(card(run_id="6", **{**fits, "template_hash": "another"}), made)

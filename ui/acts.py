@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from contracts.base_model import BaseLanguageModel
+    from contracts.model_registry import ModelVersion
     from ui.wiring import App
 
 
@@ -29,22 +31,33 @@ def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = 
     what = f"{len(ids)} posts" if ids else source or "everything"
     with app.store.writing(f"forgetting {what} of {author}"):
         run_folder.forget(app.home, author)  # first: it refuses while a training learns from them
-        reports = report.delete(app.home, author)  # before the posts: what is forgotten must not be left in one
+        # The rest before the posts: stopped in between, it is done again, and what is gone could not be found any more.
+        gone = _meant(app, author, ids, source)
+        flagged = app.registry.flag_forgotten(gone)
+        reports = report.delete(app.home, author)
         temporary.forget_copies(app.home, [path.name for path in reports])
         temporary.forget_uploads(app.home, author)
-        gone = _forget(app, author, ids, source)
-    return Forgotten(gone, [version.name for version in app.registry.flag_forgotten(gone)], reports)
+        _forget(app, author, ids, source)
+    return Forgotten(gone, [version.name for version in flagged], reports)
 
 
-def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> list[str]:
+def _meant(app: App, author: str, ids: Sequence[str], source: str | None) -> list[str]:
+    if ids or source is None:
+        return list(ids) or [post.id for post in app.store.posts(author)]
+    from feature_pipeline.pipeline import address
+
+    return app.store.sightings.posts(author, address(source))
+
+
+def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> None:
     if ids:
         app.store.forget(author, ids)
-        return list(ids)
-    if source is not None:
+    elif source is not None:
         from feature_pipeline.pipeline import address
 
-        return app.store.forget_source(author, address(source))
-    return app.store.forget_author(author)
+        app.store.forget_source(author, address(source))
+    else:
+        app.store.forget_author(author)
 
 
 def delete_version(app: App, model: str) -> str:
@@ -58,3 +71,18 @@ def delete_version(app: App, model: str) -> str:
     temporary.forget_copies(app.home, [path.name for path in report.delete(app.home, author, int(number[1:]))])
     app.store.guesses.forget(name)
     return name
+
+
+def promote(app: App, model: str) -> ModelVersion:
+    """Make it the champion, whatever its gate says. Mismatch where today's base model cannot serve it."""
+    return app.registry.promote(model, base=_served_with(app))
+
+
+def rollback(app: App, author: str) -> ModelVersion:
+    """Make the previous champion the champion again. Mismatch where today's base model cannot serve that."""
+    return app.registry.rollback(author, base=_served_with(app))
+
+
+def _served_with(app: App) -> BaseLanguageModel | None:
+    """None where a server answers, with a base model of its own."""
+    return None if app.settings.remote_url else app.base_model

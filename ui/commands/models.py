@@ -172,7 +172,7 @@ def compare(
 @versions.command()
 def promote(model: Model, as_json: Json = False) -> None:
     """Make a version the champion, whatever its gate says."""
-    _champion(app().registry.promote(model), as_json)
+    _champion(acts.promote(app(), model), as_json)
 
 
 @versions.command()
@@ -209,7 +209,7 @@ def rollback(
         raise UsageError(
             f"{model} is not the champion, {champion.name} is", f"to serve it: twin models promote {model}"
         )
-    _champion(registry.rollback(author), as_json)
+    _champion(acts.rollback(app(), author), as_json)
 
 
 @versions.command()

@@ -195,10 +195,10 @@ class Versions(Tab):
         if not name.startswith(f"{author}@"):
             raise NotFound(f"{name} is no version of {author}", "choose one from the list")
         if doing == "promote":
-            registry.promote(name)
+            acts.promote(self._app, name)
             say(f"{name} is the champion")
         elif doing == "back":
-            name = registry.rollback(author).name
+            name = acts.rollback(self._app, author).name
             say(f"{name} is the champion again")
         elif doing == "delete":
             say(f"{acts.delete_version(self._app, name)} is deleted")

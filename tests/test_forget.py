@@ -1,0 +1,75 @@
+"""Forgetting, from the outside in: whatever points at the words goes, or is told, before the words themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from contracts.feature_store import FeatureStore
+from tests.fakes import WORDS, WordEmbedder, adapter, card, fill, post, voice
+from ui import acts
+from ui.settings import Settings
+from ui.wiring import App
+
+
+class PoweredDownError(Exception):
+    pass
+
+
+class DyingStore(FeatureStore):
+    """Ends with the first post that it is to forget, as a process does whose machine is switched off."""
+
+    dying = True
+
+    def forget(self, author: str, post_ids: Sequence[str]) -> None:
+        if self.dying:
+            raise PoweredDownError
+        super().forget(author, post_ids)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    made = App(Settings(), tmp_path)
+    made.store = DyingStore(tmp_path, WordEmbedder())
+    fill(made.store, [post(number, voice(number, WORDS)) for number in range(4)])
+    yield made
+    made.store.close()
+
+
+def learned(app: App, *numbers: int, author: str = "Ada") -> str:
+    """The name of a version that learned from these posts."""
+    posts = {"train": tuple(post(number, "").id for number in numbers), "validation": (), "test": ()}
+    return app.registry.register(card(author, str(numbers), posts=posts), adapter(app.home / "adapter")).name
+
+
+def test_a_version_is_flagged_though_forgetting_was_cut_off_and_once_though_it_is_done_again(app: App) -> None:
+    name, gone = learned(app, 0, 1), post(0, "").id
+    learned(app, 2)
+    with pytest.raises(PoweredDownError):
+        acts.forget(app, "Ada", [gone])
+    version = app.registry.get(name)
+    assert app.registry.forgotten(version) == 1
+    assert gone in [one.id for one in app.store.posts("Ada")]
+    assert isinstance(app.store, DyingStore)
+    app.store.dying = False
+    done = acts.forget(app, "Ada", [gone])
+    assert (done.posts, done.adapters) == ([gone], [name])
+    assert app.registry.forgotten(version) == 1
+    assert gone not in [one.id for one in app.store.posts("Ada")]
+
+
+def test_what_learned_from_a_source_or_from_an_author_is_flagged(app: App) -> None:
+    ids = [one.id for one in app.store.posts("Ada")]
+    first, second = learned(app, 0, 1), learned(app, 3)
+    fill(app.store, [post(0, "Brass sings.", author="Bea")])
+    other = app.registry.register(
+        card("Bea", posts={"train": (post(0, "", author="Bea").id,), "validation": (), "test": ()}),
+        adapter(app.home / "adapter"),
+    )
+    done = acts.forget(app, "Ada")
+    assert (sorted(done.posts), done.adapters) == (sorted(ids), [first, second])
+    assert [app.registry.forgotten(app.registry.get(name)) for name in (first, second)] == [2, 1]
+    assert app.registry.forgotten(other) == 0
+    assert app.store.posts("Ada") == []
