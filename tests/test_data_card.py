@@ -77,7 +77,14 @@ def test_a_card_counts_what_the_run_would_learn_from(corpus: Corpus, base: BaseL
 def test_what_the_recipe_leaves_out_is_said(corpus: Corpus, base: BaseLanguageModel) -> None:
     few = described(corpus, base, recipe(max_tokens=2048, train_tokens=8000))
     assert few.tokens <= 4000
-    assert few.dropped["examples beyond the recipe's tokens"] + few.examples == len(corpus.examples["train"])
+    assert few.dropped["examples of older posts, or beyond the recipe's tokens"] + few.examples == len(
+        corpus.examples["train"]
+    )
+    late = recipe(max_tokens=2048, newest=3)
+    chosen = {encoded.post_id for encoded in data.select(corpus, base.tokenizer(), late).train}
+    dates = {example.post_id: corpus.posts[example.post_id].date for example in corpus.examples["train"]}
+    assert chosen == set(sorted(dates, key=lambda post_id: str(dates[post_id]))[-3:])
+    assert described(corpus, base, late).trained_posts == 3
     narrow = described(corpus, base, recipe(max_tokens=400))
     assert narrow.dropped["targets truncated"] > 0
     assert narrow.dropped["prompts too long"] > 0

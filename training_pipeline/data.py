@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -229,13 +230,23 @@ def select(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -
 def _considered(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Iterator[Encoded | None]:
     """Examples in turn, until an epoch's share of the recipe's tokens is nearly full."""
     room = recipe.train_tokens // recipe.epochs
-    for example in in_turn(corpus.examples["train"], recipe.seed):
+    for example in in_turn(newest(corpus, recipe.newest), recipe.seed):
         encoded = _encoded(corpus, example, tokenizer, recipe)
         if encoded is None or len(encoded.ids) <= room:
             room -= len(encoded.ids) if encoded else 0
             yield encoded
         if room < recipe.max_tokens // 4:
             break
+
+
+def newest(corpus: Corpus, posts: int | None) -> list[Example]:
+    """The training examples of so many of the newest posts that have any; a post without a date counts as old."""
+    examples = corpus.examples["train"]
+    by_date = sorted(
+        {example.post_id for example in examples}, key=lambda id_: (corpus.posts[id_].date or dt.date.min, id_)
+    )
+    kept = set(by_date[-posts:] if posts else by_date)
+    return [example for example in examples if example.post_id in kept]
 
 
 def _validation(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> list[Encoded]:

@@ -185,7 +185,7 @@ def _dropped(
         "posts without a whole sentence, or a copy of another": sum(own >= SHORTEST for own in without),
         "prompts too long": sum(encoded is None for encoded in considered),
         "targets truncated": sum(encoded is not None and encoded.cut for encoded in considered),
-        "examples beyond the recipe's tokens": len(corpus.examples["train"]) - len(considered),
+        "examples of older posts, or beyond the recipe's tokens": len(corpus.examples["train"]) - len(considered),
     }
     return {reason: count for reason, count in reasons.items() if count}
 

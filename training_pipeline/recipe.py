@@ -54,6 +54,8 @@ class Recipe(BaseModel):
     max_tokens: int = Field(gt=32)
     evidence_share: float = Field(default=0.0, ge=0, le=1)
     epochs: int = Field(gt=0)
+    newest: int | None = Field(default=None, gt=0)
+    """Train on so many of the newest posts that have examples; None: on all."""
     train_tokens: int = Field(gt=0)
     validate_times: int = Field(gt=0)
     validation_examples: int = Field(gt=0)
