@@ -125,6 +125,13 @@ def test_forgetting_asks_first_and_flags_what_was_trained_on_it(
     }
 
 
+def test_a_post_that_its_source_has_deleted_is_forgotten_by_its_name(filled: Path, twin: Twin) -> None:
+    (filled / "2.md").unlink()
+    assert twin("ingest", filled, "--author", "Ada", "--json").json["deleted"] == 1
+    assert len(twin("forget", "--author", "Ada", "--post", "2.md", "--yes", "--json").json["posts"]) == 1
+    assert twin("forget", "--author", "Ada", "--post", "2.md", "--yes").code == 1
+
+
 def test_a_source_and_an_author_are_forgotten_whole(filled: Path, twin: Twin) -> None:
     assert len(twin("forget", "--author", "Ada", "--source", filled, "--yes", "--json").json["posts"]) == 4
     assert twin("sources", "--json").json == []

@@ -162,7 +162,10 @@ def status(as_json: Json = False) -> None:
 
 @cli.command()
 def doctor(as_json: Json = False) -> None:
-    """Check that everything the twin needs is there and whole; exit code 1 where something is not."""
+    """Check that everything the twin needs is there and whole; exit code 1 where something is not.
+
+    A search index that does not hold what is stored is made again.
+    """
     from ui.doctor import checks
 
     show.checks(list(checks(app)), as_json)
