@@ -191,7 +191,7 @@ class Versions(Tab):
 
     @told
     def done(self, author: str | None, name: str, doing: str) -> Updates:
-        author, registry = author_or_sorry(author), self._app.registry
+        author = author_or_sorry(author)
         if not name.startswith(f"{author}@"):
             raise NotFound(f"{name} is no version of {author}", "choose one from the list")
         if doing == "promote":
