@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
+from transformers import TrainerState
 
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
@@ -45,6 +47,16 @@ def made(count: int = 24, seed: int = 0) -> list[Encoded]:
         labels = (*[MASKED] * len(prompt), *target)
         examples.append(Encoded(str(number), (*prompt, *target), labels, len(target)))
     return examples
+
+
+def random_tokens() -> list[Encoded]:
+    """Six texts of which nothing can be learned."""
+    drawn = random.Random(5)
+    return [
+        Encoded(str(n), ids, (MASKED, MASKED, *ids[2:]), 1)
+        for n in range(6)
+        for ids in [tuple(drawn.randrange(3, 100) for _ in range(40))]
+    ]
 
 
 def row(examples: list[Encoded]) -> list[dict[str, Any]]:
@@ -197,12 +209,7 @@ def test_the_best_checkpoint_is_kept_and_a_training_that_gets_worse_stops(
     base: BaseLanguageModel, tmp_path: Path
 ) -> None:
     """What is learned by heart from noise makes other noise less likely."""
-    drawn = random.Random(5)
-    noise = [
-        Encoded(str(n), ids, (MASKED, MASKED, *ids[2:]), 1)
-        for n in range(6)
-        for ids in [tuple(drawn.randrange(3, 100) for _ in range(40))]
-    ]
+    noise = random_tokens()
     chosen = recipe(precision="fp32", epochs=40, validate_times=20, patience=2, learning_rate=5e-2)
     told = lora.train(base, noise[:3], noise[3:], chosen, tmp_path, lambda *_: None)
     losses = dict(told["validation_loss"])
@@ -212,6 +219,29 @@ def test_the_best_checkpoint_is_kept_and_a_training_that_gets_worse_stops(
     model.get_base_model().set_attn_implementation("sdpa")
     kept = min(loss for step, loss in losses.items() if step)  # a checkpoint is one of a step
     assert sum(own_loss(model, noise[3:])) / sum(map(targets, noise[3:])) == pytest.approx(kept, rel=1e-5)
+
+
+def test_a_training_that_was_killed_after_it_had_stopped_early_goes_no_further(
+    base: BaseLanguageModel, tmp_path: Path
+) -> None:
+    """Its last checkpoint is whole, and nothing says yet that it is over."""
+    noise = random_tokens()
+    chosen = recipe(precision="fp32", epochs=40, validate_times=20, patience=2, learning_rate=1.0)
+    told = lora.train(base, noise[:3], noise[3:], chosen, tmp_path, lambda *_: None)
+    assert told["steps"] < math.ceil(3 * 40 / 4)
+    kept = weights(tmp_path)
+    (tmp_path / lora.DONE).unlink()
+    shutil.rmtree(tmp_path / "adapter")
+    again = lora.train(base, noise[:3], noise[3:], chosen, tmp_path, lambda *_: None)
+    for name in ("steps", "train_loss", "validation_loss", "best_validation_loss"):
+        assert again[name] == told[name]
+    assert apart(weights(tmp_path), kept) == 0.0
+
+
+def test_the_best_loss_is_that_of_a_checkpoint_though_the_base_models_was_better() -> None:
+    history = [{"step": 0, "eval_loss": 1.0}, {"step": 3, "loss": 1.5}, {"step": 3, "eval_loss": 2.0}]
+    told = lora._curve(TrainerState(log_history=[*history, {"step": 6, "eval_loss": 2.5}], global_step=6))
+    assert (told["base_validation_loss"], told["best_validation_loss"]) == (1.0, 2.0)
 
 
 def test_processes_share_a_step_evenly_or_not_at_all() -> None:
@@ -259,8 +289,6 @@ def test_masked_examples_are_counted_and_refused() -> None:
 def test_a_template_without_a_generation_prompt_is_told_before_anything_is_loaded(
     base: BaseLanguageModel, tiny_model: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     folder = tmp_path / "mute"
     shutil.copytree(tiny_model, folder)
     for file in folder.glob("*.jinja"):

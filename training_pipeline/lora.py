@@ -79,8 +79,13 @@ def train(
     )
     trainer.dtype = computed_in(recipe)
     quiet(trainer)
-    with disable_input_dtype_casting(model):  # autocast casts to bf16 anyway: to fp32 and back is for nothing
-        trainer.train(resume_from_checkpoint=checkpoint)
+    before = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME)) if checkpoint else None
+    if before and _used_up(before, recipe.patience):  # it had stopped early; the trainer would take a step more
+        trainer.state = before
+        trainer._load_best_model()
+    else:
+        with disable_input_dtype_casting(model):  # autocast casts to bf16 anyway: to fp32 and back is for nothing
+            trainer.train(resume_from_checkpoint=checkpoint)
     save(trainer.model, base, folder / "adapter", state)
     taken = order[watch.began_at * recipe.batch * recipe.accumulate :][: watch.steps * recipe.batch * recipe.accumulate]
     curve = {
@@ -252,7 +257,7 @@ def _curve(state: TrainerState) -> dict[str, Any]:
     return {
         "steps": state.global_step,
         "base_validation_loss": validation[0][1],
-        "best_validation_loss": min(loss for _, loss in validation),
+        "best_validation_loss": min(loss for step, loss in validation if step),  # step 0 is the base model's
         "train_loss": train,
         "validation_loss": validation,
     }
@@ -331,7 +336,11 @@ class _Watch(Watch):
         _write_down(Path(str(args.output_dir)) / LOSSES, state, logs or {})
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]
-        best = min(range(len(losses)), key=losses.__getitem__)
-        if len(losses) - 1 - best >= self._patience:
-            control.should_training_stop = True
+        control.should_training_stop |= _used_up(state, self._patience)
+
+
+def _used_up(state: TrainerState, patience: int) -> bool:
+    """Whether so many validations in a row were no better than the best."""
+    losses = [row["eval_loss"] for row in state.log_history if "eval_loss" in row]
+    best = min(range(len(losses)), key=losses.__getitem__)
+    return len(losses) - 1 - best >= patience
