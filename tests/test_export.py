@@ -228,6 +228,18 @@ def test_an_export_that_says_something_else_is_not_written(twin: Twin) -> None:
         assert probe.by_transformers(adapted, expected, {2}).same == sum(len(said.tokens) for said in expected)
 
 
+def test_an_export_of_which_no_token_can_be_compared_is_not_written() -> None:
+    """All texts part at their first token, each at a tie: nothing says that the programs agree."""
+    wanted = probe.Said(
+        prompt=(1,), tokens=(5, 6), logprobs=(-1.0, -1.0), margins=(0.01, 1.0), ended=False, text_nll=2.0
+    )
+    other = probe.Said(prompt=(1,), tokens=(6, 5), logprobs=(-1.0, -1.0), ended=False)
+    with pytest.raises(ModelError, match="0 of 6 greedy tokens of 3 prompts are the same"):
+        probe._compare("another program", [wanted] * 3, [other] * 3)
+    same = wanted.model_copy(update={"text_nll": None})
+    assert probe._compare("another program", [wanted] * 3, [other, other, same]).same == 2
+
+
 def test_what_cannot_be_said_in_gguf_is_refused_and_leaves_nothing(tmp_path: Path, tiny_model: Path) -> None:
     with one_thread():
         made = registered(tmp_path / "home", tiny_model)

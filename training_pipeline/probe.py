@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version as installed
+from math import nan
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -204,8 +205,8 @@ def _compare(by: str, expected: Sequence[Said], found: Sequence[Said]) -> Check:
         tokens=sum(len(wanted.tokens) for wanted in expected),
         same=sum(same),
         ties=len(parted),
-        nll=fmean(nll or [0.0]),
-        reference_nll=fmean(wanted_nll or [0.0]),
+        nll=fmean(nll) if nll else nan,
+        reference_nll=fmean(wanted_nll) if wanted_nll else nan,
     )
     if not check.passed or max(parted, default=0.0) > TIE:
         raise ModelError(f"the export does not say what the adapter says: {check}", "nothing was written")
