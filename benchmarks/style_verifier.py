@@ -186,6 +186,8 @@ def prompted(
     """In batches of eight, sampled as in serving."""
     import torch
 
+    from training_pipeline.writing import sampled
+
     shown = "\n\n".join(found.target(example)[:900] for example in found.examples["train"][-3:])
     texts: list[str] = []
     torch.manual_seed(7)
@@ -197,18 +199,7 @@ def prompted(
             )
             for example in asked[first : first + 8]
         ]
-        longest, pad = max(map(len, prompts)), int(tokenizer.pad_token_id)
-        with torch.inference_mode():
-            made = model.generate(
-                input_ids=torch.tensor([[pad] * (longest - len(ids)) + ids for ids in prompts]),
-                attention_mask=torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts]),
-                max_new_tokens=tokens,
-                do_sample=True,
-                temperature=0.7,
-                top_p=0.9,
-                pad_token_id=pad,
-            )  # type: ignore[operator]
-        texts += tokenizer.batch_decode(made[:, longest:], skip_special_tokens=True)
+        texts += tokenizer.batch_decode(sampled(model, tokenizer, prompts, tokens), skip_special_tokens=True)
     return texts
 
 

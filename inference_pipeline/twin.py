@@ -15,6 +15,7 @@ from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.orders import harmless, without_orders
 from contracts.prompt import PASSAGES, messages
 from contracts.records import Answer, Format, Passage
+from contracts.sampling import TEMPERATURE
 from inference_pipeline.grounding.check import LIMIT, check
 from inference_pipeline.grounding.check import NOTHING_FOUND as NOTHING_FOUND
 from inference_pipeline.grounding.inert import Inert
@@ -96,7 +97,7 @@ class Twin:
         *,
         passages: int = PASSAGES,
         max_new_tokens: int = 128,
-        temperature: float = 0.3,
+        temperature: float = TEMPERATURE,
         queue: Queue | None = None,
         challenger_share: float = 0.0,
         voice_examples: int = 0,

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
+from transformers import LogitsProcessor, LogitsProcessorList
 
 from contracts.prompt import PASSAGES, encode
 from contracts.records import Example, Span
+from contracts.sampling import LOOP, NUCLEUS, TEMPERATURE
 from training_pipeline import evidence
 from training_pipeline.data import Corpus
 from training_pipeline.evaluation import Condition, Written
@@ -99,11 +101,28 @@ def _generate(
     return texts
 
 
+class _NoLoops(LogitsProcessor):
+    """No run of LOOP tokens is written twice, as in serving; what stands in the prompt may be quoted."""
+
+    def __init__(self, prompt: int) -> None:
+        self._prompt = prompt
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        said = input_ids[:, self._prompt :]
+        if said.shape[1] >= LOOP:
+            runs = said.unfold(1, LOOP, 1)
+            begun = (runs[..., :-1] == said[:, None, 1 - LOOP :]).all(dim=-1)
+            rows, places = begun.nonzero(as_tuple=True)
+            scores[rows, runs[rows, places, -1]] = -torch.inf
+        return scores
+
+
 @torch.inference_mode()
 def sampled(
     model: PeftModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], tokens: int
 ) -> list[list[int]]:
-    """At most `tokens` ids for each prompt, side by side, drawn from the global random state; padded at their ends."""
+    """At most `tokens` ids for each prompt, side by side, drawn as in serving from the global random state; padded at their
+    ends."""
     pad, longest = int(tokenizer.pad_token_id), max(map(len, prompts))
     gaps = [longest - len(prompt) for prompt in prompts]
     ids = [[pad] * gap + prompt for gap, prompt in zip(gaps, prompts, strict=True)]
@@ -112,9 +131,11 @@ def sampled(
         input_ids=torch.tensor(ids, device=model.device),
         attention_mask=torch.tensor(mask, device=model.device),
         max_new_tokens=tokens,
+        logits_processor=LogitsProcessorList([_NoLoops(longest)]),
         do_sample=True,
-        temperature=0.7,
-        top_p=0.9,
+        temperature=TEMPERATURE,
+        top_p=NUCLEUS,
+        top_k=0,
         pad_token_id=pad,
     )
     rows: list[list[int]] = made[:, longest:].tolist()

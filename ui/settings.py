@@ -14,6 +14,7 @@ from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.embedder import DEFAULT as DEFAULT_EMBEDDER
 from contracts.errors import UsageError
 from contracts.prompt import PASSAGES
+from contracts.sampling import TEMPERATURE
 
 
 def home() -> Path:
@@ -49,7 +50,7 @@ class Settings(BaseSettings):
     passages: int = Field(default=PASSAGES, ge=1)
     """How many passages an answer may draw on."""
     max_new_tokens: int = Field(default=128, ge=1)
-    temperature: float = Field(default=0.3, ge=0)
+    temperature: float = Field(default=TEMPERATURE, ge=0)
     """Low, for answers that stay with their passages; 0 is greedy."""
     generations: int = Field(default=4, ge=1)
     """Answers that are written at the same time: together they are quicker than one by one, and each needs memory."""

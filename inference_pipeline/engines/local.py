@@ -26,6 +26,7 @@ from contracts.files import read_json
 from contracts.hardware import best_device
 from contracts.model_registry import ModelVersion
 from contracts.prompt import Message, encode, encode_target
+from contracts.sampling import LOOP, NUCLEUS, TEMPERATURE
 from inference_pipeline.engines.decoders import Decoder, TorchDecoder
 from inference_pipeline.engines.memory import Begun, Memory
 
@@ -118,10 +119,8 @@ class LocalChatModel(BaseChatModel):
     """Tokens that end a turn."""
     longest: int = LONGEST_PROMPT
     """Tokens of a prompt: what it needs of memory grows with them, so a longer one is refused."""
-    top_p: float = 0.9
-    loop: int = 6
-    """No run of this many tokens is said twice: a small model falls into loops. A penalty on every repeated token would
-    end the loops too, but it also drives the model away from its passages and into words that mean nothing."""
+    top_p: float = NUCLEUS
+    loop: int = LOOP
 
     def model_post_init(self, context: Any, /) -> None:
         self.memory = self.memory or Memory(self.decoder)
@@ -160,7 +159,7 @@ class LocalChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         *,
         max_tokens: int = 192,
-        temperature: float = 0.7,
+        temperature: float = TEMPERATURE,
         seed: int | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
