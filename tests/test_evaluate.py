@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from contracts.records import Figure
 from tests.fakes import WordEmbedder, one_thread, recipe
 from tests.invented import corpus
-from training_pipeline import evaluate
-from training_pipeline.evaluation import CONDITIONS, Evaluation
+from tests.voices import article
+from training_pipeline import evaluate, judge, scoring, style, writing
+from training_pipeline.copies import Posts
+from training_pipeline.evaluation import CONDITIONS, Condition, Evaluation, Written
 from training_pipeline.recipe import Recipe
+from training_pipeline.texts import pooled, stripped
 
 CHOSEN: Recipe = recipe(seeds=2, generations=6, generation_tokens=24, max_tokens=1500)
 FOUND = corpus()
@@ -86,10 +90,104 @@ def test_versions_are_compared_on_the_posts_that_both_have(evaluation: Evaluatio
     assert compared.p < 0.01
     fewer = evaluation.model_copy(update={"deltas": dict(list(better.deltas.items())[:4])})
     assert "delta_nll" not in evaluate.compare(evaluation, fewer)
-    scored = evaluation.model_copy(update={"verification": {"adapter": [float(n) for n in range(12)]}})
-    worse = evaluation.model_copy(update={"verification": {"adapter": [n - 1.0 for n in range(12)]}})
-    found = evaluate.compare(scored, worse)["verification/adapter"]
-    assert (found.difference, found.n) == (-1.0, 6)  # two seeds a pool
+
+
+def written(texts: Sequence[str], condition: Condition = "adapter") -> tuple[Written, ...]:
+    return tuple(
+        Written(condition=condition, post_id=f"p{n}", seed=0, instruction="Write.", text=text)
+        for n, text in enumerate(texts)
+    )
+
+
+def test_v_is_compared_in_pools_that_are_the_same_for_both() -> None:
+    """By itself, each version would be pooled where its own texts are long enough."""
+    _, verifier = evaluate.verified(FOUND)
+    assert verifier
+    words = [article("Ada", 500 + n, 20).split() for n in range(6)]
+    even = [" ".join(said[:60]) for said in words]
+    uneven = [" ".join(said[:length]) for said, length in zip(words, (40, 40, 40, 40, 80, 80), strict=True)]
+    assert scoring._pools([(even, 1)]) == [[0, 1, 2], [3, 4, 5]]
+    assert scoring._pools([(uneven, 1)]) == [[0, 1, 2, 3], [4, 5]]
+    pairs = scoring.in_same_pools(written(even), written(uneven), verifier)
+    for scores, texts in zip(pairs["adapter"], (even, uneven), strict=True):
+        assert scores == pytest.approx(verifier.scores(pooled(map(stripped, texts[:4]))[:1]).tolist())
+    assert scoring.in_same_pools(written(even), written(even, "base"), verifier) == {}
+
+
+def test_v_of_two_versions_is_compared_where_their_texts_are_kept(evaluation: Evaluation) -> None:
+    _, verifier = evaluate.verified(FOUND)
+    mine, theirs = (
+        evaluation.model_copy(update={"written": written([article(name, 500 + n, 20) for n in range(8)])})
+        for name in ("Ada", "Bea")
+    )
+    found = evaluate.compare(mine, theirs, verifier)["verification/adapter"]
+    assert (found.n, found.high < 0) == (8, True)
+    assert evaluate.compare(mine, mine, verifier)["verification/adapter"].difference == 0
+    for other in (theirs.without_texts(), theirs.model_copy(update={"written": theirs.written[1:]})):
+        assert "verification/adapter" not in evaluate.compare(mine, other, verifier)
+    assert "verification/adapter" not in evaluate.compare(mine, theirs)
+
+
+def test_where_nobody_could_tell_the_author_style_is_not_measured(tiny_model: Path) -> None:
+    """The reference authors have the author's own habits: the verifier guesses, and nothing that it says is shown."""
+    names = {"Bea": 1000, "Cy": 2000}
+    sides = judge.Sides(
+        author=[article("Ada", n) for n in range(40)],
+        held_out=[article("Ada", n) for n in range(40, 56)],
+        references={name: [article("Ada", first + n) for n in range(24)] for name, first in names.items()},
+        others={name: [article("Ada", first + 24 + n) for n in range(8)] for name, first in names.items()},
+    )
+    figures, verifier = judge.figures(sides)
+    assert figures["verification_auc"].n == 16
+    assert (figures["verification_auc"].low or 0) < style.LEAST_AUC
+    assert verifier is None
+    why = judge.why_not(figures["verification_auc"])
+    assert why.startswith("cannot measure style on this corpus: the verifier's AUC is +0.")
+    told = judge.figures(replace(sides, references={}, others={}))[0]["verification_auc"]
+    assert judge.why_not(told) == "0 reference authors with 150 words to learn from, needs 2"
+    asked = FOUND.examples["test"]
+    outputs = scoring.Outputs(FOUND, asked, [], CHOSEN, lambda texts: [], AutoTokenizer.from_pretrained(tiny_model))
+    shown = outputs.verified(None, why)
+    assert {"gap_closed", "verification/adapter", "verification/human"} <= shown.keys()
+    assert {(figure.value, figure.note) for figure in shown.values()} == {(None, why)}
+
+
+def test_few_other_authors_are_told_beside_what_was_compared_with_them(evaluation: Evaluation) -> None:
+    note = "against only 3 other authors, where 5 are asked for"
+    assert evaluation.figures["specificity"].note == evaluation.figures["verification_auc"].note == note
+    assert note not in evaluation.figures["delta_nll"].note
+    found = {"specificity": Figure(value=0.1, low=0.0, high=0.2, n=9)}
+    assert judge.compared_with(found, {"a", "b", "c", "d", "e"}) == found
+    assert "only 1 other author," in judge.compared_with(found, {"a"})["specificity"].note
+
+
+@pytest.mark.parametrize(
+    ("copied", "texts", "passes"),
+    [(0, 24, True), (1, 24, False), (24, 24, False), (0, 400, True), (1, 400, True), (9, 400, False)],
+)
+def test_few_texts_may_not_copy_at_all_and_many_prove_the_bound(copied: int, texts: int, passes: bool) -> None:
+    """24 texts without a copy could be those of an adapter that copies one time in eight: the figure says so."""
+    post = article("Ada", 1)
+    outputs = [*[post] * copied, *[article("Bea", n, 4) for n in range(texts - copied)]]
+    figure = style.copy_excess(outputs, [article("Bea", 1000 + n, 4) for n in range(texts)], Posts({"p": post}))
+    assert figure.value == pytest.approx(copied / texts, abs=1e-4)
+    strict = recipe(gate={"delta_nll_low": 0.0, "specificity_low": 0.0, "copy_excess_high": 0.02})
+    proven = Figure(value=0.2, low=0.1, high=0.3, n=9)
+    others = {"delta_nll": proven, "specificity": proven, "forgetting": Figure(value=0.0, low=0.0, high=0.0, n=9)}
+    assert (evaluate.gate({**others, "copy_excess": figure}, strict) == ()) is passes
+    if not copied:
+        assert figure.high == pytest.approx(3.8415 / (texts + 3.8415), abs=1e-4)
+        assert figure.note == f"none of {texts} outputs copies; for {texts} posts that proves under {figure.high:.1%}"
+
+
+def test_texts_are_written_without_loops_as_in_serving() -> None:
+    """No run of six tokens twice; what stands in the prompt may be quoted."""
+    prompt, said = [7, 8, 9, 1, 2, 3, 4], [1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4, 5]
+    rows = torch.tensor([[*prompt, *said], [*prompt, *said[:-1], 9], [*prompt, *range(12)]])
+    scores = writing._NoLoops(len(prompt))(rows, torch.zeros(3, 12))
+    assert torch.isinf(scores).nonzero().tolist() == [[0, 6]]
+    quoting = torch.tensor([[1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4, 5]])
+    assert not torch.isinf(writing._NoLoops(6)(quoting, torch.zeros(1, 12))).any()
 
 
 @pytest.mark.parametrize(

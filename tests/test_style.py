@@ -85,7 +85,8 @@ def test_an_authors_own_habit_of_repeating_is_no_excess() -> None:
 def test_no_copies_among_few_outputs_says_how_little_that_proves() -> None:
     figure = style.copy_excess([text(n) for n in range(24)], [text(n) for n in range(50, 60)], known([text(99)]))
     assert "none of 24 outputs copies" in figure.note
-    assert "12%" in figure.note
+    assert "under 13.8%" in figure.note
+    assert figure.high == pytest.approx(0.1380, abs=1e-4)
 
 
 def test_the_longest_copied_span_and_its_post_are_found() -> None:
@@ -223,6 +224,11 @@ def test_content_is_kept_or_lost() -> None:
     assert content.entities_kept(asked, kept).value == 1.0
     assert content.entities_kept(asked, ["Rust it is"] * 6).value == pytest.approx(1 / 3, abs=1e-4)
     assert content.entities_kept(["write something"] * 6, kept).note.startswith("0 instructions")
+    numbered = ["Top 5 things about Go"] * 6
+    assert content.entities_kept(numbered, ["It was going well in 2015, at 2.5 per cent."] * 6).value == 0.0
+    assert content.entities_kept(numbered, ["Go’s 5 best: none."] * 6).value == 1.0
+    assert content.entities_kept(["On GPUs by 3.14 or C and V8"] * 6, ["gpus 3.14, c, V8s."] * 6).value == 1.0
+    assert content.entities_kept(["Why not C or Rust"] * 6, ["C++ or c#, by trust"] * 6).value == 0.0
     embed = WordEmbedder().embed
     on, off = (content.instruction_similarity(asked, texts, embed) for texts in (kept, ["tea and rain"] * 6))
     assert (on.low or 0) > (off.high or 0)

@@ -34,10 +34,15 @@ def entities_kept(instructions: Sequence[str], texts: Sequence[str], each: int =
     for n, instruction in enumerate(instructions):
         if named := entities(instruction):
             written = [text.lower() for text in texts[n * each : (n + 1) * each]]
-            kept.append([sum(name in text for name in named) / len(named) for text in written])
+            kept.append([sum(_says(text, name) for name in named) / len(named) for text in written])
     if not kept:
         return Figure(value=None, n=0, note="0 instructions with a name or a number, needs 5")
     return figure([np.array(kept)], lambda means: means[0])
+
+
+def _says(text: str, name: str) -> bool:
+    """Whether the name or number stands there as a word, or in its plural: “going” is no Go, and 2015 no 5."""
+    return bool(re.search(rf"(?<!\w)(?<!\d[.,:/-]){re.escape(name)}(?:['’]?s)?(?![\w+#]|[.,:/-]\d)", text))
 
 
 def instruction_similarity(instructions: Sequence[str], texts: Sequence[str], embed: Embed, each: int = 1) -> Figure:

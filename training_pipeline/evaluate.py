@@ -11,8 +11,9 @@ from training_pipeline.data import FIRST, Corpus, encode_all
 from training_pipeline.evaluation import Comparison, Evaluation
 from training_pipeline.likelihood import by_itself, nats_per_byte
 from training_pipeline.recipe import Recipe
-from training_pipeline.scoring import Outputs
+from training_pipeline.scoring import Outputs, asked_for, in_same_pools
 from training_pipeline.texts import thinned
+from training_pipeline.votes import wilson
 from training_pipeline.writing import write
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from training_pipeline.content import Embed
+    from training_pipeline.verify import Verifier
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -37,28 +39,34 @@ def evaluate(
     held_out = [example for example in corpus.examples["test"] if example.kind in FIRST][-recipe.eval_posts :]
     figures, deltas, reference_deltas = _likelihood(model, tokenizer, corpus, held_out, recipe, progress)
     figures["forgetting"] = _forgetting(model, tokenizer, progress)
-    test = frozenset(example.post_id for example in corpus.examples["test"])
     progress("verify", 0, None)
-    found, verifier = judge.figures(judge.Sides.of(list(corpus.posts.values()), corpus.author, corpus.train_ids, test))
+    found, verifier = verified(corpus)
     asked = thinned(held_out, recipe.generations)
     written = write(model, tokenizer, corpus, asked, recipe, progress)
     outputs = Outputs(
         corpus, asked, written, recipe, lambda texts: fluency(model, tokenizer, texts, progress), tokenizer
     )
+    figures = {
+        **figures,
+        **found,
+        **outputs.verified(verifier, judge.why_not(found["verification_auc"])),
+        **outputs.copied(),
+        **outputs.guarded(embed),
+    }
     return Evaluation(
-        figures={
-            **figures,
-            **found,
-            **outputs.verified(verifier, judge.why_not(found["verification_auc"])),
-            **outputs.copied(),
-            **outputs.guarded(embed),
-        },
+        figures=judge.compared_with(style.believed(figures), {example.author for example in corpus.reference}),
         deltas=deltas,
         reference_deltas=reference_deltas,
         written=tuple(written),
         verification=outputs.scores(verifier),
         longest_copy=outputs.longest_copy(),
     )
+
+
+def verified(corpus: Corpus) -> tuple[dict[str, Figure], Verifier | None]:
+    """The figures of the corpus' verifier, and the verifier if it may judge."""
+    test = frozenset(example.post_id for example in corpus.examples["test"])
+    return judge.figures(judge.Sides.of(list(corpus.posts.values()), corpus.author, corpus.train_ids, test))
 
 
 def _likelihood(
@@ -124,9 +132,14 @@ def gate(figures: dict[str, Figure], recipe: Recipe, champion: dict[str, Figure]
             reasons.append(f"{name} cannot be measured: {figure.note}")
         elif end == "low" and not figure.low > bound:  # so that a figure that is no number fails too
             reasons.append(f"{name}: the interval's lower end {figure.low:+.4f} is not above {bound}")
-        elif end == "high" and not figure.high <= bound:
+        elif end == "high" and not (figure.high <= bound or (name == "copy_excess" and _few_and_none(figure, bound))):
             reasons.append(f"{name}: the interval's upper end {figure.high:+.4f} is above {bound}")
     return (*reasons, *_worse(figures, champion or {}))
+
+
+def _few_and_none(copies: Figure, bound: float) -> bool:
+    """Of so few posts that no copy at all would not prove the bound: no more copies than the author's own, then."""
+    return copies.value is not None and copies.value <= 0 and wilson(0, copies.n)[1] > bound
 
 
 def _worse(figures: dict[str, Figure], champion: dict[str, Figure]) -> list[str]:
@@ -144,16 +157,18 @@ def _worse(figures: dict[str, Figure], champion: dict[str, Figure]) -> list[str]
     return []
 
 
-def compare(a: Evaluation, b: Evaluation) -> dict[str, Comparison]:
-    """b − a where both were measured on the same posts: ΔNLL by post, V by pool of posts."""
+def compare(a: Evaluation, b: Evaluation, verifier: Verifier | None = None) -> dict[str, Comparison]:
+    """b − a where both were measured on the same posts: ΔNLL by post, V by pool of posts.
+
+    V is scored anew, by one verifier in pools that are the same for both: those in which each was scored by itself depend
+    on how long its texts are. Without a verifier, or without the texts of both, it is not compared.
+    """
     pairs = {
         "delta_nll": _shared(a.deltas, b.deltas),
         "delta_nll_reference": _shared(a.reference_deltas, b.reference_deltas),
     }
-    for condition in a.verification:
-        one, other = (_by_pool(evaluation, condition) for evaluation in (a, b))
-        if len(one) == len(other) and _asked(a) == _asked(b):
-            pairs[f"verification/{condition}"] = (one, other)
+    if verifier and a.has_texts and b.has_texts and asked_for(a.written) == asked_for(b.written):
+        pairs |= {f"verification/{name}": pair for name, pair in in_same_pools(a.written, b.written, verifier).items()}
     compared = {name: bootstrap.paired(*pair) for name, pair in pairs.items()}
     return {name: comparison for name, comparison in compared.items() if comparison}
 
@@ -161,14 +176,3 @@ def compare(a: Evaluation, b: Evaluation) -> dict[str, Comparison]:
 def _shared(a: dict[str, float], b: dict[str, float]) -> tuple[list[float], list[float]]:
     both = sorted(a.keys() & b.keys())
     return [a[post_id] for post_id in both], [b[post_id] for post_id in both]
-
-
-def _asked(evaluation: Evaluation) -> list[str]:
-    return list(dict.fromkeys(text.post_id for text in evaluation.written))
-
-
-def _by_pool(evaluation: Evaluation, condition: str) -> list[float]:
-    """Mean V of each pool over its seeds, which stand in a row."""
-    scores = evaluation.verification.get(condition, [])
-    seeds = len({text.seed for text in evaluation.written if text.condition == condition}) or 1
-    return [sum(scores[n : n + seeds]) / seeds for n in range(0, len(scores), seeds)]

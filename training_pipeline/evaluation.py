@@ -50,6 +50,10 @@ class Evaluation(Record):
     """Condition, `human` or `others` → verification score of each pooled text."""
     longest_copy: Copied | None
 
+    @property
+    def has_texts(self) -> bool:
+        return bool(self.written) and all(text.instruction for text in self.written)
+
     def without_texts(self) -> Evaluation:
         written = tuple(text.model_copy(update={"instruction": "", "text": ""}) for text in self.written)
         copied = self.longest_copy and self.longest_copy.model_copy(update={"text": ""})

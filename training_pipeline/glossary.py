@@ -66,6 +66,14 @@ MEANINGS = {
     "fluency_in_band": Meaning(
         "fluency in your range", "share of texts as fluent as 5 to 95 % of your own posts", percent=True
     ),
+    "strange": Meaning(
+        "stranger than yours", "share of texts that are less fluent than 95 % of your own posts", percent=True
+    ),
+    "taken_for_the_author": Meaning(
+        "taken for yours",
+        "share of pools of 150 words that pass for yours: near, as fluent, and no copies",
+        percent=True,
+    ),
     "entities_kept": Meaning(
         "names and numbers kept", "share of the instruction's names and numbers that it uses", percent=True
     ),
@@ -108,10 +116,12 @@ def headline(figures: dict[str, Figure]) -> str:
         return "How much it sounds like you was not measured for this version."
     if gap.value is None:
         return f"Cannot measure how much it sounds like you: {gap.note}"
+    taken = figures.get("taken_for_the_author/adapter")
+    none = " None of its texts would be taken for yours." if taken and taken.value == 0 else ""
     interval = f" [{100 * gap.low:.0f}, {100 * gap.high:.0f}]" if gap.low is not None and gap.high is not None else ""
     sounds = f"{100 * gap.value:.0f} % of the way from the base model to your own writing{interval}".replace("-", "−")
     if gap.value > 1.2:
         return f"Sounds more like you than you do: {sounds}. That is imitation overdone."
     if gap.low is not None and gap.low <= 0:
         return f"Does not provably sound more like you than the base model does: {sounds}."
-    return f"Sounds like you: {sounds}."
+    return f"Sounds like you: {sounds}.{none}"

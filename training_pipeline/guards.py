@@ -43,6 +43,13 @@ def fluency_in_band(generated: Sample, own: Sequence[float]) -> Figure:
     return figure([(generated >= band.low) & (generated <= band.high)], lambda means: means[0], "of outputs")
 
 
+def strange(generated: Sample, own: Sequence[float]) -> Figure:
+    """Share of texts above the author's own band: a twentieth of the author's are. Loops lie below it, word salad above."""
+    if len(own) < FEWEST_FOR_A_BAND:
+        return fluency_in_band(generated, own)
+    return figure([generated > Band.of(own).high], lambda means: means[0], "of outputs")
+
+
 def distinct_3(texts: Sequence[str], each: int = 1) -> Figure:
     return figure([np.reshape([_distinct_3(text) for text in texts], (-1, each))], lambda means: means[0])
 

@@ -5,7 +5,7 @@ A reference author's oldest four fifths are fitted on; the rest is judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from training_pipeline.texts import KEPT, POOLED, frequent, masking, own_words, 
 from training_pipeline.verify import FOLDS, Verifier
 
 FEWEST_AUTHORS = 2  # so that one is left when another is judged
+ENOUGH_AUTHORS = 5  # with fewer, what tells the author from them may be what tells them from everybody
+BY_AUTHORS = ("specificity", "specificity_auc", "verification_auc", "gap_closed")
 
 Texts = Sequence[str]
 Change = Callable[[str], str]
@@ -88,6 +90,21 @@ def figures(sides: Sides) -> tuple[dict[str, Figure], Verifier | None]:
     found["verification_auc_raw"] = auc(judged(sides, str.strip))
     found["verification_auc_masked"] = auc(judged(sides, lambda text: mask(stripped(text))))
     return found, headline.verifier if isinstance(headline, Judged) and knows(found["verification_auc"]) else None
+
+
+def compared_with(found: dict[str, Figure], authors: Collection[str]) -> dict[str, Figure]:
+    """The figures, with a note where the reference authors are few."""
+    if len(authors) >= ENOUGH_AUTHORS:
+        return found
+    others = (
+        f"against only {len(authors)} other author{'s' * (len(authors) != 1)}, where {ENOUGH_AUTHORS} are asked for"
+    )
+    told = {
+        name: found[name].model_copy(update={"note": "; ".join(filter(None, (found[name].note, others)))})
+        for name in BY_AUTHORS
+        if name in found and found[name].value is not None
+    }
+    return {**found, **told}
 
 
 def knows(figure: Figure) -> bool:

@@ -98,6 +98,7 @@ class Outputs:
             "distinct_3_human": guards.distinct_3(self._human),
             "length_ratio": guards.length_ratio(mine, self._human, each),
             "fluency_in_band": guards.fluency_in_band(self._nats[OWN], self._own_nats) if mine else _nothing(),
+            "strange": guards.strange(self._nats[OWN], self._own_nats) if mine else _nothing(),
             "distinguishability": style.distinguishability(self._human, mine[::each]),
             "distinguishability_human": style.distinguishability(self._human, self._earlier[: len(self._human)]),
             "entities_kept": content.entities_kept(asked, mine, each) if mine else _nothing(),
@@ -148,33 +149,16 @@ class Outputs:
 
     @cached_property
     def _pools(self) -> list[list[int]]:
-        """Places of posts that are pooled together: the fewest in a row in which every kind of text has POOLED words."""
-        columns = [np.reshape([len(stripped(t).split()) for t in self._human], (-1, 1))]
-        for kind in self._recipe.conditions:
-            words = [len(stripped(text).split()) for text in self._texts(kind)]
-            columns.append(np.reshape(words, (-1, self._recipe.seeds)))
-        counts, pools, gathered = np.concatenate(columns, axis=1), list[list[int]](), list[int]()
-        for place in range(len(counts)):
-            gathered.append(place)
-            if counts[gathered].sum(axis=0).min() >= POOLED:
-                pools.append(gathered)
-                gathered = []
-        return pools
+        """In which every kind of text is long enough."""
+        others = [(self._texts(kind), self._recipe.seeds) for kind in self._recipe.conditions]
+        return _pools([(self._human, 1), *others])
 
     def _scores(self, verifier: Verifier) -> dict[str, Values]:
         """V of each pool, shape (pools, seeds)."""
-        found = {HUMAN: self._scored(verifier, self._human, 1)}
+        found = {HUMAN: _scored(verifier, self._human, 1, self._pools)}
         for kind in self._recipe.conditions:
-            found[kind] = self._scored(verifier, self._texts(kind), self._recipe.seeds)
+            found[kind] = _scored(verifier, self._texts(kind), self._recipe.seeds, self._pools)
         return {**found, OTHERS: self._others(verifier)}
-
-    def _scored(self, verifier: Verifier, texts: Sequence[str], seeds: int) -> Values:
-        joined = [
-            pooled(stripped(texts[place * seeds + seed]) for place in pool)[0]
-            for pool in self._pools
-            for seed in range(seeds)
-        ]
-        return verifier.scores(joined).reshape(-1, seeds)
 
     def _others(self, verifier: Verifier) -> Values:
         """Reference authors' newest posts, cut and pooled in the same way, each author left out while judged."""
@@ -204,6 +188,58 @@ class Outputs:
         ceiling = max(verifier.band.high, float(np.quantile(scores[HUMAN], 0.95)))
         taken = likely & (values <= ceiling) & (fluent >= band.low) & (fluent <= band.high) & clean
         return bootstrap.figure([taken], _mean, "of pools")
+
+
+def asked_for(written: Sequence[Written]) -> list[str]:
+    """The held-out posts whose instructions were given, in order."""
+    return list(dict.fromkeys(text.post_id for text in written))
+
+
+def in_same_pools(
+    a: Sequence[Written], b: Sequence[Written], verifier: Verifier
+) -> dict[str, tuple[list[float], list[float]]]:
+    """V of each pool, its seeds' mean, of two versions' texts for the same instructions; by condition that both have.
+
+    The pools are the same for both: in each, every text of either version is long enough.
+    """
+    posts = len(asked_for(a))
+    sides = [_by_condition(a), _by_condition(b)]
+    shared = [condition for condition in sides[0] if condition in sides[1]]
+    kinds = [(side[condition], len(side[condition]) // posts) for side in sides for condition in shared]
+    pools = _pools(kinds) if shared else []
+    means = [_scored(verifier, texts, seeds, pools).mean(axis=1).tolist() for texts, seeds in kinds]
+    return {name: (means[n], means[n + len(shared)]) for n, name in enumerate(shared)}
+
+
+def _by_condition(written: Sequence[Written]) -> dict[str, list[str]]:
+    """By post, the seeds of each in a row."""
+    found: dict[str, list[str]] = {}
+    for text in written:
+        found.setdefault(text.condition, []).append(text.text)
+    return found
+
+
+def _pools(kinds: Sequence[tuple[Sequence[str], int]]) -> list[list[int]]:
+    """Places of posts that are pooled together: the fewest in a row in which every kind of text has POOLED words.
+
+    A kind: its texts by post, the seeds of each in a row, and how many seeds these are.
+    """
+    columns = [np.reshape([len(stripped(text).split()) for text in texts], (-1, seeds)) for texts, seeds in kinds]
+    counts, pools, gathered = np.concatenate(columns, axis=1), list[list[int]](), list[int]()
+    for place in range(len(counts)):
+        gathered.append(place)
+        if counts[gathered].sum(axis=0).min() >= POOLED:
+            pools.append(gathered)
+            gathered = []
+    return pools
+
+
+def _scored(verifier: Verifier, texts: Sequence[str], seeds: int, pools: Sequence[Sequence[int]]) -> Values:
+    """V of each pool, shape (pools, seeds)."""
+    joined = [
+        pooled(stripped(texts[place * seeds + seed]) for place in pool)[0] for pool in pools for seed in range(seeds)
+    ]
+    return verifier.scores(joined).reshape(-1, seeds)
 
 
 def _mean(means: list[Values]) -> Values:

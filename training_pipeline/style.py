@@ -4,7 +4,8 @@ Definitions
     ΔNLL          mean over held-out posts of (NLL(base) − NLL(adapter)) / bytes, nats per byte, through the serving prompt
     specificity   ΔNLL(author) − ΔNLL(reference authors): learned the author, not the genre
     AUC           chance that a held-out post of the author's has a higher value than a reference author's
-    copy excess   share of generated texts with 12 consecutive words of a training post − the author's own such share
+    copy excess   share of generated texts with 12 consecutive words of a training post − the author's own such share, by
+                  Newcombe's interval (Stat. Med. 17, 1998, method 10): none in 24 resampled is none, and proves nothing
     gap closed    (V(generated) − V(base)) / (V(human) − V(base)), V as in verify.py
     c@1, F0.5u    of verification with the right not to answer: Peñas and Rodrigo 2011 (https://aclanthology.org/P11-1142),
                   Bevendorff et al. 2019 (https://aclanthology.org/N19-1068); as at PAN
@@ -14,17 +15,20 @@ Definitions
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import hypot
 
 import numpy as np
 
 from contracts.records import Figure
 from training_pipeline.bootstrap import RESAMPLES, Sample, figure, interval, too_few
 from training_pipeline.copies import Posts
+from training_pipeline.votes import wilson
 
 LEAST_AUC = 0.7  # under it, the interval's lower end, a verifier does not know this author
 FEWEST_JUDGED = 10  # posts of each side; with fewer, one that is told right or wrong moves an AUC by over .1
 UNDECIDED = 0.1  # a probability this near to a half is no answer
 TOO_MUCH = 1.2
+HALF = 0.5
 
 
 def delta_nll(author: Sequence[float]) -> Figure:
@@ -52,13 +56,39 @@ def auc(author: Sequence[float] | Sample, reference: Sequence[float] | Sample) -
 
 
 def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Posts, each: int = 1) -> Figure:
-    """`generated` holds `each` texts for every instruction, and those for the same one follow each other."""
-    mine, own = training.share(generated), training.share(held_out)
-    made = figure([np.reshape(mine, (-1, each)), own], lambda means: means[0] - means[1], "of outputs")
-    if made.value is None or any(mine):
-        return made
-    note = f"none of {len(mine)} outputs copies; that bounds the true share under {3 / len(mine):.0%} (3/n)"
-    return made.model_copy(update={"note": note})
+    """`generated` holds `each` texts for every instruction, and those for the same one follow each other.
+
+    These count as one: what makes one of them copy makes the others, too.
+    """
+    posts, own = len(generated) // each, len(held_out)
+    if few := too_few([generated[:posts], held_out]):  # type: ignore[list-item]  # only their number counts
+        return few
+    mine, theirs = (sum(training.share(texts)) / len(texts) for texts in (generated, held_out))
+    (low, high), (their_low, their_high) = wilson(mine * posts, posts), wilson(theirs * own, own)
+    excess = mine - theirs
+    return Figure(
+        value=round(excess, 5),
+        low=round(excess - hypot(mine - low, their_high - theirs), 5),
+        high=round(excess + hypot(high - mine, theirs - their_low), 5),
+        n=posts,
+        unit="of outputs",
+        note="" if mine else f"none of {len(generated)} outputs copies; for {posts} posts that proves under {high:.1%}",
+    )
+
+
+def believed(figures: dict[str, Figure]) -> dict[str, Figure]:
+    """The figures, but for a gap that a cheat has closed: copies and words in any order are near to the author, too."""
+    made = dict(figures)
+    for name in [name for name in figures if name.partition("/")[0] == "gap_closed"]:
+        copies, strange = figures.get(name.replace("gap_closed", "copy_excess")), figures.get("strange")
+        reason = ""
+        if copies and copies.value and (copies.low or 0) > 0:
+            reason = f"{copies.value:.0%} more of its texts than of yours copy a post, which says nothing of style"
+        elif strange and strange.value and (strange.low or 0) > HALF and "/" not in name:
+            reason = f"{strange.value:.0%} of its texts are stranger than nearly all of yours: words, and no sentences"
+        if reason and made[name].value is not None:
+            made[name] = Figure(value=None, n=made[name].n, note=reason)
+    return made
 
 
 def verification(author: Sample, others: Sample) -> dict[str, Figure]:

@@ -7,6 +7,7 @@ an answer seen alone, so two versions' ratings are of different questions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import sqrt
 
 from contracts.feature_store.feedback import Feedback
 from contracts.records import Figure, Record
@@ -99,9 +100,9 @@ def told_apart(right: int, of: int) -> Figure:
     return Figure(value=right / of, low=low, high=high, n=of)
 
 
-def wilson(some: int, of: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (JASA 22, 1927)."""
-    from scipy.stats import binomtest
-
-    low, high = binomtest(some, of).proportion_ci(0.95, method="wilson")
-    return float(low), float(high)
+def wilson(some: float, of: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share (JASA 22, 1927). `some` need not be whole."""
+    share, z2 = some / of, 1.959964**2 / of
+    middle = (share + z2 / 2) / (1 + z2)
+    half = sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
+    return max(0.0, middle - half), min(1.0, middle + half)
