@@ -17,6 +17,7 @@ from contracts.records import Figure
 from tests.conftest import Twin
 from tests.fakes import WORDS, adapter, card, fill, post, recipe, recipe_file, stock, voice
 
+OPEN = {"delta_nll_low": -9.0, "specificity_low": -9.0, "copy_excess_high": 1.0, "forgetting_high": 9.0}
 FIRST = {"delta_nll": Figure(value=0.05, low=0.04, high=0.06, n=9, unit="nats/byte")}
 SECOND = {
     "delta_nll": Figure(value=0.07, low=0.06, high=0.08, n=9, unit="nats/byte"),
@@ -208,6 +209,23 @@ def test_preference_training_is_measured_and_said_to_be_kept_or_not(stocked: Pat
     readme = (stocked / "models" / "Ada" / "v1" / "README.md").read_text(encoding="utf-8")
     kept = "was not kept" if preference["not_kept"] else "was kept"
     assert f"A second training by preference, on {preference['pairs']} pairs of texts, {kept}." in readme
+
+
+def test_a_successor_of_a_version_that_kept_its_preference_step_has_one_too(
+    stocked: Path, twin: Twin, tmp_path: Path
+) -> None:
+    chosen = written(tmp_path / "tiny.toml", epochs=1, gate=recipe().gate.model_copy(update=OPEN))
+    with chosen.open("a", encoding="utf-8") as file:
+        file.write("\n[preference]\npairs = 8\nbeta = 0.1\nlearning_rate = 1e-4\nbatch = 4\n")
+    first = twin("train", "--author", "Ada", "--recipe", chosen, "--preference", "--json").json
+    assert first["training"]["preference"]["not_kept"] == []
+    assert first["promoted"]
+    forgotten = first["posts"]["train"][0]
+    assert twin("forget", "--author", "Ada", "--post", forgotten, "--yes").code == 0
+    second = twin("train", "--author", "Ada", "--without-forgotten", "--json").json
+    assert (second["model"], second["replaced"]) == ("Ada@v2", "Ada@v1")
+    assert second["training"]["preference"]["pairs"] > 0
+    assert second["training"]["replaces"] == "Ada@v1"
 
 
 def test_two_versions_are_compared_on_the_same_posts(stocked: Path, twin: Twin, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from training_pipeline.data import Corpus, Edit
 from training_pipeline.preference import Pair
 from training_pipeline.recipe import Recipe
 
+OPEN = {"delta_nll_low": -9.0, "specificity_low": -9.0, "copy_excess_high": 1.0, "forgetting_high": 9.0}
+"""A gate that any figure passes."""
 PREFERENCE = {"pairs": 24, "beta": 0.1, "epochs": 4, "learning_rate": 2e-3, "batch": 4}
 
 
@@ -192,7 +194,7 @@ def test_a_run_with_edits_says_what_it_learned_from_and_what_not(base: BaseLangu
         span = Span(post_id=shown, start=0, end=30)
         store.feedback.add(Feedback.model_validate({**values, **more, "passages": (span,)}))
     lessons.label("Ada", store)
-    one = chosen(train_tokens=600, eval_posts=4, generations=1, epochs=1)  # too few tokens for every post
+    one = chosen(train_tokens=600, epochs=1, gate=OPEN)  # too few tokens for every post
     made = pipeline.run("Ada", store, registry, base, one, tmp_path, preference=True, with_edits=True)
     corpus = data.read(store, "Ada")
     store.close()
@@ -203,4 +205,26 @@ def test_a_run_with_edits_says_what_it_learned_from_and_what_not(base: BaseLangu
         part: {example.post_id for example in corpus.examples[part]} for part in ("validation", "test")
     }
     learned = next(post_id for post_id, split in sorted(splits.items()) if split == "train")
-    assert (learned in card.posts["train"]) or told["not_kept"]
+    assert told["not_kept"] == []
+    assert learned in card.posts["train"]
+
+
+def test_a_card_names_every_post_whose_words_were_preferred(base: BaseLanguageModel, tmp_path: Path) -> None:
+    """The first training has tokens for a few posts; the preference step draws its pairs from all of them."""
+    store, registry = FeatureStore(tmp_path, WordEmbedder()), ModelRegistry(tmp_path)
+    stock(store)
+    one = chosen(train_tokens=600, epochs=1, gate=OPEN)
+    made = pipeline.run("Ada", store, registry, base, one, tmp_path, preference=True)
+    corpus = data.read(store, "Ada")
+    store.close()
+    assert made is not None
+    card = made.version.card
+    assert card.training["preference"]["not_kept"] == []
+    assert "posts" not in card.training["preference"]  # told once, with the others
+    model = PeftModel.from_pretrained(base.load(torch.float32), str(made.version.folder))
+    pairs = preference.drawn(model, corpus, base.tokenizer(), one, lambda *_: None)
+    first = {post_id for e in data.select(corpus, base.tokenizer(), one).train for post_id in (e.post_id, *e.shown)}
+    preferred = {post_id for pair in pairs for post_id in pair.posts}
+    assert preferred - first
+    assert set(card.posts["train"]) == first | preferred
+    assert [one.name for one in registry.flag_forgotten([min(preferred - first)])] == [made.version.name]

@@ -238,6 +238,42 @@ def test_a_run_stopped_between_registering_and_promoting_is_promoted_by_the_next
     store.close()
 
 
+def test_a_run_that_ends_is_judged_against_whoever_became_champion_meanwhile(trained: Trained, tmp_path: Path) -> None:
+    """v2 is promoted by hand while v3 trains, and is far better; v3 began when v1 was champion, and would beat that."""
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    store, registry = FeatureStore(home, WordEmbedder()), ModelRegistry(home)
+    first = registry.get("Ada@v1")
+    high = Figure(value=9.0, low=8.0, high=10.0, n=9)
+    better = first.card.model_copy(update={"evaluation": {**first.card.evaluation, "verification/adapter": high}})
+    second = registry.register(better, first.folder)
+
+    def progress(stage: str, done: int, of: int | None) -> None:
+        if (stage, done) == ("train", 1):
+            registry.promote(second.name)
+
+    outcome = pipeline.run("Ada", store, registry, trained.base, recipe(seed=9), home, progress=progress)
+    store.close()
+    assert outcome
+    assert (outcome.version.name, outcome.version.card.parent, outcome.promoted) == ("Ada@v3", "Ada@v2", False)
+    assert "verification/adapter cannot be measured, and the champion's is +9.0000" in outcome.refused
+    assert registry.get("Ada@champion").name == "Ada@v2"
+
+
+def test_a_run_that_goes_on_after_it_was_registered_takes_no_place_back(trained: Trained, tmp_path: Path) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    store, registry = FeatureStore(home, WordEmbedder()), ModelRegistry(home)
+    first = registry.get("Ada@v1")
+    registry.promote(registry.register(first.card.model_copy(update={"run_id": "later"}), first.folder).name)
+    (home / "runs" / first.card.run_id).mkdir(parents=True)  # killed after it was promoted, before its folder was gone
+    done = pipeline.run("Ada", store, registry, trained.base, recipe(), home, resume=True)
+    assert done
+    assert (done.version.name, done.new, done.promoted) == ("Ada@v1", False, False)
+    assert registry.get("Ada@champion").name == "Ada@v2"
+    store.close()
+
+
 def test_training_that_fails_leaves_the_split_free(tmp_path: Path, tiny_model: Path) -> None:
     store = FeatureStore(tmp_path, WordEmbedder())
     fill(store, [post(1, "Gm."), post(2, "Gn.")])
@@ -270,6 +306,25 @@ def test_a_version_is_measured_again_with_the_same_outcome(trained: Trained, tmp
     with pytest.raises(Mismatch, match="another base model") as caught:
         pipeline.reevaluate("Ada@v1", trained.store, trained.registry, other)
     assert (caught.value.expected, caught.value.found) == (trained.base.hash, other.hash)
+
+
+def test_versions_whose_recipes_cut_elsewhere_are_compared_on_the_same_text(trained: Trained, tmp_path: Path) -> None:
+    """One adapter twice, the second time by a recipe that reads less of each post, and as that had measured it."""
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    registry = ModelRegistry(home)
+    first = registry.get("Ada@v1")
+    shorter = {**first.card.recipe, "max_tokens": 250}
+    proof = report.proof(first)
+    assert proof
+    made = tmp_path / "made"
+    shutil.copytree(first.folder, made)
+    other = proof.model_copy(update={"deltas": {post_id: delta + 1 for post_id, delta in proof.deltas.items()}})
+    (made / "evaluation.json").write_text(other.model_dump_json(), encoding="utf-8")
+    second = registry.register(first.card.model_copy(update={"recipe": shorter, "run_id": "2"}), made)
+    *_, compared = pipeline.compare(second.name, "Ada@v1", trained.store, registry, trained.base, home=home)
+    assert (compared["delta_nll"].difference, compared["delta_nll"].n) == (0.0, 5)
+    assert (compared["delta_nll_reference"].difference, compared["delta_nll_reference"].n) == (0.0, 12)
 
 
 def test_the_same_training_does_not_run_twice_at_once(trained: Trained) -> None:

@@ -92,8 +92,9 @@ def _replaces(card: AdapterCard) -> str:
     forgotten = card.training.get("without_forgotten")
     if not forgotten:
         return ""
+    replaced = _code(card.training.get("replaces", str(card.parent)))
     return (
-        f" It was trained anew without the {forgotten} posts that were forgotten after that one had learned from them."
+        f" It was trained anew without the {forgotten} posts that were forgotten after `{replaced}` learned from them."
     )
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from training_pipeline.evaluation import Comparison, Evaluation
 
 PROOF = "proof.json"  # in a run's folder: what it proved, with the texts
+SAME_TEXT = ("max_tokens", "generations", "generation_tokens")  # of a recipe: what is measured, and as far as it goes
 LIBRARIES = ("torch", "transformers", "peft", "trl", "tokenizers")
 Progress = Callable[[str, int, int | None], None]
 
@@ -51,6 +52,8 @@ class Outcome:
     new: bool
     seconds: float
     report: Path | None = None
+    refused: str = ""
+    """Why it did not become champion; by its gate, or because another did while it was trained."""
     replaced: str = ""
     """The version that is deleted, because it had learned from posts that are forgotten."""
 
@@ -95,16 +98,17 @@ def run(
             return None
         version = done  # where it was stopped after it was registered, before it could be promoted
         if not version:
-            adapter, proof, kept = prove(corpus, store, base, recipe, folder, preferred, champion, progress)
-            learned |= kept | ({"without_forgotten": forgotten} if forgotten else {})
-            card = _card(corpus, base, recipe, run_id, learned, proof, champion)
+            adapter, proof, kept = prove(corpus, store, base, recipe, folder, preferred, registry, progress)
+            if champion and forgotten:
+                learned |= {"without_forgotten": forgotten, "replaces": champion.name}
+            card = _card(corpus, base, recipe, run_id, learned | kept, proof, registry.champion(author))
             version = _register(registry, card, proof, adapter, base, folder)
         report.keep(home, version, folder / PROOF)
-        promoted = _decide(version, store, registry)
+        promoted, refused = _decide(version, store, registry, base)
         replaced = _replace(version, registry, home) if promoted else ""
         page = report.write(home, version, store, promoted)
         shutil.rmtree(folder, ignore_errors=True)  # last: while the folder is there, the run is not over
-    return Outcome(version, promoted, not done, time.monotonic() - began, page, replaced)
+    return Outcome(version, promoted, not done, time.monotonic() - began, page, refused, replaced)
 
 
 def _with_preference(recipe: Recipe) -> Recipe:
@@ -123,11 +127,25 @@ def _register(
     return registry.register(card, adapter, readme=lambda name: model_card.text(name, card, licensed))
 
 
-def _decide(version: ModelVersion, store: FeatureStore, registry: ModelRegistry) -> bool:
-    """Promote the version if it may be. From then on its held-out posts stay held out."""
-    if not version.card.gate:
+def _decide(
+    version: ModelVersion, store: FeatureStore, registry: ModelRegistry, base: BaseLanguageModel
+) -> tuple[bool, str]:
+    """Promote the version if it may be, and why not. From then on its held-out posts stay held out.
+
+    Judged against the champion of this moment: while it was trained, another may have taken the place of its parent.
+    """
+    from training_pipeline.evaluate import gate
+
+    card = version.card
+    if not card.gate:
         store.freeze_split(version.author)
-    return registry.decide(version.name)
+    recipe = Recipe.model_validate(card.recipe)
+    promoted = registry.decide(
+        version.name, lambda now: gate(card.evaluation, recipe, now.card.evaluation if now else None), base
+    )
+    history = registry.aliases(version.author).history
+    refused = [one.why for one in history if one.version == version.number and one.did == "not promoted"]
+    return promoted, "" if promoted else "; ".join(refused[-1:])
 
 
 def plan(author: str, store: FeatureStore, base: BaseLanguageModel, recipe: Recipe) -> DataCard:
@@ -138,10 +156,12 @@ def plan(author: str, store: FeatureStore, base: BaseLanguageModel, recipe: Reci
     return data_card.build(corpus, data.select(corpus, base.tokenizer(), recipe), recipe, base)
 
 
-def recipe_of_champion(author: str, registry: ModelRegistry) -> Recipe:
-    """What a successor of it is trained by."""
-    champion = registry.get(f"{author}@champion")
-    return Recipe.model_validate(champion.card.recipe)
+def recipe_of_champion(author: str, registry: ModelRegistry) -> tuple[Recipe, bool, bool]:
+    """What a successor of it is trained by: its recipe; whether by preference, too; and whether from edits, too."""
+    card = registry.get(f"{author}@champion").card
+    told = card.training.get("preference", {"not_kept": True})
+    kept = not told["not_kept"]
+    return Recipe.model_validate(card.recipe), kept, kept and told["edits"] > 0
 
 
 def _forgotten(registry: ModelRegistry, champion: ModelVersion | None, author: str) -> int:
@@ -155,13 +175,14 @@ def _forgotten(registry: ModelRegistry, champion: ModelVersion | None, author: s
 
 
 def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
-    """Delete the champion before it, if it was made to replace that: forgotten words are in its weights."""
-    parents = [other for other in registry.versions(version.author) if other.name == version.card.parent]
-    if not parents or "without_forgotten" not in version.card.training:
-        return ""
-    registry.delete(parents[0].name, why=f"{version.name} replaces it, trained without posts that are forgotten")
-    report.delete(home, version.author, parents[0].number)
-    return parents[0].name
+    """Delete the version that it was made to replace, if it was: forgotten words are in its weights."""
+    wanted, held = version.card.training.get("replaces"), registry.aliases(version.author).of
+    for other in registry.versions(version.author):
+        if other.name == wanted and other.number not in held:
+            registry.delete(other.name, why=f"{version.name} replaces it, trained without posts that are forgotten")
+            report.delete(home, version.author, other.number)
+            return other.name
+    return ""
 
 
 def reevaluate(
@@ -183,17 +204,25 @@ def compare(
     registry: ModelRegistry,
     base: BaseLanguageModel,
     progress: Progress = _silent,
+    *,
+    home: Path,
 ) -> tuple[ModelVersion, ModelVersion, dict[str, Comparison]]:
-    """`model` − `against` on the same posts: as they proved it then, or both measured again where those were others."""
+    """`model` − `against` on the same posts: as they proved it then, or both measured again where that was on others.
+
+    V is compared where the texts of both are kept.
+    """
     from training_pipeline import evaluate
 
     versions = registry.checked(against), registry.checked(model)
     if len({version.author for version in versions}) > 1:
         raise UsageError(f"{model} and {against} are of two authors", "compare versions of one author")
-    before, now = map(report.proof, versions)
-    if before is None or now is None or before.deltas.keys() != now.deltas.keys():
+    before, now = (report.kept(home, version) for version in versions)
+    text = [[version.card.recipe.get(name) for name in SAME_TEXT] for version in versions]
+    if before is None or now is None or before.deltas.keys() != now.deltas.keys() or text[0] != text[1]:
         before, now = (_again(version, versions, store, base, progress) for version in versions)
-    return versions[1], versions[0], evaluate.compare(before, now)
+    with_texts = before.has_texts and now.has_texts
+    verifier = evaluate.verified(data.read(store, versions[0].author, keep=False))[1] if with_texts else None
+    return versions[1], versions[0], evaluate.compare(before, now, verifier)
 
 
 def _again(
@@ -203,12 +232,17 @@ def _again(
     base: BaseLanguageModel,
     progress: Progress,
 ) -> Evaluation:
-    """Measure the version on the posts that are held out today, and that none of `judged` has seen."""
+    """Measure the version on the posts that are held out today, and that none of `judged` has seen.
+
+    By its recipe, but as far as the recipe of the first of `judged` goes: so all of them are measured on the same text.
+    """
     version.check(base)
     corpus = data.read(store, version.author)
     seen = {id_ for one in judged for id_ in (*one.card.posts["train"], *one.card.posts["validation"])}
     corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
-    return measure(corpus, store, base, Recipe.model_validate(version.card.recipe), version.folder, progress)
+    recipe, first = (Recipe.model_validate(one.card.recipe) for one in (version, judged[0]))
+    alike = {name: getattr(first, name) for name in (*SAME_TEXT, "eval_posts", "conditions", "seeds")}
+    return measure(corpus, store, base, recipe.model_copy(update=alike), version.folder, progress)
 
 
 def train(
@@ -230,7 +264,7 @@ def train(
     asked = samples.asked(corpus, base.tokenizer(), recipe)
     curve = lora.train(base, train, selection.validation, recipe, folder, progress, asked)
     seconds = time.monotonic() - began
-    posts = sorted({example.post_id for example in train})
+    posts = sorted({post_id for example in train for post_id in (example.post_id, *example.shown)})
     return {
         "data": card.model_dump(mode="json"),
         "posts": posts,
@@ -255,7 +289,7 @@ def prove(
     recipe: Recipe,
     folder: Path,
     preferred: Path | None,
-    champion: ModelVersion | None,
+    registry: ModelRegistry,
     progress: Progress,
 ) -> tuple[Path, Evaluation, dict[str, Any]]:
     """The adapter that is to be registered, what it proved, and what became of the preference step, if there was one."""
@@ -264,7 +298,7 @@ def prove(
     if preferred is None:
         return adapter, proof, {}
     second = measure(corpus, store, base, recipe, preferred, progress)
-    reasons = _worse(second, proof, recipe, champion)
+    reasons = _worse(second, proof, recipe, registry.champion(corpus.author))
     told = {"preference": {**read_json(folder / "preference.json"), "not_kept": reasons}}
     if corpus.edits or corpus.edits_left_out:
         told["preference"]["edits_left_out"] = corpus.edits_left_out
@@ -316,7 +350,7 @@ def _card(
         snapshot=corpus.snapshot,
         posts={
             **{part: tuple(sorted({e.post_id for e in corpus.examples[part]})) for part in parts},
-            "train": tuple(sorted({*learned.pop("posts"), *_shown_in_edits(corpus, learned)})),
+            "train": tuple(sorted({*learned.pop("posts"), *_preferred(learned)})),
         },
         examples=int(learned["examples"]),
         prompt_hash=PROMPT_HASH,
@@ -335,10 +369,11 @@ def _card(
     )
 
 
-def _shown_in_edits(corpus: data.Corpus, learned: dict[str, Any]) -> set[str]:
-    """Posts that edits were learned with, where that was kept."""
-    kept = "preference" in learned and not learned["preference"]["not_kept"]
-    return {span.post_id for edit in corpus.edits for span in edit.evidence} if kept else set()
+def _preferred(learned: dict[str, Any]) -> list[str]:
+    """Posts whose words the preference step learned with, where that was kept; the card has them with the others."""
+    preference = learned.get("preference", {"not_kept": True})
+    posts: list[str] = preference.pop("posts", [])
+    return [] if preference["not_kept"] else posts
 
 
 def _registered(registry: ModelRegistry, author: str, run_id: str) -> ModelVersion | None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int | None], None]
 DONE = "preference.json"
+IDS = ("prompt_ids", "chosen_ids", "rejected_ids")  # of a pair, as TRL takes it
 AT_ONCE = 16  # texts that the base model writes side by side
 
 
@@ -46,6 +47,8 @@ class Pair:
     prompt_ids: list[int]
     chosen_ids: list[int]
     rejected_ids: list[int]
+    posts: tuple[str, ...] = ()
+    """Whose words it holds: the posts of the chosen text and of the passages."""
 
 
 def improve(
@@ -77,7 +80,7 @@ def improve(
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, chosen, folder, len(pairs), state.num_processes),
-        train_dataset=Dataset.from_list([vars(pair) for pair in pairs]),
+        train_dataset=Dataset.from_list([{name: vars(pair)[name] for name in IDS} for pair in pairs]),
         processing_class=tokenizer,
         callbacks=[watch],
     )
@@ -85,7 +88,9 @@ def improve(
     trainer.train()
     save(trainer.model, base, made, state)
     if state.is_main_process:
-        write_json(folder / DONE, {"pairs": len(pairs), "edits": len(edits), "curve": watch.curve})  # written last
+        posts = sorted({post_id for pair in pairs for post_id in pair.posts})
+        told = {"pairs": len(pairs), "edits": len(edits), "posts": posts, "curve": watch.curve}
+        write_json(folder / DONE, told)  # written last
     state.wait_for_everyone()
     return made
 
@@ -97,19 +102,22 @@ def edited(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -
         chosen, rejected = (
             encode_target(tokenizer, text)[: recipe.generation_tokens] for text in (edit.chosen, edit.rejected)
         )
-        prompt = _asked(corpus, edit, tokenizer, recipe.max_tokens - recipe.generation_tokens)
+        prompt, shown = _asked(corpus, edit, tokenizer, recipe.max_tokens - recipe.generation_tokens)
         if chosen != rejected and prompt:
-            made.append(Pair(prompt, chosen, rejected))
+            made.append(Pair(prompt, chosen, rejected, shown))
     return made
 
 
-def _asked(corpus: Corpus, edit: Edit, tokenizer: PreTrainedTokenizerBase, room: int) -> list[int]:
-    """The prompt with as many of its passages as there is room for; empty where that is for none."""
-    for shown in range(len(edit.evidence), 0, -1):
-        prompt = encode(tokenizer, corpus.asked(edit.prompt, edit.evidence[:shown]))
+def _asked(
+    corpus: Corpus, edit: Edit, tokenizer: PreTrainedTokenizerBase, room: int
+) -> tuple[list[int], tuple[str, ...]]:
+    """The prompt with as many of its passages as there is room for, and their posts; empty where that is for none."""
+    for count in range(len(edit.evidence), 0, -1):
+        shown = edit.evidence[:count]
+        prompt = encode(tokenizer, corpus.asked(edit.prompt, shown))
         if len(prompt) <= room:
-            return prompt
-    return []
+            return prompt, tuple(span.post_id for span in shown)
+    return [], ()
 
 
 def drawn(
@@ -129,7 +137,8 @@ def drawn(
         for (example, prompt), answer in zip(batch, answers, strict=True):
             target = encode_target(tokenizer, corpus.target(example))[: recipe.generation_tokens]
             if min(len(target), len(answer)) >= SHORTEST_TARGET and target != answer:
-                pairs.append(Pair(prompt, target, answer))
+                posts = (example.post_id, *(span.post_id for span in example.evidence))
+                pairs.append(Pair(prompt, target, answer, posts))
         progress("write pairs", first + len(batch), len(asked))
     return pairs
 

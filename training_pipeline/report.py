@@ -39,7 +39,7 @@ SPOKEN = {
 
 def write(home: Path, version: ModelVersion, store: FeatureStore, champion: bool) -> Path:
     """Make the version's report, in place of an earlier one."""
-    evaluation = _valid(Evaluation, read_json(_texts(home, version))) or proof(version)
+    evaluation = kept(home, version)
     ids = [written.post_id for written in evaluation.written] if evaluation else []
     if evaluation and evaluation.longest_copy:
         ids.append(evaluation.longest_copy.post_id)
@@ -55,6 +55,11 @@ def keep(home: Path, version: ModelVersion, evaluation: Path) -> None:
         target = _texts(home, version)
         target.parent.mkdir(parents=True, exist_ok=True)
         evaluation.replace(target)
+
+
+def kept(home: Path, version: ModelVersion) -> Evaluation | None:
+    """What the version proved, with the texts where these are kept: they go when a post of the author's is forgotten."""
+    return _valid(Evaluation, read_json(_texts(home, version))) or proof(version)
 
 
 def proof(version: ModelVersion) -> Evaluation | None:
@@ -211,10 +216,10 @@ def _learned(card: AdapterCard) -> str:
 
 def _learned_from(card: AdapterCard) -> list[tuple[str, str]]:
     """The rows of the data card that was kept with the version, but those of the machine and of the histogram's bars."""
-    kept = _valid(DataCard, card.training.get("data"))
+    data = _valid(DataCard, card.training.get("data"))
     return [
         (what, told)
-        for what, told in (rows(kept) if kept else ())
+        for what, told in (rows(data) if data else ())
         if what != "on this machine" and not what.endswith(" tokens")
     ]
 

@@ -60,7 +60,8 @@ def train(
     chosen = load(recipe or "quick")
     parts.store.require_author(author)
     if without_forgotten and recipe is None:
-        chosen = pipeline.recipe_of_champion(author, parts.registry)
+        chosen, preferred, edited = pipeline.recipe_of_champion(author, parts.registry)
+        preference, with_edits = preference or preferred, with_edits or edited
     if dry_run:
         show_models.data_card(pipeline.plan(author, parts.store, parts.base_model, chosen), as_json)
         return
@@ -101,7 +102,7 @@ def evaluate(
     with show.progress(as_json) as progress:
         where = (parts.store, parts.registry, parts.base_model, progress)
         if against:
-            compared = pipeline.compare(model, against, *where)
+            compared = pipeline.compare(model, against, *where, home=parts.home)
         else:
             version, evaluation = pipeline.reevaluate(model, *where)
     if against:

@@ -62,7 +62,7 @@ def outcome(outcome: Outcome, as_json: bool) -> None:
             print(f"    {count} edits left out: {reason}")
     _figures(card.evaluation)
     print("  promoted: it is the champion" if outcome.promoted else "  registered, not promoted:")
-    for reason in card.gate:
+    for reason in outcome.refused.split("; ") if outcome.refused else ():
         print(f"    {reason}")
     if outcome.replaced:
         print(f"  {outcome.replaced}, which had learned from posts that are forgotten, is deleted")
@@ -111,6 +111,8 @@ def comparison(version: ModelVersion, against: ModelVersion, compared: Mapping[s
         print("  detectable: the difference that a test on so many posts finds four times in five")
     else:
         print("  nothing was measured on both")
+    if not any(name.startswith("verification/") for name in compared):
+        print("  cannot measure V of both: that takes their texts for the same instructions, in 5 pools of 150 words")
 
 
 def versions(rows: Sequence[tuple[ModelVersion, str, int]], as_json: bool) -> None:
