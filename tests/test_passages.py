@@ -154,5 +154,7 @@ def test_posts_reports_and_what_is_nearest_are_only_text() -> None:
     assert set(re.findall(r"<(\w+)", shown)) <= set(
         "article section h2 h3 p span div table tbody tr th td small ul li i bdi button header time".split()
     )
+    assert "Posts of up to so many words. 50: 2, 150: 0, 300: 0, 600: 0, 1,200: 0, 2,400: 0, more: 1" in shown
+    assert "Posts a year. 2023: 1 (" in shown
     assert "onerror='" not in shown
     assert "javascript:1" not in shown

@@ -151,8 +151,8 @@ def _lengths(lengths: Sequence[int]) -> str:
     """A bar for each length that posts have, with the most words of it below."""
     if sum(lengths) < 2:
         return ""
-    named = [*(f"to {words:,}" for words in LENGTHS), "more"]
-    return _bars("Posts by words", [(name, [count]) for name, count in zip(named, lengths, strict=True)])
+    named = [*(f"{words:,}" for words in LENGTHS), "more"]
+    return _bars("Posts of up to so many words", [(name, [count]) for name, count in zip(named, lengths, strict=True)])
 
 
 def _bars(title: str, bars: Sequence[tuple[str, Sequence[int]]], names: Sequence[str] = ()) -> str:
