@@ -16,13 +16,15 @@ from contracts.records import Figure
 from tests.fakes import recipe
 from tests.invented import corpus
 from tests.voices import HABITS, article, salad
-from training_pipeline import judge
-from training_pipeline.evaluation import Written
+from training_pipeline import judge, style
+from training_pipeline.evaluation import Condition, Written
+from training_pipeline.glossary import headline
 from training_pipeline.scoring import Outputs
 from training_pipeline.verify import Verifier
 
 FOUND = corpus()
 ASKED = FOUND.examples["test"]
+NOBODYS = " None of its texts would be taken for yours."
 SHORT = 1_000  # characters, which are the tiny model's tokens: over 150 words
 
 
@@ -62,14 +64,17 @@ def verifier() -> Verifier:
 
 
 def measured(texts: Sequence[str], verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> dict[str, Figure]:
-    """The figures of an adapter that wrote these."""
+    """The figures of an adapter that wrote these, and whose base model writes as Cy does."""
+    kinds: dict[Condition, Sequence[str]] = {"base": [article("Cy", 700 + n) for n in range(len(ASKED))]}
+    kinds["adapter"] = texts
     written = [
-        Written(condition="adapter", post_id=e.post_id, seed=0, instruction=e.instruction, text=text[:SHORT])
-        for e, text in zip(ASKED, texts, strict=True)
+        Written(condition=kind, post_id=e.post_id, seed=0, instruction=e.instruction, text=text[:SHORT])
+        for kind, made in kinds.items()
+        for e, text in zip(ASKED, made, strict=True)
     ]
-    chosen = recipe(conditions=["adapter"], generation_tokens=SHORT)
+    chosen = recipe(conditions=list(kinds), generation_tokens=SHORT)
     outputs = Outputs(FOUND, ASKED, written, chosen, MODEL.nats_per_byte, tokenizer)
-    return {**outputs.verified(verifier, ""), **outputs.copied(), **outputs.guarded(None)}
+    return style.believed({**outputs.verified(verifier, ""), **outputs.copied(), **outputs.guarded(None)})
 
 
 def value(figures: dict[str, Figure], name: str) -> float:
@@ -88,6 +93,10 @@ def test_what_the_author_could_have_written_is_taken_for_the_authors(
     assert value(honest, "verification/others") < 1
     assert value(honest, "distinguishability") < 0.75
     assert value(honest, "length_ratio") == pytest.approx(1, abs=0.1)
+    assert value(honest, "strange") < 0.3
+    assert value(honest, "gap_closed") == pytest.approx(1, abs=0.1)
+    assert headline(honest).startswith("Sounds like you: ")
+    assert headline(honest).endswith("].")
 
 
 def test_copied_training_posts_are_flagged(verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -96,6 +105,11 @@ def test_copied_training_posts_are_flagged(verifier: Verifier, tokenizer: PreTra
     assert (cheat["copy_excess"].low or 0) > 0.4
     assert value(cheat, "longest_copy_words") > 100
     assert value(cheat, "taken_for_the_author/adapter") == 0
+    assert cheat["gap_closed"].value is None
+    assert headline(cheat) == (
+        f"Cannot measure how much it sounds like you: {value(cheat, 'copy_excess'):.0%} more of its texts than of yours "
+        "copy a post, which says nothing of style"
+    )
 
 
 def test_word_salad_is_not_taken_for_the_authors(verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -103,6 +117,8 @@ def test_word_salad_is_not_taken_for_the_authors(verifier: Verifier, tokenizer: 
     assert value(cheat, "fluency_in_band") == 0
     assert value(cheat, "taken_for_the_author/adapter") == 0
     assert value(cheat, "distinguishability") > 0.95
+    assert cheat["gap_closed"].value is None
+    assert headline(cheat).startswith("Cannot measure how much it sounds like you: 100% of its texts are stranger")
 
 
 def test_another_authors_posts_are_not_taken_for_the_authors(
@@ -114,6 +130,8 @@ def test_another_authors_posts_are_not_taken_for_the_authors(
             assert value(cheat, "verification/adapter") < value(cheat, "verification/human") / 2
             assert value(cheat, "taken_for_the_author/adapter") == 0
             assert value(cheat, "distinguishability") > 0.95
+            assert abs(value(cheat, "gap_closed")) < 0.5
+            assert headline(cheat).startswith("Does not provably") or headline(cheat).endswith(NOBODYS)
 
 
 @pytest.mark.slow
