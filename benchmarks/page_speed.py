@@ -1,8 +1,9 @@
 """How long the page takes on a large store:  python -m benchmarks.page_speed ../shared/data [CHUNKS]
 
-A store of real sentences under random vectors (benchmarks/search_speed.py fills it). Chromium opens the page, and the
-tab Posts. Each time is from the click to what it leads to standing on the screen, so the browser's own work and
-Playwright's are in it.
+A store of real sentences under random vectors (benchmarks/search_speed.py fills it). Chromium opens the page, looks
+through the posts, asks, and asks again below a conversation of TURNS turns. Each time is from the click to what it leads to
+standing on the screen, so the browser's own work and Playwright's are in it. The model reads its first passage out loud, 50
+words a second: what it is asked of the page is to show them.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from playwright.sync_api import Page, expect
 from benchmarks.search_speed import AUTHOR, Drawn, fill
 from contracts import hardware
 from contracts.feature_store import FeatureStore
-from inference_pipeline.twin import Twin
-from tests.browser import Engine, chromium, free_port
+from contracts.feature_store.conversations import Said
+from inference_pipeline.twin import Question, Twin
+from tests.browser import Engine, answered, ask, chromium, free_port
 from ui.page import server
 from ui.settings import Settings
 from ui.wiring import App
 
-CHUNKS, TIMES = 100_000, 15
+CHUNKS, TIMES, TURNS, PAUSE = 100_000, 15, 200, 0.02
+QUESTION = "What about the first of these?"
+DRAWN = """() => { window.drawn = []; new MutationObserver(() => window.drawn.push(performance.now()))
+  .observe(document.querySelector('#chat'), {subtree: true, childList: true, characterData: true}) }"""
 
 
 def main(data: Path, chunks: int) -> None:
@@ -41,8 +46,10 @@ def _site(home: Path, words: str, chunks: int) -> Iterator[str]:
     app = App(Settings(), home)
     app.store = FeatureStore(home, Drawn())
     fill(app.store, words, chunks)
-    app.engine = Engine(pause=0.02)
+    app.engine = Engine(pause=PAUSE)
     app.twin = Twin(app.store, app.registry, app.engine)
+    said = Said(question=QUESTION, answer=app.twin.ask(Question(QUESTION, AUTHOR)))
+    app.store.conversations.keep("", AUTHOR, [said] * TURNS)
     app.store.search("warm", AUTHOR)  # the index is filled once, by whoever asks first; the page's server does it, too
     with server.running(app, port=free_port(), author=AUTHOR) as url:
         yield url
@@ -62,6 +69,51 @@ def _measure(url: str, opened: Callable[[], Page]) -> None:
     page.goto(url)
     expect(page.locator("#question textarea")).to_be_enabled(timeout=60_000)
     _tabs(page)
+    _search(page)
+    page.get_by_role("tab", name="Chat").click()
+    _asked(page, "a new conversation", 0)
+    page.get_by_text("Conversations", exact=True).click()
+    opened_at = _milliseconds(
+        page.locator("#kept-list button").last.click,  # the older of the two
+        lambda: expect(page.locator("#chat .fine")).to_have_count(TURNS, timeout=60_000),
+    )
+    _told(f"a conversation of {TURNS} turns is opened", [opened_at])
+    _asked(page, f"below {TURNS} turns", TURNS)
+
+
+def _search(page: Page) -> None:
+    """From the last letter to the list that it leads to."""
+    found = []
+    for word in ("house", "water", "people", "night", "system", "market", "trust", "engine"):
+        before = page.locator("#list").inner_text()
+        found.append(
+            _milliseconds(
+                lambda word=word: page.fill("#words textarea, #words input", word),
+                lambda before=before: page.wait_for_function(
+                    "before => document.querySelector('#list').innerText !== before", arg=before
+                ),
+            )
+        )
+    _told("words are looked for among the posts", found)
+
+
+def _asked(page: Page, where: str, before: int) -> None:
+    """A few questions: until the question stands there, until the first word of the answer, and how often it grew."""
+    shown, first, often = [], [], []
+    for number in range(before, before + 3):
+        page.evaluate(DRAWN)
+        began = page.evaluate("performance.now()")
+        ask(page, QUESTION)
+        expect(page.locator("#chat .user .md")).to_have_count(number + 1)
+        shown.append(page.evaluate("performance.now()") - began)
+        page.wait_for_function("n => document.querySelectorAll('#chat .bot .md').length > n", arg=number)
+        first.append(page.evaluate("performance.now()") - began)
+        answered(page, number + 1)
+        drawn = page.evaluate("window.drawn")
+        often.append(len({round(at / 10) for at in drawn}) / max((drawn[-1] - drawn[0]) / 1000, 0.001))
+    _told(f"{where}: the question stands there", shown)
+    _told(f"{where}: the first word of the answer", first)
+    print(f"| {where}: changes a second while it is written | {sorted(often)[len(often) // 2]:.0f} | |", flush=True)
 
 
 def _first_paint(url: str, opened: Callable[[], Page]) -> None:
