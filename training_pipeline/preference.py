@@ -25,7 +25,7 @@ from contracts.errors import TrainingError
 from contracts.files import read_json, write_json
 from contracts.hardware import best_device
 from contracts.prompt import encode, encode_target
-from training_pipeline.data import SHORTEST_TARGET, Corpus, Edit
+from training_pipeline.data import SHORTEST_TARGET, Corpus, Edit, newest
 from training_pipeline.load import computed_in, load
 from training_pipeline.lora import Watch, quiet, save, shared
 from training_pipeline.recipe import Preference, Recipe
@@ -124,7 +124,7 @@ def drawn(
     model: PeftModel, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, progress: Progress
 ) -> list[Pair]:
     """Pairs of training examples, drawn from the seed: the author's text, and what the base model writes instead."""
-    examples = list(corpus.examples["train"])
+    examples = newest(corpus, recipe.newest)
     random.Random(recipe.seed).shuffle(examples)
     room = recipe.max_tokens - recipe.generation_tokens
     prompts = [(example, encode(tokenizer, corpus.conversation(example))) for example in examples]
