@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.feature_store import FeatureStore
+from feature_pipeline import pipeline
 from tests.fakes import WORDS, WordEmbedder, adapter, card, fill, post, voice
 from ui import acts
 from ui.settings import Settings
@@ -73,3 +74,20 @@ def test_what_learned_from_a_source_or_from_an_author_is_flagged(app: App) -> No
     assert [app.registry.forgotten(app.registry.get(name)) for name in (first, second)] == [2, 1]
     assert app.registry.forgotten(other) == 0
     assert app.store.posts("Ada") == []
+
+
+def test_what_learned_from_a_post_that_its_source_deleted_is_flagged_with_all_of_the_author(
+    app: App, tmp_path: Path
+) -> None:
+    folder = tmp_path / "posts"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.md").write_text(f"# Number {number}\n\n{voice(number, WORDS)}", encoding="utf-8")
+    pipeline.run([str(folder)], "Bea", app.store)
+    gone = next(one for one in app.store.posts("Bea") if one.title == "Number 2")
+    (folder / "2.md").unlink()
+    assert pipeline.run([str(folder)], "Bea", app.store).deleted == 1
+    posts = {"train": (gone.id,), "validation": (), "test": ()}
+    version = app.registry.register(card("Bea", posts=posts), adapter(app.home / "adapter"))
+    assert acts.forget(app, "Bea").adapters == [version.name]
+    assert app.registry.forgotten(version) == 1

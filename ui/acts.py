@@ -43,7 +43,7 @@ def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = 
 
 def _meant(app: App, author: str, ids: Sequence[str], source: str | None) -> list[str]:
     if ids or source is None:
-        return list(ids) or [post.id for post in app.store.posts(author)]
+        return list(ids) or app.store.ever(author)
     from feature_pipeline.pipeline import address
 
     return app.store.sightings.posts(author, address(source))

@@ -336,9 +336,8 @@ class WritableLedger(Ledger):
     def forget_author(self, author: str) -> list[str]:
         """Everything of the author's but the hashes of what was forgotten before. Returns the ids of their posts."""
         with self._begin(write=True) as db:
-            ids = list(db.scalars(sql.select(t.posts.c.id).where(t.posts.c.author == author)))
-            dead = db.scalars(sql.select(t.tombstones.c.post_id).where(t.tombstones.c.author == author))
-            for some in slices([*ids, *dead]):
+            ids = self._ever(db, author)
+            for some in slices(ids):
                 self._erase(db, some)
             said = (t.feedback, t.conversations, t.drafts, t.guesses)
             for table in (t.sources, t.sightings, t.doubts, t.fetches, t.runs, t.tombstones, t.epitaphs, *said):
@@ -346,6 +345,17 @@ class WritableLedger(Ledger):
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))
         self._leave_no_trace()
         return ids
+
+    def ever(self, author: str) -> list[str]:
+        """Ids of the author's posts, also of those that are deleted."""
+        with self._begin() as db:
+            return self._ever(db, author)
+
+    @staticmethod
+    def _ever(db: sql.Connection, author: str) -> list[str]:
+        living = sql.select(t.posts.c.id).where(t.posts.c.author == author)
+        dead = sql.select(t.tombstones.c.post_id).where(t.tombstones.c.author == author)
+        return list(db.scalars(living.union(dead)))
 
     def _erase(self, db: sql.Connection, ids: Sequence[str]) -> None:
         """Also older revisions; feedback, conversations and drafts with their words; every sign that a post was there."""
