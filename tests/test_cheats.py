@@ -145,7 +145,8 @@ def test_a_real_authors_cheats_are_caught_with_the_default_model(real_data: Path
     base = BaseLanguageModel(DEFAULT, tmp_path)
     found = bench.cheats(bench.corpus(posts, "skeeto"), base, 16, 200, few_shot=False)
     own, copied, salads, others = found.values()
-    assert (copied["copies"].low or 0) > 0.9
+    assert copied["copies"].value == 1.0
+    assert (copied["copies"].low or 0) > 0.7  # 16 of 16, against none of 16: by Newcombe's interval no more is sure
     assert (salads["fluent"].high or 0) < 0.3
     assert (others["V"].high or 0) < (own["V"].low or 0)
     for cheat in (copied, salads, others):
