@@ -105,6 +105,23 @@ def answer(chat: Chat, asked: Any, after: Any = None, request: Any = HERE) -> li
     return list(chat.answered("Ada@v2", asked[chat.turns], id, at, request))
 
 
+def test_who_chose_no_version_hears_the_champion_or_whom_the_split_draws(app: App, chat: Chat, model: Listens) -> None:
+    def heard(choice: str) -> str:
+        page = chat.asked("How is the church clock regulated?", "Ada", [], NOT_HEARD, HERE)
+        *_, last = chat.answered(choice, page[chat.turns], "", None, HERE)
+        return str(last[chat.turns][-1].answer.model)
+
+    plain = app.twin
+    assert [heard(choice) for choice in ("", "Ada@v1", "base", "Bea@v1")] == ["Ada@v2", "Ada@v1", "base", "Ada@v2"]
+    app.registry.challenge("Ada@v1")
+    app.twin = Twin(app.store, app.registry, app.engine, passages=2, challenger_share=1.0)
+    try:
+        assert [heard(choice) for choice in ("", "Ada@v2")] == ["Ada@v1", "Ada@v2"]
+    finally:
+        app.twin = plain
+        app.registry.withdraw("Ada")
+
+
 def edit(chat: Chat, page: Any, question: str, place: int = 0) -> Any:
     event: Any = SimpleNamespace(index=(2 * place,), value=question)
     return chat.edited("Ada", page[chat.turns], NOT_HEARD, event, HERE)

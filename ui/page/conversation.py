@@ -106,7 +106,7 @@ def question(turns: Sequence[Turn]) -> Question:
     """What the last turn asks, with what was said before it."""
     *before, last = turns
     said = [turn.exchange() for turn in before[-REMEMBERED:] if turn.answer and turn.found and turn.found.passages]
-    return Question(last.question, last.author, tuple(said))
+    return Question(last.question, last.author, tuple(said), key=turns[0].question)
 
 
 def messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:

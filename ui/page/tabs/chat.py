@@ -68,7 +68,7 @@ class Chat(Tab):
     def lay_out(self) -> None:
         self.turns: gr.State = gr.State([])
         self.heard: gr.State = gr.State(Heard())
-        self.choice: gr.State = gr.State("")  # of a version; empty: whichever is champion
+        self.choice: gr.State = gr.State("")  # of a version; empty: the champion, or whom the split draws
         self.notices: gr.HTML = gr.HTML(visible=False, elem_id="notices", **PLAIN)
         with gr.Column(visible=False, elem_id="first") as self.first:
             self.steps: gr.HTML = gr.HTML(html.steps(), elem_id="steps", **PLAIN)
@@ -134,7 +134,7 @@ class Chat(Tab):
         for started in (asked, picked, edited, again):
             answer = started.success(
                 self.answered,
-                [self.model, self.turns, self.kept.id, self.kept.at],
+                [self.choice, self.turns, self.kept.id, self.kept.at],
                 talk,
                 concurrency_id="answers",
                 concurrency_limit=ANSWERS_AT_ONCE,
@@ -252,7 +252,7 @@ class Chat(Tab):
         return {part: idle[part] for part in idle if part not in (self.turns, self.chat, self.sources)}
 
     def answered(
-        self, model: str, turns: list[Turn], kept: str, at: dt.datetime | None, request: gr.Request
+        self, choice: str, turns: list[Turn], kept: str, at: dt.datetime | None, request: gr.Request
     ) -> Iterator[Updates]:
         """Run the twin, and redraw the page as it goes. Closed by Gradio when the tab goes away."""
         stop = self._switches.get(request)
@@ -266,9 +266,9 @@ class Chat(Tab):
         turn, drawn = turns[-1], 0.0
         asked = replace(conversation.question(turns), user=session(request))  # so that tabs take turns
         with self._switches.writing(request, stop) as end:
-            # A quick hand asks while the picker still has a version of the author before.
-            mine = bool(model) and (model == BASE or parse(model)[0] == turn.author)
-            stream = self._app.twin.stream(asked, model if mine else None, stop)
+            # A quick hand asks before the choice of a version of another author is gone.
+            mine = bool(choice) and (choice == BASE or parse(choice)[0] == turn.author)
+            stream = self._app.twin.stream(asked, choice if mine else None, stop)
             with closing(stream) as events:  # type: ignore[type-var]  # the twin's iterator is a generator
                 for event in events:
                     turn = turn.after(event)
