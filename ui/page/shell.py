@@ -102,7 +102,7 @@ class Shell:
             names, author = self._authors(self._first)
         except TwinError as error:
             return self.chat._closed(error)
-        return {**self.chat.opened(author, request), **self._named(names, author), **self._watch()}
+        return {**self._watch(), **self.chat.opened(author, request), **self._named(names, author)}
 
     def _chosen(self, author: str | None, where: str, request: gr.Request) -> Updates:
         """Another author: a fresh conversation, and the tab that is looked at anew."""
@@ -112,13 +112,14 @@ class Shell:
     def _chat_opened(self, author: str | None, turns: list[Any], choice: str, request: gr.Request) -> Updates:
         # Gradio also says so of the tab that a page opens with, before that knows an author: then nobody is looked for.
         chosen, others = self._now(author, request) if author else (None, {})
+        watched = self._watch()
         drawn = self.chat.seen(author, turns, choice, request) if chosen == author else {}
-        return {self.where: "chat", **drawn, **others, **self._watch()}
+        return {self.where: "chat", **drawn, **others, **watched}
 
     def _opener(self, tab: Tab) -> Any:
         def opened(request: gr.Request, author: str | None, *standing: Any) -> Updates:
             chosen, others = self._now(author, request)
-            return {self.where: tab.id, **others, **tab.revisited(chosen, *standing), **self._watch()}
+            return {self.where: tab.id, **self._watch(), **others, **tab.revisited(chosen, *standing)}
 
         return opened
 
@@ -161,4 +162,5 @@ class Shell:
         return {self.author: gr.update(choices=names, value=author, interactive=bool(names))}
 
     def _watch(self) -> Updates:
+        """Asked before the rest is drawn: a job that ends in between is then drawn again at the next tick, as ended."""
         return {self.timer: gr.Timer(active=bool(self._jobs.running()))}
