@@ -11,20 +11,23 @@ from inference_pipeline.grounding.sentences import sentences
 _MARKER = re.compile(r"\s+\[\d{1,2}\]|(?<=[.,;:!?)\"”])\[\d{1,2}\]|^\[\d{1,2}\]\s*", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+|^ {0,3}#{1,6}$")
 _NUMBERED = re.compile(r"^\s*\[\d{1,2}\].*\(\d{4}-\d\d-\d\d\)\W*$")
+_NUMBER = re.compile(r"^\W*\d{1,2}\W*$")
 _LINK = re.compile(r"^\W*(?:\[[^\]\n]*\]\(\s*)?<?(?:https?://|www\.)\S+>?\)?\W*$")
 _DECORATION = re.compile(r"^\W*(?:\d{1,2}[\].)])?\W*|\W*(?:\(\d{4}-\d\d-\d\d\))?\W*$")
 _ENDED = re.compile(r"[.!?…。！？:][\"”’')\]*_]*$")
 
 
 def tidy(text: str, passages: Sequence[Passage]) -> str:
-    """Without the model's own markers, `#` headings, headers of passages and lines that are a link alone."""
+    """Without the model's own markers, `#` headings, headers of passages and lines that are a link or a number alone."""
     titles = {_bare(passage.title) for passage in passages} - {""}
-    kept, fenced = [], False
-    for line in text.splitlines():
+    kept, fenced, lines = [], False, text.splitlines()
+    for line in lines:
         if line.lstrip().startswith(("```", "~~~")):
             fenced = not fenced
         elif not fenced:
             if _NUMBERED.match(line) or _LINK.match(line) or _bare(line) in titles:
+                continue
+            if _NUMBER.match(line) and len(lines) > 1:  # alone it may be an answer
                 continue
             line = _MARKER.sub("", _HEADING.sub("", line))
         kept.append(line.rstrip())
