@@ -127,7 +127,8 @@ def test_posts_are_listed_searched_and_counted(store: FeatureStore) -> None:
 def test_a_round_shows_a_held_out_post_beside_what_the_twin_writes(tmp_path: Path) -> None:
     twin = small(tmp_path, pause=0.0)
     text = "I wind the church clock on Sundays, and count every turn. " * 6
-    fill(twin.app.store, [fakes.post(number, f"{number} {text}") for number in range(12)])
+    linked = text.replace("church clock", "[church clock](https://wren.example/clock)")
+    fill(twin.app.store, [fakes.post(number, f"{number} {linked}") for number in range(12)])
     label("Ada", twin.app.store, changed=True)
     held_out = sorted({example.post_id for example in twin.app.store.examples("Ada", "test")})
     made = card(posts={"train": (), "validation": (), "test": tuple(held_out)})

@@ -39,8 +39,12 @@ def own_words(post: Post) -> str:
 def stripped(text: str) -> str:
     """Without greeting, signature, headers and links; a name within a sentence becomes N."""
     text = _SIGNATURE.sub("", _GREETING.sub("", text.strip()))
-    text = _LINK.sub(lambda link: link.group(1) or "", _HEADER.sub("", text))
-    return _NAME.sub("N", text).strip()
+    return _NAME.sub("N", without_links(_HEADER.sub("", text))).strip()
+
+
+def without_links(text: str) -> str:
+    """Of a link its words are left; of an address nothing."""
+    return _LINK.sub(lambda link: link.group(1) or "", text)
 
 
 def frequent(texts: Mapping[str, Sequence[str]], count: int) -> list[str]:

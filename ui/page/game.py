@@ -16,6 +16,7 @@ from contracts.errors import NotFound
 from contracts.model_registry import ModelVersion
 from contracts.prompt import messages
 from contracts.records import Example, Figure
+from training_pipeline.texts import without_links
 from training_pipeline.votes import told_apart
 from ui.wiring import App
 
@@ -97,8 +98,8 @@ def _write(app: App, version: ModelVersion, example: Example, user: str, stop: t
 
 
 def beginning(text: str, words: int) -> str:
-    """The first `words` words, up to a sentence's end where one is near: so that neither text is told by its cut."""
-    found = re.match(rf"(?:\S+\s+){{0,{max(0, words - 1)}}}\S+", text.strip())
+    """The first `words` words, up to a sentence's end where one is near: neither text is told by its cut, nor by a link."""
+    found = re.match(rf"(?:\S+\s+){{0,{max(0, words - 1)}}}\S+", without_links(text).strip())
     cut = found[0] if found else ""
     end = max((match.end() for match in re.finditer(r"[.!?…][\"”’)]*(?=\s|$)", cut)), default=0)
     return cut[:end] if end > len(cut) // 2 else f"{cut.rstrip('.,;:')} …"
