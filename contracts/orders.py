@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from contracts.prompt import Quotable
+from contracts.records import replaced
 
 WITHHELD = "[…]"
 
@@ -141,11 +142,7 @@ def harmless(passages: Sequence[Quotable]) -> list[Quoted]:
 
 
 def without_orders(text: str) -> str:
-    pieces, at = list[str](), 0
-    for start, end in withheld(text):
-        pieces += [text[at:start], WITHHELD]
-        at = end
-    return "".join([*pieces, text[at:]])
+    return replaced(text, ((start, end, WITHHELD) for start, end in withheld(text)))
 
 
 def _forms(text: str) -> list[str]:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from contracts.records import Mark
+from contracts.records import Mark, replaced
 
 Found = Iterator[tuple[int, int]]
 
@@ -110,11 +110,7 @@ def marks(text: str) -> list[Mark]:
 
 def masked(words: str) -> str:
     """Words that are no slice of a post's text, such as its title, each private thing replaced by its kind."""
-    parts, at = [], 0
-    for mark in marks(words):
-        parts += [words[at : mark.start], mark.instead]
-        at = mark.end
-    return "".join([*parts, words[at:]])
+    return replaced(words, ((mark.start, mark.end, mark.instead) for mark in marks(words)))
 
 
 def _key_blocks(text: str) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +24,17 @@ def digest(*parts: str, length: int = 16) -> str:
 def text_hash(text: str) -> str:
     """Equal for the same words published in two places."""
     return digest(" ".join(text.split()))
+
+
+def replaced(text: str, parts: Iterable[tuple[int, int, str]], start: int = 0, end: int | None = None) -> str:
+    """`text[start:end]` with other words for each of its `parts`: start, end and the words, in order."""
+    end = len(text) if end is None else end
+    pieces, at = list[str](), start
+    for first, last, instead in parts:
+        if last > at and first < end:
+            pieces += [text[at : max(at, first)], instead]
+            at = last
+    return "".join([*pieces, text[min(at, end) : end]])
 
 
 class Record(BaseModel):
@@ -81,12 +93,8 @@ class Post(Record):
 
     def shown(self, start: int, end: int) -> str:
         """`text[start:end]` as an example may show it: what is private is replaced by its kind."""
-        parts, at = [], start
-        for mark in self.marks:
-            if mark.kind == "private" and mark.end > at and mark.start < end:
-                parts += [self.text[at : max(at, mark.start)], mark.instead]
-                at = mark.end
-        return "".join([*parts, self.text[min(at, end) : end]])
+        private = ((mark.start, mark.end, mark.instead) for mark in self.marks if mark.kind == "private")
+        return replaced(self.text, private, start, end)
 
 
 class Chunk(Record):

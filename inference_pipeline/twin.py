@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
@@ -13,7 +13,7 @@ from contracts.errors import NotFound
 from contracts.feature_store.filters import Filters
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.orders import harmless, without_orders
-from contracts.prompt import PASSAGES, messages
+from contracts.prompt import PASSAGES, Message, messages
 from contracts.records import Answer, Format, Passage
 from contracts.sampling import TEMPERATURE
 from inference_pipeline.grounding.check import LIMIT, check
@@ -217,24 +217,37 @@ class Twin:
     def _generate(
         self, found: Found, version: ModelVersion | None, stop: threading.Event | None, counts: dict[str, float]
     ) -> Iterator[str]:
-        """The model's pieces, from its turn in the queue on. Raises Busy where too many wait.
+        """The model's pieces, from its turn in the queue on. Raises Busy where too many wait."""
+        shown = () if version else tuple(map(without_orders, voice(self._store, found, self._voice_examples)))
+        asked = messages(found.question.author, found.asked, harmless(found.passages), shown)
+        yield from self.say(asked, version, found.question.user, found.question.sampling, stop, counts)
+
+    def say(
+        self,
+        asked: Sequence[Message],
+        version: ModelVersion | None,
+        user: str = "",
+        sampling: Sampling | None = None,
+        stop: threading.Event | None = None,
+        counts: dict[str, float] | None = None,
+    ) -> Iterator[str]:
+        """What a version says to these messages and nothing else, in pieces, in the user's turn. Raises Busy.
 
         `counts` gets what an engine says of the tokens of the prompt, and of the answer with its last piece.
         """
-        shown = () if version else tuple(map(without_orders, voice(self._store, found, self._voice_examples)))
-        asked = messages(found.question.author, found.asked, harmless(found.passages), shown)
-        with self.queue.place(found.question.user, stop) as placed:
+        counts = {} if counts is None else counts
+        with self.queue.place(user, stop) as placed:
             if not placed:
                 return
             loaded = unless_stopped(map(self._engine.chat_model, [version]), stop)
             if (chat := next(loaded, None)) is None:
                 return
-            stream = chat.stream(asked, **self._options(found.question.sampling))
+            stream = chat.stream(asked, **self._options(sampling or Sampling()))
             with closing(unless_stopped(stream, stop)) as heard:
                 for piece in heard:
                     if used := getattr(piece, "usage_metadata", None):
                         counts["prompt_tokens"] = counts.get("prompt_tokens", 0) + used["input_tokens"]
-                        counts["tokens"] = used["output_tokens"] or counts["tokens"]
+                        counts["tokens"] = used["output_tokens"] or counts.get("tokens", 0)
                     if text := str(piece.content):
                         yield text
 

@@ -71,7 +71,7 @@ class Users:
 
     def _write(self, kept: dict[str, dict[str, str]]) -> None:
         write_atomic(self._file, json.dumps(kept, indent=2, ensure_ascii=False, sort_keys=True) + "\n", mode=0o600)
-        self.__dict__["_kept"] = kept
+        self._kept = kept
 
 
 def _hash(password: str, salt: bytes) -> bytes:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import sqlalchemy as sql
 
 from contracts.feature_store import tables as t
-from contracts.feature_store.database import Database, slices
+from contracts.feature_store.database import Database, holding_words, slices
 
 BEGINNING = 160  # characters of a post without a title that stand for one
 LENGTHS = (50, 150, 300, 600, 1200, 2400)  # words of a post
@@ -39,11 +39,7 @@ class Catalogue:
         self, author: str, words: str = "", format: str = "", first: int = 0, limit: int = 20
     ) -> tuple[int, Sequence[Listed]]:
         """How many of the author's posts hold all of `words`, and `limit` of them from `first` on, newest first."""
-        mine = [t.posts.c.author == author]
-        for word in words.split():
-            mine.append(
-                sql.or_(*(column.icontains(word, autoescape=True) for column in (t.posts.c.title, t.posts.c.text)))
-            )
+        mine = [t.posts.c.author == author, *holding_words(words, t.posts.c.title, t.posts.c.text)]
         if format:
             mine.append(t.posts.c.format == format)
         found = (

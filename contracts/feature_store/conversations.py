@@ -15,7 +15,7 @@ import sqlalchemy as sql
 
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import tables as t
-from contracts.feature_store.database import Database, now
+from contracts.feature_store.database import Database, holding_words, now
 from contracts.feature_store.shared_words import Words
 from contracts.feature_store.with_posts import held, holding
 from contracts.records import Answer, Record
@@ -83,11 +83,7 @@ class Conversations:
     def all(self, user: str, author: str, words: str = "") -> list[Listed]:
         """The person's last conversations with this author's twin that hold all of `words`, the latest first."""
         table = t.conversations.c
-        mine = [table.user == user, table.author == author]
-        mine += [
-            sql.or_(table.title.icontains(w, autoescape=True), table.text.icontains(w, autoescape=True))
-            for w in words.split()
-        ]
+        mine = [table.user == user, table.author == author, *holding_words(words, table.title, table.text)]
         # Counted by the database: fifty long conversations are a hundred megabytes, and the list is drawn after each answer.
         query = (
             sql.select(table.id, table.title, table.at, sql.func.json_array_length(table.turns))

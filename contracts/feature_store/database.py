@@ -95,6 +95,11 @@ def slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[first : first + AT_ONCE]
 
 
+def holding_words(words: str, *columns: Any) -> list[Any]:
+    """Conditions: each of the words stands in one of the columns, as it is or as a part of another word."""
+    return [sql.or_(*(column.icontains(word, autoescape=True) for column in columns)) for word in words.split()]
+
+
 def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 

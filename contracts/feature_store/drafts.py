@@ -15,7 +15,7 @@ import sqlalchemy as sql
 
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import tables as t
-from contracts.feature_store.database import Database, now, slices
+from contracts.feature_store.database import Database, holding_words, now, slices
 from contracts.feature_store.shared_words import Words
 from contracts.feature_store.with_posts import held, holding
 from contracts.records import Citation, Passage, Record
@@ -76,10 +76,8 @@ class Drafts:
     def all(self, user: str, author: str, words: str = "") -> list[Listed]:
         """The person's last drafts by this author's twin that hold all of `words`, the latest first."""
         table = t.drafts.c
-        query = sql.select(table.id, table.title, table.at).where(table.user == user, table.author == author)
-        for word in words.split():
-            in_it = (column.icontains(word, autoescape=True) for column in (table.title, table.text))
-            query = query.where(sql.or_(*in_it))
+        mine = [table.user == user, table.author == author, *holding_words(words, table.title, table.text)]
+        query = sql.select(table.id, table.title, table.at).where(*mine)
         with self._database.begin() as db:
             return [Listed._make(row) for row in db.execute(query.order_by(table.at.desc()).limit(LISTED))]
 

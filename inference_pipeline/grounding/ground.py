@@ -107,12 +107,15 @@ def _quotation(question: str, known: Sequence[Source], passages: Sequence[Passag
 
     It is quoted word for word or not at all: never what would act where it is drawn, nor the beginning of a code block.
     """
-    telling = [source for source in known if source.words and _stands(source.text, passages)]
-    if not telling:
+    asked = content_words(question)
+    telling = sorted(
+        (source for source in known if source.words),
+        key=lambda source: (-len(source.words & asked), source.passage, len(source.words) <= 4),
+    )
+    first = next((source for source in telling if _stands(source.text, passages)), None)
+    if first is None:
         begun = (_beginning(n, passage) for n, passage in enumerate(passages, 1) if not withheld(passage.text))
         return next((source for source in begun if _stands(source.text, passages)), None)
-    asked = content_words(question)
-    first = max(telling, key=lambda source: (len(source.words & asked), -source.passage, len(source.words) > 4))
     # … and what follows it, as far as a quotation goes, and as an order to the model does not stand between.
     text = passages[first.passage - 1].text
     orders = [start for start, _ in withheld(text) if start > first.start]

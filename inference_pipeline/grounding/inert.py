@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from contracts.orders import TEMPLATE, is_order, withheld
-from contracts.records import Passage
+from contracts.records import Passage, replaced
 from inference_pipeline.grounding.markup import ADDRESS, END, line_begun, settled, token_begun
 from inference_pipeline.grounding.sentences import content_words, sentences
 
@@ -129,15 +129,13 @@ def _without_echoes(text: str, passages: Sequence[Passage]) -> str:
     if not orders:
         return text
     held = [(content_words(order), f"{_plain(order)}\n{_plain(Inert(()).end(order))}") for order in orders]
-    pieces, at = list[str](), 0
-    for start, end in sentences(text):
-        said = text[start:end]
+
+    def echoes(said: str) -> bool:
         words = content_words(said)
         near = is_order(said) and any(len(words & order) >= ECHO * len(words) for order, _ in held)
-        if near or (words and any(_plain(said) in order for _, order in held)):
-            pieces.append(text[at:start])
-            at = end
-    return "".join([*pieces, text[at:]])
+        return near or (bool(words) and any(_plain(said) in order for _, order in held))
+
+    return replaced(text, ((start, end, "") for start, end in sentences(text) if echoes(text[start:end])))
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,7 @@ often the classes are right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,8 +58,9 @@ def sources(passages: Sequence[Passage]) -> list[Source]:
 
 def judge(texts: Sequence[str], known: Sequence[Source], embed: Embed | None = None) -> list[Judged]:
     """What the sources say to each sentence. Only sentences that words leave open are embedded."""
-    whole = {spoken(source.text): source for source in reversed(known)}
-    judged = [_word_for_word(text, whole) or _by_words(text, known) for text in texts]
+    # A sentence that a passage has as its own, however short: "It is a good one." has no content word to compare.
+    whole = {said: Judged("supported", source) for source in reversed(known) if (said := spoken(source.text))}
+    judged = [whole.get(spoken(text)) or _by_words(text, known) for text in texts]
     telling = [source for source in known if source.words]
     unsettled = [
         place for place, found in enumerate(judged) if found.support != "supported" and content_words(texts[place])
@@ -72,12 +73,6 @@ def judge(texts: Sequence[str], known: Sequence[Source], embed: Embed | None = N
                 judged[place], _by_meaning(texts[place], telling[nearest], float(row[nearest])), key=_rank
             )
     return judged
-
-
-def _word_for_word(text: str, whole: Mapping[str, Source]) -> Judged | None:
-    """A sentence that a passage has as its own, however short: "It is a good one." has no content word to compare."""
-    source = whole.get(spoken(text)) if spoken(text) else None
-    return Judged("supported", source) if source else None
 
 
 def _by_words(text: str, known: Sequence[Source]) -> Judged:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 import re
 import threading
-from contextlib import closing
 from dataclasses import dataclass
 
 from contracts.errors import NotFound
 from contracts.model_registry import ModelVersion
 from contracts.prompt import messages
 from contracts.records import Example, Figure
+from inference_pipeline.sampling import Sampling
 from training_pipeline.texts import without_links
 from training_pipeline.votes import told_apart
 from ui.wiring import App
@@ -84,17 +84,8 @@ def _write(app: App, version: ModelVersion, example: Example, user: str, stop: t
 
     Raises Busy where too many wait.
     """
-    asked, text = messages(version.author, example.instruction), ""
-    with app.twin.queue.place(user, stop) as placed:
-        if placed:
-            chat = app.engine.chat_model(version)
-            stream = chat.stream(asked, max_tokens=TOKENS, temperature=app.settings.temperature)
-            with closing(stream) as pieces:  # type: ignore[type-var]  # LangChain types its generator as an iterator
-                for piece in pieces:
-                    if stop and stop.is_set():
-                        break
-                    text += str(piece.content)
-    return text.strip()
+    asked = messages(version.author, example.instruction)
+    return "".join(app.twin.say(asked, version, user, Sampling(TOKENS), stop)).strip()
 
 
 def beginning(text: str, words: int) -> str:

@@ -56,10 +56,15 @@ def aside(words: str) -> str:
 
 def kept_list(rows: Iterable[Any], id: str, none: str) -> str:
     """What a person has kept, by `id`, `title` and `at`, each a button that opens it; `none` where there is nothing."""
+    return buttons(((row.id, escape(row.title), f"{row.at:%Y-%m-%d %H:%M}") for row in rows), id, none)
+
+
+def buttons(rows: Iterable[tuple[str, str, str]], chosen: str, none: str) -> str:
+    """A list of which one is chosen: of each its id, and as HTML its name and small print; `none` where there is nothing."""
     lines = "".join(
-        f'<li><button type="button" data-id="{escape(row.id)}" aria-pressed="{str(row.id == id).lower()}">'
-        f'<span class="name" dir="auto">{escape(row.title)}</span><small>{row.at:%Y-%m-%d %H:%M}</small></button></li>'
-        for row in rows
+        f'<li><button type="button" data-id="{escape(id)}" aria-pressed="{str(id == chosen).lower()}">'
+        f'<span class="name" dir="auto">{name}</span><small>{small}</small></button></li>'
+        for id, name, small in rows
     )
     return f'<ul class="list">{lines}</ul>' if lines else aside(none)
 

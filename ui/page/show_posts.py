@@ -113,16 +113,13 @@ def summary(
 
 def sources(rows: Sequence[tuple[str, SourceStatus]], chosen: str) -> str:
     """Each place by its id, as a button: how many posts it shows, and how its last reading went."""
-    lines = ""
-    for id, row in rows:
-        read = f"read {row.read:%Y-%m-%d}: {row.outcome}" if row.read else "never read to its end"
-        count = f"{row.posts:,} {'post' if row.posts == 1 else 'posts'}"
-        lines += (
-            f'<li><button type="button" data-id="{escape(id)}" aria-pressed="{str(id == chosen).lower()}">'
-            f'<span class="name" dir="auto">{escape(place(row.address))}</span>'
-            f"<small>{escape(f'{count} · {read}')}</small></button></li>"
-        )
-    return f'<ul class="list">{lines}</ul>' if lines else markup.aside("None yet.")
+    shown = ((id, escape(place(row.address)), escape(_reading(row))) for id, row in rows)
+    return markup.buttons(shown, chosen, "None yet.")
+
+
+def _reading(row: SourceStatus) -> str:
+    read = f"read {row.read:%Y-%m-%d}: {row.outcome}" if row.read else "never read to its end"
+    return f"{row.posts:,} {'post' if row.posts == 1 else 'posts'} · {read}"
 
 
 def place(source: str) -> str:

@@ -23,15 +23,15 @@ PARTS = {"train": "learned from", "validation": "stopped by", "test": "held out"
 
 def timeline(versions: Sequence[ModelVersion], aliases: Aliases, chosen: str) -> str:
     """Newest first; each is a button."""
-    if not versions:
-        return markup.aside("No version yet: train one, under Train.")
-    lines = "".join(
-        f'<li><button type="button" data-id="{escape(one.name)}" aria-pressed="{str(one.name == chosen).lower()}">'
-        f'<span class="name">v{one.number}{badge(aliases.of.get(one.number, ""))}</span>'
-        f"<small>{one.card.created:%Y-%m-%d %H:%M} · {escape(str(one.card.recipe.get('name', '')))}</small></button></li>"
+    rows = (
+        (
+            one.name,
+            f"v{one.number}{badge(aliases.of.get(one.number, ''))}",
+            f"{one.card.created:%Y-%m-%d %H:%M} · {escape(str(one.card.recipe.get('name', '')))}",
+        )
         for one in reversed(versions)
     )
-    return f'<ul class="list">{lines}</ul>'
+    return markup.buttons(rows, chosen, "No version yet: train one, under Train.")
 
 
 def badge(alias: str) -> str:

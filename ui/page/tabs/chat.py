@@ -242,10 +242,10 @@ class Chat(Tab):
             raise not_yet("There is nothing to answer again yet.")
         return self._begin(turns[:-1], turns[-1].again(), Heard(), request)
 
-    def stopped(self, turns: list[Turn], request: gr.Request) -> Any:
-        """Stop was pressed. Where nothing is being written any more, as after a lost connection, the page is freed."""
-        if stopping := self._switches.stopped(request):
-            return {self.stop: stopping}
+    def stopped(self, turns: list[Turn], request: gr.Request) -> Updates:
+        return self._switches.stopped(request, self.stop, lambda: self._freed(turns))
+
+    def _freed(self, turns: list[Turn]) -> Updates:
         idle = self._talk(conversation.settled(turns), busy=False)
         if any(turn.waits for turn in turns):
             return idle
@@ -341,9 +341,11 @@ class Chat(Tab):
 
     def cleared(self, author: str | None, request: gr.Request) -> Updates:
         """A new conversation; while an answer is being written, only end that. What is kept stays."""
-        if self._switches.get(request):
-            return {self.stop: self._switches.stopped(request)}
-        return {**self._talk([], busy=False), **self.kept.drawn(user(self._app, request), author)}
+        return self._switches.stopped(
+            request,
+            self.stop,
+            lambda: {**self._talk([], busy=False), **self.kept.drawn(user(self._app, request), author)},
+        )
 
     def close(self) -> None:
         self._switches.close()

@@ -181,9 +181,7 @@ class Compare(Tab):
         return self._drawn(replace(comparison, problem=LOST) if comparison else None)
 
     def stopped(self, request: gr.Request) -> Updates:
-        """Stop was pressed. Where nothing is being written any more, as after a lost connection, the page is freed."""
-        stopping = self._switches.stopped(request)
-        return {self.stop: stopping} if stopping else self._asking(busy=False)
+        return self._switches.stopped(request, self.stop, lambda: self._asking(busy=False))
 
     def _vote(self, choice: int) -> Any:
         @told

@@ -210,9 +210,7 @@ class Draft(Tab):
         return self._ended(writing, problem(*LOST), request) if writing else self.drawn(None, problem(*LOST))
 
     def stopped(self, request: gr.Request) -> Updates:
-        """Stop was pressed. Where nothing is being written any more, as after a lost connection, the page is freed."""
-        stopping = self._switches.stopped(request)
-        return {self.stop: stopping} if stopping else self._buttons(busy=False)
+        return self._switches.stopped(request, self.stop, lambda: self._buttons(busy=False))
 
     def left_behind(self, sheet: Sheet | None, text: str, request: gr.Request) -> Updates:
         """Another author is chosen. What was edited is kept."""

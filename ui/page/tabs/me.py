@@ -137,9 +137,7 @@ class Me(Tab):
         return {**self._idle(words), self.model: gr.update(interactive=False), **self._buttons(busy=True)}
 
     def stopped(self, request: gr.Request) -> Updates:
-        """Stop was pressed. Where nothing is being written any more, as after a lost connection, the page is freed."""
-        stopping = self._switches.stopped(request)
-        return {self.stop: stopping} if stopping else self._idle("")
+        return self._switches.stopped(request, self.stop, lambda: self._idle(""))
 
     def refused(self, request: gr.Request) -> Updates:
         """The queue took no more, or Gradio lost the pair."""

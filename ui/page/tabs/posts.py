@@ -211,9 +211,10 @@ class Posts(Tab):
     ) -> Updates:
         from feature_pipeline.pipeline import check_author
 
-        if not (whose.strip() or chosen):
+        named = whose.strip() or chosen
+        if not named:
             raise UsageError("nobody is named", "say whose posts these are")
-        author = check_author(whose.strip() or chosen or "")
+        author = check_author(named)
         now = self._jobs.get("posts")
         if now and now.state == "running":
             raise StoreBusy(f"{now.what} is not finished", "wait for its end, or stop it")

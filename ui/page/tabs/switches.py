@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
 from contracts.errors import TwinError
-from ui.page.tabs.shared import not_yet
+from ui.page.tabs.shared import Updates, not_yet
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +66,16 @@ class Switches:
         for stop in list(self._of.values()):
             stop.set()
 
-    def stopped(self, request: gr.Request) -> Any:
-        """Stop was pressed; what the button says until the writing has ended. Nothing, where nothing is being written."""
+    def stopped(self, request: gr.Request, button: gr.Button, free: Callable[[], Updates]) -> Updates:
+        """Stop was pressed; what the button says until the writing has ended.
+
+        Where nothing is being written any more, as after a lost connection, `free` frees the page.
+        """
         stop = self.get(request)
         if stop is None:
-            return None
+            return free()
         stop.set()
-        return gr.update(value="Stopping…", interactive=False)
+        return {button: gr.update(value="Stopping…", interactive=False)}
 
 
 def session(request: gr.Request) -> str:
