@@ -1,6 +1,6 @@
 """From how many posts on does an adapter pay?  python -m benchmarks.real_authors ../shared/data [HOME] [--recipe quick]
 
-For each of two real authors, with four others to compare with: adapters of their newest 20, 50, 100 and 300 training posts,
+For each of two real authors, with five others to compare with: adapters of their newest 20, 50, 100 and 300 training posts,
 all measured on the same held-out posts; that a recipe may draw from the newest alone is left aside. One `pays` when its
 gate holds: it learned the author, and copies nothing.
 A measured size is a line of HOME/sizes.jsonl, and is not measured again: stop it, and the same command goes on.
@@ -22,6 +22,7 @@ from contracts import hardware
 from contracts.records import Figure, digest
 from feature_pipeline import pipeline as features
 from training_pipeline import data, pipeline
+from training_pipeline.evaluation.gate import gate
 from training_pipeline.glossary import said
 from training_pipeline.recipe import Recipe, load
 from ui.wiring import App
@@ -32,6 +33,7 @@ BLOGS = {
     "matklad": "matklad/content/posts",
     "eevee": "eevee/content",
     "jessfraz": "jessfraz/content",
+    "simonw_til": "simonw_til",
 }
 AUTHORS = ("skeeto", "matklad")
 SIZES = (20, 50, 100, 300)
@@ -99,8 +101,6 @@ def result(app: App, corpus: data.Corpus, recipe: Recipe, key: str) -> dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     made = pipeline.train(corpus, app.base_model, recipe, folder, progress)
     figures = pipeline.measure(corpus, app.store, app.base_model, recipe, folder / "adapter", progress).figures
-    from training_pipeline.evaluate import gate
-
     shutil.rmtree(folder)
     return {
         "examples": made["examples"],
