@@ -1,7 +1,7 @@
 """Work that nobody has to wait for: done in a thread of its own, so that whoever is told to stop leaves at once.
 
-A server that says nothing, a model that is being loaded, a step that reads other people's prompts: none of them can be
-interrupted. They go on to their next item, which nobody takes any more, and are closed there.
+A model that is being loaded, a step that reads other people's prompts: they cannot be interrupted. They go on to their next
+item, which nobody takes any more, and are closed there. What waits for somebody else, a server, says how it is woken.
 """
 
 from __future__ import annotations
@@ -19,6 +19,50 @@ PATIENCE = 3  # seconds that a process which ends gives to what goes on: native 
 
 T = TypeVar("T")
 
+
+class Left(BaseException):
+    """Nobody waits for this work any more. No Exception, so that nothing tries it again."""
+
+
+class Waited:
+    """Whether somebody waits for the work of a thread, and what wakes it once nobody does."""
+
+    def __init__(self) -> None:
+        self._lock, self._left = threading.Lock(), False
+        self._wakers: list[Callable[[], None]] = []
+
+    def go_on(self) -> None:
+        """Raises Left."""
+        if self._left:
+            raise Left
+
+    def add(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            self._wakers.append(wake)
+            left = self._left
+        if left:
+            wake()
+
+    def remove(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            self._wakers.remove(wake)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._left = True
+            wakers = list(self._wakers)
+        for wake in wakers:
+            wake()
+
+
+_here = threading.local()
+
+
+def waited() -> Waited | None:
+    """Of the work that this thread does; None where it is not done apart."""
+    return getattr(_here, "work", None)
+
+
 _going_on: WeakSet[threading.Thread] = WeakSet()
 
 
@@ -27,13 +71,8 @@ def unless_stopped(items: Iterator[T], stop: threading.Event | None) -> Generato
     if stop is None:
         yield from items
         return
-    came, left = SimpleQueue[tuple[T] | BaseException | None](), threading.Event()
-    thread = threading.Thread(
-        target=_hand_over,
-        args=(items, came, lambda: left.is_set() or stop.is_set()),
-        daemon=True,
-        name="unless stopped",
-    )
+    came, work = SimpleQueue[tuple[T] | BaseException | None](), Waited()
+    thread = threading.Thread(target=_hand_over, args=(items, came, work), daemon=True, name="unless stopped")
     _going_on.add(thread)
     thread.start()
     try:
@@ -48,17 +87,15 @@ def unless_stopped(items: Iterator[T], stop: threading.Event | None) -> Generato
                 raise item
             yield item[0]
     finally:
-        left.set()
+        work.leave()
 
 
-def _hand_over(
-    items: Iterator[T], came: SimpleQueue[tuple[T] | BaseException | None], left: Callable[[], bool]
-) -> None:
+def _hand_over(items: Iterator[T], came: SimpleQueue[tuple[T] | BaseException | None], work: Waited) -> None:
     end: BaseException | None = None
+    _here.work = work
     try:
         for item in items:
-            if left():
-                break
+            work.go_on()
             came.put((item,))
     except BaseException as error:  # it is raised where somebody waits for it
         end = error

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,78 @@ def test_one_who_stops_before_a_server_says_anything_leaves_at_once(
     assert ended[0].citations[0].text in CLOCK  # a quotation, as where nothing was said
     with twin.queue.place() as free:
         assert free
+    store.close()
+
+
+class Falling:
+    """A server on loopback that says so much, and then no more; it notes when the other side hangs up."""
+
+    def __init__(self, says: tuple[bytes, ...]) -> None:
+        """`says`: to each request that is read, in their order; to the last one it is all that it ever says."""
+        self._says, self._listening = says, socket.create_server(("127.0.0.1", 0))
+        self.port, self.taken = self._listening.getsockname()[1], 0
+        self.silent, self.hung_up = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection = self._listening.accept()[0]
+                self.taken += 1
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    last = self.taken >= len(self._says)
+                    connection.sendall(self._says[min(self.taken, len(self._says)) - 1])
+                    if last:
+                        self.silent.set()
+                        while connection.recv(65536):
+                            pass
+                        self.hung_up.set()
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self.thread.join(5)
+        assert not self.thread.is_alive()
+
+
+LISTED = json.dumps({"data": [{"id": "smol"}]}).encode()
+NAMES = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(LISTED),
+    LISTED,
+)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+WORD = json.dumps(
+    {"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": {"content": "It "}}]}
+)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "says"),
+    [
+        ("http", (b"",)),  # it is asked for its models
+        ("https", (b"",)),  # it is greeted
+        ("http", (NAMES, b"")),  # it is asked to write
+        ("http", (NAMES, HEAD + f"data: {WORD}\n\n".encode())),  # it has begun
+    ],
+)
+def test_stop_hangs_up_on_a_server_that_says_no_more(tmp_path: Path, scheme: str, says: tuple[bytes, ...]) -> None:
+    server, stop = Falling(says), threading.Event()
+    store = FeatureStore(tmp_path, WordEmbedder(512))
+    fill(store, [post(1, CLOCK)])
+    engine = RemoteEngine(f"{scheme}://127.0.0.1:{server.port}/v1", "smol", None, timeout=30)
+    twin = inference.Twin(store, ModelRegistry(tmp_path), engine)
+    thread = threading.Thread(target=lambda: list(twin.stream(inference.Question(QUESTION, "Ada"), stop=stop)))
+    thread.start()
+    assert server.silent.wait(10)
+    assert not server.hung_up.wait(0.2)
+    stop.set()
+    assert server.hung_up.wait(0.5)
+    thread.join(5)
+    time.sleep(1.5)  # longer than the first pause before another try
+    assert server.taken == len(says)
+    server.close()
     store.close()
 
 

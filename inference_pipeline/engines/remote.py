@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import httpx
@@ -17,9 +18,11 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from contracts.errors import ModelError, UsageError
 from contracts.model_registry import ModelVersion
+from inference_pipeline.leaving import Waited, waited
 
 LONGEST_LIST = 2**20  # bytes of the list of models
 TIMEOUT, RETRIES = 60.0, 2  # seconds between two bytes; and how often what failed before the first byte is tried again
+ENDS = ("http11.response_closed.complete", "connection.start_tls.failed", "proxy.start_tls.failed")  # of a request
 LONGEST_TOKEN = 64  # characters: a server that says more than so many for each token that it may say is hung up on
 
 
@@ -31,6 +34,12 @@ class RemoteEngine:
             raise UsageError("TWIN_REMOTE_URL is set, but no model", "set TWIN_REMOTE_MODEL to the server's model name")
         self._url, self._base, self._api_key, self._timeout = url.rstrip("/"), base, api_key or "none", timeout
         self._served: frozenset[str] = frozenset()
+        # A connection for each request: one that is kept is opened, and could be hung up on, by another one only.
+        self._client = httpx.Client(
+            limits=httpx.Limits(max_keepalive_connections=0),
+            event_hooks={"request": [_can_be_left]},
+            follow_redirects=True,
+        )
 
     def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
         """Raises ModelError where the server says that it serves other models, but not this one."""
@@ -43,6 +52,7 @@ class RemoteEngine:
             api_key=self._api_key,
             timeout=self._timeout,
             max_retries=RETRIES,
+            http_client=self._client,
         )
         return RemoteChatModel(server=server, url=self._url, served=name, secret=self._api_key)
 
@@ -61,7 +71,8 @@ class RemoteEngine:
         """The names that the server says it serves; none where it does not say."""
         try:
             headers, body = {"Authorization": f"Bearer {self._api_key}"}, b""
-            with httpx.stream("GET", f"{self._url}/models", headers=headers, timeout=min(self._timeout, 5)) as response:
+            timeout = min(self._timeout, 5)
+            with self._client.stream("GET", f"{self._url}/models", headers=headers, timeout=timeout) as response:
                 for part in response.iter_bytes():
                     body += part
                     if len(body) > LONGEST_LIST:
@@ -69,6 +80,37 @@ class RemoteEngine:
             return frozenset(str(model["id"]) for model in json.loads(body)["data"])
         except (httpx.HTTPError, ValueError, TypeError, KeyError):
             return frozenset()  # what is wrong with it is told when it is asked to write
+
+
+def _can_be_left(request: httpx.Request) -> None:
+    """Before each request, also before one that is tried again. Raises Left."""
+    if work := waited():
+        work.go_on()
+        request.extensions["trace"] = _Line(work)
+
+
+class _Line:
+    """Hears how a request fares, and holds its connection: whoever leaves hangs up, also on a server that says nothing."""
+
+    def __init__(self, work: Waited) -> None:
+        self._work = work
+        self._socket: socket.socket | None = None
+
+    def __call__(self, event: str, info: dict[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            # A copy, because TLS takes the socket over; while it is open, so is the connection.
+            self._socket = info["return_value"].get_extra_info("socket").dup()
+            self._work.add(self._hang_up)
+        elif self._socket and event in ENDS:
+            self._work.remove(self._hang_up)
+            self._socket.close()
+            self._socket = None
+
+    def _hang_up(self) -> None:
+        """Closing alone would not wake a thread that reads."""
+        if line := self._socket:
+            with suppress(OSError):  # it has ended meanwhile
+                line.shutdown(socket.SHUT_RDWR)
 
 
 class RemoteChatModel(BaseChatModel):
