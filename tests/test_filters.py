@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore, Filters, Place, Sighting
@@ -78,6 +79,36 @@ def test_a_post_that_stands_in_two_places_is_found_by_either(tmp_path: Path) -> 
         filters = Filters.of(source=name)
         assert numbers(search(store, CLOCK, "Ada", 4, filters=filters)) == [0]
         assert numbers(store.newest("Ada", 4, filters)) == [0]
+    store.close()
+
+
+def test_what_stands_at_a_source_is_asked_once_until_it_changes(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path / "home", WordEmbedder(512))
+    fill(store, [placed(0, source="https://ada.example"), placed(1)])
+    first, _ = sorted(store.posts("Ada"), key=lambda one: one.source_id)
+    version, place, asked = store.active(), Place("Ada", "archive.zip", 1), list[str]()
+    assert version
+    sql.event.listen(store._database._engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+
+    def at_posts(words: str) -> list[int]:
+        asked.clear()
+        return numbers(search(store, f"{CLOCK} {words}", "Ada", 4, filters=Filters.of(source="/posts")))
+
+    def looked_up() -> bool:
+        return any("FROM sightings" in statement for statement in asked)
+
+    assert at_posts("a") == [1]
+    assert looked_up()
+    assert at_posts("b") == [1]
+    assert not looked_up()
+    store.write(version, [], {}, place=place, seen=[Sighting(("/posts", "copy"), first.id, "hash", None)])
+    assert at_posts("c") == [0, 1]
+    store.drop("Ada", "archive.zip", [("/posts", "copy")], "gone")
+    assert at_posts("d") == [1]
+    fill(store, [placed(2)])
+    assert at_posts("e") == [1, 2]
+    store.forget("Ada", [first.id])
+    assert at_posts("f") == [1, 2]
     store.close()
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sql
@@ -13,10 +14,11 @@ import sqlalchemy as sql
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import tables as t
 from contracts.feature_store.index import Scope
+from contracts.feature_store.sightings import changes
 from contracts.records import Format
 
-Begin = Callable[[], AbstractContextManager[sql.Connection]]
 NAMED = 8  # places that an error lists
+KEPT = 32  # names of places whose posts are kept
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,42 @@ def day(text: str) -> dt.date | None:
     raise UsageError(f"{text!r} is no date", "write a year, a month or a day: 2015, 2015-03 or 2015-03-12")
 
 
-def scope(begin: Begin, author: str, filters: Filters, among: Collection[str] | None) -> Scope:
-    """As the index is asked; `begin` is needed for a source. Raises NotFound for one that the author does not have."""
-    places, also = None, list[str]()
-    if filters.source:
-        with begin() as db:
-            places = _places(db, author, filters.source)
-            also = _seen_elsewhere(db, author, places)
+Shown = tuple[list[str], list[str]]
+"""Places, and posts that stand under another place's name and are seen at these, too."""
+
+
+class Places:
+    """What stands at the places that searches name, kept until a post or a sighting has changed."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], tuple[tuple[int, int], Shown]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def shown(self, db: sql.Connection, latest: int, author: str, named: str) -> Shown:
+        """`latest`: the ledger's last `seq`. Raises NotFound for a place that the author does not have."""
+        state = latest, changes(db)
+        with self._lock:
+            kept = self._kept.get((author, named))
+        if kept and kept[0] == state:
+            return kept[1]
+        places = _places(db, author, named)
+        made = places, _seen_elsewhere(db, author, places)
+        with self._lock:
+            self._kept[author, named] = state, made
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+
+def scope(author: str, filters: Filters, among: Collection[str] | None, shown: Shown | None) -> Scope:
+    """As the index is asked; `shown` is what stands at the filters' source, where they have one."""
+    sources, also = shown or (None, [])
     return Scope(
         author,
         after=filters.after.toordinal() if filters.after else None,
         before=filters.before.toordinal() if filters.before else None,
         format=filters.format,
-        sources=places,
+        sources=sources,
         also=also,
         among=None if among is None else sorted(among),
     )

@@ -15,6 +15,8 @@ from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, now, slices
 from contracts.records import SourceStatus, digest
 
+CHANGES = "sightings"
+
 Key = tuple[str, str]
 """(source, source_id), as the source's reader names a post."""
 
@@ -159,6 +161,8 @@ class Sightings:
                 name: sql.bindparam(name) for name in ("post_id", "url", "raw_hash", "missed", "run")
             }
             db.execute(sql.update(t.sightings).where(*where).values(columns), changed)
+        if added or changed:
+            _note_change(db)
         left = {before[one.key].post_id for one in seen if one.key in before} - {one.post_id for one in seen}
         return [post_id for post_id in sorted(left) if not _shown(db, post_id)]
 
@@ -223,6 +227,8 @@ class Sightings:
         """The source does not show these any more. Returns the posts that no source shows now."""
         shown = _of(t.sightings, author, address)
         orphans: list[str] = []
+        if keys:
+            _note_change(db)
         for source, source_id in keys:
             mine = (*shown, t.sightings.c.source == source, t.sightings.c.source_id == source_id)
             post_id = db.scalar(sql.select(t.sightings.c.post_id).where(*mine))
@@ -279,6 +285,19 @@ class Sightings:
             rows = [{**mine, "url": url, **seen} for url, seen in memory.items()]
             if rows:
                 db.execute(sql.insert(t.fetches), rows)
+
+
+def changes(db: sql.Connection) -> int:
+    """How often what the sources show has changed, but for what went with a post: that has a `seq` of its own."""
+    return int(db.scalar(sql.select(t.meta.c.value).where(t.meta.c.key == CHANGES)) or 0)
+
+
+def _note_change(db: sql.Connection) -> None:
+    number = changes(db)
+    if number:
+        db.execute(sql.update(t.meta).where(t.meta.c.key == CHANGES).values(value=str(number + 1)))
+    else:
+        db.execute(sql.insert(t.meta).values(key=CHANGES, value="1"))
 
 
 def _shown(db: sql.Connection, post_id: str) -> bool:

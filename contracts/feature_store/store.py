@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from contracts.embedder import Embedder
 from contracts.errors import Mismatch, StoreBusy
 from contracts.feature_store import tables as t
-from contracts.feature_store.filters import Filters, scope
+from contracts.feature_store.filters import Filters, Places, Shown, scope
 from contracts.feature_store.index import EdgeIndex, Point, ServerIndex, VectorIndex
 from contracts.feature_store.versions import FeatureVersion
 from contracts.feature_store.writing import WritableLedger
@@ -61,6 +61,7 @@ class FeatureStore(WritableLedger):
         self._index_version = ""
         self._slot: FileLock | None = None
         self._index_lock = threading.RLock()
+        self._places = Places()
         self._last_search: tuple[tuple[object, ...], list[Hit]] | None = None
 
     def search(
@@ -80,7 +81,8 @@ class FeatureStore(WritableLedger):
         version = self.active()
         if version is None or not text.strip() or (among is not None and not among):
             return []
-        seen, latest = scope(self._begin, author, filters or Filters(), among), self._latest_seq()
+        filters, latest = filters or Filters(), self._latest_seq()
+        seen = scope(author, filters, among, self._shown(author, filters.source, latest))
         asked = (version, latest, text, seen, candidates)
         if (last := self._last_search) and last[0] == asked:  # a refused question asks again, for the nearest posts
             return list(last[1])
@@ -94,6 +96,12 @@ class FeatureStore(WritableLedger):
             found.setdefault(chunk, Hit(chunk, 0.0, None, rank))
         self._last_search = asked, list(found.values())
         return list(found.values())
+
+    def _shown(self, author: str, source: str, latest: int) -> Shown | None:
+        if not source:
+            return None
+        with self._begin() as db:
+            return self._places.shown(db, latest, author, source)
 
     def embedder_of(self, version: FeatureVersion) -> Embedder:
         """The embedder that made the version's vectors, loaded by its name where the settings name another one."""
