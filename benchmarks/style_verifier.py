@@ -21,11 +21,11 @@ from contracts.records import Example, Figure, Post, Snapshot
 from feature_pipeline.clean import clean
 from feature_pipeline.examples import examples
 from feature_pipeline.sources import RawPost, read
-from training_pipeline import judge
 from training_pipeline.data import Corpus
-from training_pipeline.evaluation import Written
+from training_pipeline.evaluation import judge
+from training_pipeline.evaluation.records import Written
+from training_pipeline.evaluation.texts import KEPT, frequent, masking, stripped, thinned
 from training_pipeline.recipe import Recipe, load
-from training_pipeline.texts import KEPT, frequent, masking, stripped, thinned
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -105,8 +105,8 @@ def cheats(
     """What is measured of the author's own texts and of each cheat: V, taken for the author, copies, fluency."""
     from peft import LoraConfig, get_peft_model
 
-    from training_pipeline.evaluate import fluency
-    from training_pipeline.scoring import Outputs
+    from training_pipeline.evaluation.evaluate import fluency
+    from training_pipeline.evaluation.scoring import Outputs
 
     model, tokenizer = base.load().eval(), base.tokenizer()
     asked = thinned(found.examples["test"], count)
@@ -118,8 +118,7 @@ def cheats(
     if few_shot:
         planted["the base model, shown three posts"] = prompted(found, asked, model, tokenizer, tokens)
     adapted = get_peft_model(model, LoraConfig(r=1, target_modules="all-linear"))  # type: ignore[arg-type]
-    test = frozenset(example.post_id for example in found.examples["test"])
-    _, verifier = judge.figures(judge.Sides.of(list(found.posts.values()), found.author, found.train_ids, test))
+    _, verifier = judge.verified(found)
     recipe = load("quick").model_copy(
         update={"conditions": ("adapter",), "generations": count, "generation_tokens": tokens}
     )
@@ -186,7 +185,7 @@ def prompted(
     """In batches of eight, sampled as in serving."""
     import torch
 
-    from training_pipeline.writing import sampled
+    from training_pipeline.evaluation.writing import sampled
 
     shown = "\n\n".join(found.target(example)[:900] for example in found.examples["train"][-3:])
     texts: list[str] = []

@@ -1,7 +1,7 @@
 """Does a base model write more like the author when shown how they write?  python -m benchmarks.voice_examples DATA [HOME]
 
 The base model answers the same questions about one author's blog from the same passages, as serving does, with none, one and
-two voice examples in the prompt. Texts are judged by the verifier of training_pipeline.verify against other authors' blogs,
+two voice examples in the prompt. Texts are judged by training_pipeline.evaluation.verify against other authors' blogs,
 pooled in threes; the share that copies 12 words in a row of an example is what the likeness may have been bought with.
 """
 
@@ -27,9 +27,9 @@ from inference_pipeline.engines.local import LocalEngine
 from inference_pipeline.queue import Queue
 from inference_pipeline.retrieval.voice import voice
 from inference_pipeline.twin import BASE, Found, Question, Twin
-from training_pipeline.copies import Posts
-from training_pipeline.texts import own_words, pooled, stripped, thinned
-from training_pipeline.verify import Verifier
+from training_pipeline.evaluation.copies import Posts
+from training_pipeline.evaluation.texts import own_words, pooled, stripped, thinned
+from training_pipeline.evaluation.verify import Verifier
 
 AUTHOR = "skeeto"
 QUESTIONS = Path(__file__).parent / "questions_skeeto.tsv"

@@ -1,4 +1,4 @@
-"""Orders to a model inside posts. A post is evidence; what it tells a model to do is nobody's voice, and is withheld.
+"""Prompt injection: orders to a model inside posts. A post is evidence; what it tells a model to do is withheld.
 
 A paragraph is withheld where it holds the marks of a chat template, a forged turn, or words that tell a model what to
 ignore, whom to be or what to say. A reader still sees it among the passages. Missed is what is put in other words than

@@ -1,4 +1,4 @@
-"""What an author would not have a model say to strangers: addresses, numbers, keys. Known by their form alone.
+"""PII and secrets: addresses, numbers and keys that no model is to say to strangers. Known by their form alone.
 
 Names are left: a post without them is another post. Nothing is looked up: the plans of telephone numbers come with
 phonenumbers, all other rules are here.

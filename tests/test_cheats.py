@@ -16,11 +16,11 @@ from contracts.records import Figure
 from tests.fakes import recipe
 from tests.invented import corpus
 from tests.voices import HABITS, article, salad
-from training_pipeline import judge, style
-from training_pipeline.evaluation import Condition, Written
+from training_pipeline.evaluation import judge, style
+from training_pipeline.evaluation.records import Condition, Written
+from training_pipeline.evaluation.scoring import Outputs
+from training_pipeline.evaluation.verify import Verifier
 from training_pipeline.glossary import headline
-from training_pipeline.scoring import Outputs
-from training_pipeline.verify import Verifier
 
 FOUND = corpus()
 ASKED = FOUND.examples["test"]
@@ -55,8 +55,7 @@ def tokenizer(tiny_model: Path) -> PreTrainedTokenizerBase:
 
 @pytest.fixture(scope="module")
 def verifier() -> Verifier:
-    test = frozenset(example.post_id for example in ASKED)
-    found, verifier = judge.figures(judge.Sides.of(list(FOUND.posts.values()), "Ada", FOUND.train_ids, test))
+    found, verifier = judge.verified(FOUND)
     assert found["verification_auc"].value == 1.0
     assert found["verification_auc_masked"].value == 1.0
     assert verifier is not None

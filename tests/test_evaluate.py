@@ -15,11 +15,13 @@ from contracts.records import Figure
 from tests.fakes import WordEmbedder, one_thread, recipe
 from tests.invented import corpus
 from tests.voices import article
-from training_pipeline import evaluate, judge, scoring, style, writing
-from training_pipeline.copies import Posts
-from training_pipeline.evaluation import CONDITIONS, Condition, Evaluation, Written
+from training_pipeline.compare import differences
+from training_pipeline.evaluation import evaluate, judge, scoring, style, writing
+from training_pipeline.evaluation.copies import Posts
+from training_pipeline.evaluation.gate import gate
+from training_pipeline.evaluation.records import CONDITIONS, Condition, Evaluation, Written
+from training_pipeline.evaluation.texts import pooled, stripped
 from training_pipeline.recipe import Recipe
-from training_pipeline.texts import pooled, stripped
 
 CHOSEN: Recipe = recipe(seeds=2, generations=6, generation_tokens=24, max_tokens=1500)
 FOUND = corpus()
@@ -85,11 +87,11 @@ def test_the_base_model_is_what_it_was_after_the_evaluation(
 
 def test_versions_are_compared_on_the_posts_that_both_have(evaluation: Evaluation) -> None:
     better = evaluation.model_copy(update={"deltas": {id_: delta + 0.1 for id_, delta in evaluation.deltas.items()}})
-    compared = evaluate.compare(evaluation, better)["delta_nll"]
+    compared = differences(evaluation, better)["delta_nll"]
     assert (round(compared.difference, 6), compared.n) == (0.1, 12)
     assert compared.p < 0.01
     fewer = evaluation.model_copy(update={"deltas": dict(list(better.deltas.items())[:4])})
-    assert "delta_nll" not in evaluate.compare(evaluation, fewer)
+    assert "delta_nll" not in differences(evaluation, fewer)
 
 
 def written(texts: Sequence[str], condition: Condition = "adapter") -> tuple[Written, ...]:
@@ -101,7 +103,7 @@ def written(texts: Sequence[str], condition: Condition = "adapter") -> tuple[Wri
 
 def test_v_is_compared_in_pools_that_are_the_same_for_both() -> None:
     """By itself, each version would be pooled where its own texts are long enough."""
-    _, verifier = evaluate.verified(FOUND)
+    _, verifier = judge.verified(FOUND)
     assert verifier
     words = [article("Ada", 500 + n, 20).split() for n in range(6)]
     even = [" ".join(said[:60]) for said in words]
@@ -115,17 +117,17 @@ def test_v_is_compared_in_pools_that_are_the_same_for_both() -> None:
 
 
 def test_v_of_two_versions_is_compared_where_their_texts_are_kept(evaluation: Evaluation) -> None:
-    _, verifier = evaluate.verified(FOUND)
+    _, verifier = judge.verified(FOUND)
     mine, theirs = (
         evaluation.model_copy(update={"written": written([article(name, 500 + n, 20) for n in range(8)])})
         for name in ("Ada", "Bea")
     )
-    found = evaluate.compare(mine, theirs, verifier)["verification/adapter"]
+    found = differences(mine, theirs, verifier)["verification/adapter"]
     assert (found.n, found.high < 0) == (8, True)
-    assert evaluate.compare(mine, mine, verifier)["verification/adapter"].difference == 0
+    assert differences(mine, mine, verifier)["verification/adapter"].difference == 0
     for other in (theirs.without_texts(), theirs.model_copy(update={"written": theirs.written[1:]})):
-        assert "verification/adapter" not in evaluate.compare(mine, other, verifier)
-    assert "verification/adapter" not in evaluate.compare(mine, theirs)
+        assert "verification/adapter" not in differences(mine, other, verifier)
+    assert "verification/adapter" not in differences(mine, theirs)
 
 
 def test_where_nobody_could_tell_the_author_style_is_not_measured(tiny_model: Path) -> None:
@@ -174,7 +176,7 @@ def test_few_texts_may_not_copy_at_all_and_many_prove_the_bound(copied: int, tex
     strict = recipe(gate={"delta_nll_low": 0.0, "specificity_low": 0.0, "copy_excess_high": 0.02})
     proven = Figure(value=0.2, low=0.1, high=0.3, n=9)
     others = {"delta_nll": proven, "specificity": proven, "forgetting": Figure(value=0.0, low=0.0, high=0.0, n=9)}
-    assert (evaluate.gate({**others, "copy_excess": figure}, strict) == ()) is passes
+    assert (gate({**others, "copy_excess": figure}, strict) == ()) is passes
     if not copied:
         assert figure.high == pytest.approx(3.8415 / (texts + 3.8415), abs=1e-4)
         assert figure.note == f"none of {texts} outputs copies; for {texts} posts that proves under {figure.high:.1%}"
@@ -208,6 +210,6 @@ def test_a_version_that_sounds_less_like_the_author_does_not_replace_the_champio
     figures = {"delta_nll": proven, "specificity": proven, "copy_excess": none, "forgetting": none}
     name = "verification/adapter+retrieval"
     champion = {name: Figure(value=1.0, low=0.9, high=1.1, n=9)}
-    told = evaluate.gate({**figures, name: now}, CHOSEN, champion)
-    assert evaluate.gate({**figures, name: now}, CHOSEN) == ()
+    told = gate({**figures, name: now}, CHOSEN, champion)
+    assert gate({**figures, name: now}, CHOSEN) == ()
     assert (told == ()) if reason is None else re.search(reason, told[0])

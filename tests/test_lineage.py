@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from contracts.feature_store import FeatureStore
-from contracts.lineage import diff, lineage
 from contracts.model_registry import ModelRegistry
 from contracts.records import Figure, Snapshot
 from tests.fakes import adapter, card, fill, post
+from training_pipeline.lineage import diff, lineage
 
 
 def test_two_versions_differ_in_what_made_them(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.records import Figure, Mark, Post
 from tests.fakes import WORDS, adapter, card, fill, post, voice
 from training_pipeline import report
-from training_pipeline.evaluation import CONDITIONS, Copied, Evaluation, Written
+from training_pipeline.evaluation.records import CONDITIONS, Evaluation, LongestCopy, Written
 from training_pipeline.glossary import value
 from training_pipeline.plots import Curve, Row, curves, scale, strips
 
@@ -93,7 +93,9 @@ def proven(posts: list[Post], hostile: str = HOSTILE) -> Evaluation:
         reference_deltas={f"other{n}": 0.03 + n / 1000 for n in range(8)},
         written=tuple(written),
         verification=scores,
-        longest_copy=Copied(words=9, text=f"count every screw {hostile}", post_id=posts[2].id, condition="adapter"),
+        longest_copy=LongestCopy(
+            words=9, text=f"count every screw {hostile}", post_id=posts[2].id, condition="adapter"
+        ),
     )
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.fakes import WordEmbedder
 from tests.voices import article
-from training_pipeline import bootstrap, content, guards, style
-from training_pipeline.copies import Posts
+from training_pipeline.evaluation import bootstrap, content, guards, style
+from training_pipeline.evaluation.copies import Posts
 
 WORDS = "spring clock brass screw oil rain tea bench file saw lathe valve seam thread wheel".split()
 

@@ -25,10 +25,10 @@ from contracts.prompt import PROMPT_HASH, encode, encode_target
 from contracts.records import Figure
 from feature_pipeline.pipeline import label
 from tests.fakes import WORDS, WordEmbedder, fill, one_thread, post, recipe, stock, tiny_llama, voice
-from training_pipeline import data, pipeline, report
+from training_pipeline import compare, data, pipeline, report
 from training_pipeline.data import MASKED, Corpus, Encoded
-from training_pipeline.evaluate import gate
-from training_pipeline.evaluation import Evaluation
+from training_pipeline.evaluation.gate import gate
+from training_pipeline.evaluation.records import Evaluation
 from training_pipeline.pipeline import Outcome
 from training_pipeline.recipe import Recipe
 
@@ -300,11 +300,11 @@ def test_what_is_registered_is_not_trained_again_but_where_it_is_asked_for(train
 
 
 def test_a_version_is_measured_again_with_the_same_outcome(trained: Trained, tmp_path: Path) -> None:
-    version, again = pipeline.reevaluate("Ada@v1", trained.store, trained.registry, trained.base)
+    version, again = compare.reevaluate("Ada@v1", trained.store, trained.registry, trained.base)
     assert (version.name, again.figures) == ("Ada@v1", trained.outcome.version.card.evaluation)
     other = BaseLanguageModel(str(tiny_llama(tmp_path / "other", seed=1)), tmp_path)
     with pytest.raises(Mismatch, match="another base model") as caught:
-        pipeline.reevaluate("Ada@v1", trained.store, trained.registry, other)
+        compare.reevaluate("Ada@v1", trained.store, trained.registry, other)
     assert (caught.value.expected, caught.value.found) == (trained.base.hash, other.hash)
 
 
@@ -322,7 +322,7 @@ def test_versions_whose_recipes_cut_elsewhere_are_compared_on_the_same_text(trai
     other = proof.model_copy(update={"deltas": {post_id: delta + 1 for post_id, delta in proof.deltas.items()}})
     (made / "evaluation.json").write_text(other.model_dump_json(), encoding="utf-8")
     second = registry.register(first.card.model_copy(update={"recipe": shorter, "run_id": "2"}), made)
-    *_, compared = pipeline.compare(second.name, "Ada@v1", trained.store, registry, trained.base, home=home)
+    *_, compared = compare.compare(second.name, "Ada@v1", trained.store, registry, trained.base, home=home)
     assert (compared["delta_nll"].difference, compared["delta_nll"].n) == (0.0, 5)
     assert (compared["delta_nll_reference"].difference, compared["delta_nll_reference"].n) == (0.0, 12)
 

@@ -11,8 +11,8 @@ import pytest
 
 from contracts.records import Mark, Post
 from tests.voices import HABITS, article
-from training_pipeline import texts
-from training_pipeline.verify import Band, Verifier
+from training_pipeline.evaluation import texts
+from training_pipeline.evaluation.verify import Band, Verifier
 
 OTHERS = [name for name in HABITS if name != "Ada"]
 

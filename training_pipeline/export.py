@@ -10,7 +10,7 @@ import gc
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +20,7 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import ModelError, UsageError
 from contracts.files import write_atomic
 from contracts.model_registry import KEPT, ModelVersion
+from contracts.progress import Progress, silent
 from contracts.records import Record
 from training_pipeline.export_notes import file_name, modelfile, readme
 from training_pipeline.probe import Check
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 Format = Literal["peft", "merged", "gguf"]
 FORMATS: tuple[Format, ...] = ("peft", "merged", "gguf")
-Progress = Callable[[str, int, int | None], None]
 
 
 class Exported(Record):
@@ -51,7 +51,7 @@ def export(
     base: BaseLanguageModel,
     format: Format,
     target: Path,
-    progress: Progress = lambda stage, done, of: None,
+    progress: Progress = silent,
 ) -> Exported:
     """Write `version` to the new folder `target`, which appears only once it is whole and checked.
 

@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,6 +31,7 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
 from contracts.files import read_json, write_json
 from contracts.hardware import best_device
+from contracts.progress import Progress
 from training_pipeline.data import Encoded, require_generation_prompt
 from training_pipeline.load import computed_in, computing, load
 from training_pipeline.packing import Batch, attend_apart, pack, summed_loss
@@ -38,7 +39,6 @@ from training_pipeline.recipe import Recipe
 from training_pipeline.run_folder import LOSSES
 from training_pipeline.samples import Asked, Samples
 
-Progress = Callable[[str, int, int | None], None]
 DONE = "training.json"
 
 
@@ -79,13 +79,7 @@ def train(
     )
     trainer.dtype = computed_in(recipe)
     quiet(trainer)
-    before = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME)) if checkpoint else None
-    if before and _used_up(before, recipe.patience):  # it had stopped early; the trainer would take a step more
-        trainer.state = before
-        trainer._load_best_model()
-    else:
-        with disable_input_dtype_casting(model):  # autocast casts to bf16 anyway: to fp32 and back is for nothing
-            trainer.train(resume_from_checkpoint=checkpoint)
+    _fit(trainer, checkpoint, recipe.patience)
     save(trainer.model, base, folder / "adapter", state)
     taken = order[watch.began_at * recipe.batch * recipe.accumulate :][: watch.steps * recipe.batch * recipe.accumulate]
     curve = {
@@ -99,6 +93,18 @@ def train(
         write_json(folder / DONE, curve)  # written last: it says that the adapter is whole
     state.wait_for_everyone()
     return curve
+
+
+def _fit(trainer: _Trainer, checkpoint: str | None, patience: int) -> None:
+    """From the checkpoint on, where there is one, to the best weights."""
+    before = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME)) if checkpoint else None
+    if before and _used_up(before, patience):  # it had stopped early; the trainer would take a step more
+        trainer.state = before
+        trainer._load_best_model()
+        return
+    assert isinstance(trainer.model, PeftModel)
+    with disable_input_dtype_casting(trainer.model):  # autocast casts to bf16 anyway: to fp32 and back is for nothing
+        trainer.train(resume_from_checkpoint=checkpoint)
 
 
 def new_adapter(model: Any, recipe: Recipe) -> PeftModel:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -21,9 +20,11 @@ from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore
 from contracts.files import read_json, write_atomic
 from contracts.model_registry import ModelRegistry, ModelVersion
+from contracts.progress import Progress, silent
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Split, digest
 from training_pipeline import data, edits, model_card, report
+from training_pipeline.evaluation.gate import gate
 from training_pipeline.recipe import Recipe
 from training_pipeline.run_folder import held, is_first
 
@@ -31,16 +32,10 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
     from training_pipeline.data_card import DataCard
-    from training_pipeline.evaluation import Comparison, Evaluation
+    from training_pipeline.evaluation.records import Evaluation
 
 PROOF = "proof.json"  # in a run's folder: what it proved, with the texts
-SAME_TEXT = ("max_tokens", "generations", "generation_tokens")  # of a recipe: what is measured, and as far as it goes
 LIBRARIES = ("torch", "transformers", "peft", "trl", "tokenizers")
-Progress = Callable[[str, int, int | None], None]
-
-
-def _silent(stage: str, done: int, of: int | None) -> None:
-    return None
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def run(
     preference: bool = False,
     with_edits: bool = False,
     without_forgotten: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Outcome | None:
     """Train, evaluate and register a version; promote it where it passes the recipe's gate.
 
@@ -80,7 +75,7 @@ def run(
     `without_forgotten`: the version replaces a champion that learned from posts which are forgotten since.
     """
     began = time.monotonic()
-    progress = progress if is_first() else _silent
+    progress = progress if is_first() else silent
     if with_edits and not preference:
         raise UsageError("edits are learned from by preference", "add --preference")
     recipe = _with_preference(recipe) if preference else recipe.model_copy(update={"preference": None})
@@ -134,8 +129,6 @@ def _decide(
 
     Judged against the champion of this moment: while it was trained, another may have taken the place of its parent.
     """
-    from training_pipeline.evaluate import gate
-
     card = version.card
     if not card.gate:
         store.freeze_split(version.author)
@@ -183,66 +176,6 @@ def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
             report.delete(home, version.author, other.number)
             return other.name
     return ""
-
-
-def reevaluate(
-    model: str,
-    store: FeatureStore,
-    registry: ModelRegistry,
-    base: BaseLanguageModel,
-    progress: Progress = _silent,
-) -> tuple[ModelVersion, Evaluation]:
-    """What a registered version proves on today's held-out posts; its card stays as it is."""
-    version = registry.get(model)
-    return version, _again(version, (version,), store, base, progress)
-
-
-def compare(
-    model: str,
-    against: str,
-    store: FeatureStore,
-    registry: ModelRegistry,
-    base: BaseLanguageModel,
-    progress: Progress = _silent,
-    *,
-    home: Path,
-) -> tuple[ModelVersion, ModelVersion, dict[str, Comparison]]:
-    """`model` − `against` on the same posts: as they proved it then, or both measured again where that was on others.
-
-    V is compared where the texts of both are kept.
-    """
-    from training_pipeline import evaluate
-
-    versions = registry.checked(against), registry.checked(model)
-    if len({version.author for version in versions}) > 1:
-        raise UsageError(f"{model} and {against} are of two authors", "compare versions of one author")
-    before, now = (report.kept(home, version) for version in versions)
-    text = [[version.card.recipe.get(name) for name in SAME_TEXT] for version in versions]
-    if before is None or now is None or before.deltas.keys() != now.deltas.keys() or text[0] != text[1]:
-        before, now = (_again(version, versions, store, base, progress) for version in versions)
-    with_texts = before.has_texts and now.has_texts
-    verifier = evaluate.verified(data.read(store, versions[0].author, keep=False))[1] if with_texts else None
-    return versions[1], versions[0], evaluate.compare(before, now, verifier)
-
-
-def _again(
-    version: ModelVersion,
-    judged: Sequence[ModelVersion],
-    store: FeatureStore,
-    base: BaseLanguageModel,
-    progress: Progress,
-) -> Evaluation:
-    """Measure the version on the posts that are held out today, and that none of `judged` has seen.
-
-    By its recipe, but as far as the recipe of the first of `judged` goes: so all of them are measured on the same text.
-    """
-    version.check(base)
-    corpus = data.read(store, version.author)
-    seen = {id_ for one in judged for id_ in (*one.card.posts["train"], *one.card.posts["validation"])}
-    corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
-    recipe, first = (Recipe.model_validate(one.card.recipe) for one in (version, judged[0]))
-    alike = {name: getattr(first, name) for name in (*SAME_TEXT, "eval_posts", "conditions", "seeds")}
-    return measure(corpus, store, base, recipe.model_copy(update=alike), version.folder, progress)
 
 
 def train(
@@ -307,8 +240,6 @@ def prove(
 
 def _worse(second: Evaluation, first: Evaluation, recipe: Recipe, champion: ModelVersion | None) -> list[str]:
     """Why the preference step is not kept: it has to pass the gate, and to be no worse than the adapter without it."""
-    from training_pipeline.evaluate import gate
-
     before = [first.figures, *([champion.card.evaluation] if champion else [])]
     return sorted({reason for figures in before for reason in gate(second.figures, recipe, figures)})
 
@@ -325,7 +256,7 @@ def measure(
     progress("measure", 0, None)
     from peft import PeftModel
 
-    from training_pipeline import evaluate
+    from training_pipeline.evaluation import evaluate
 
     model: PeftModel = PeftModel.from_pretrained(base.load(), str(adapter))
     return evaluate.evaluate(model, base.tokenizer(), corpus, recipe, progress, store.embedder.embed)
@@ -340,8 +271,6 @@ def _card(
     proof: Evaluation,
     champion: ModelVersion | None,
 ) -> AdapterCard:
-    from training_pipeline.evaluate import gate
-
     parts: tuple[Split, ...] = ("train", "validation", "test")
     return AdapterCard(
         author=corpus.author,

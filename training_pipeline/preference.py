@@ -7,7 +7,7 @@ model wrote for the same instruction, or the answer before it was edited. The re
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,17 +24,17 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
 from contracts.files import read_json, write_json
 from contracts.hardware import best_device
+from contracts.progress import Progress
 from contracts.prompt import encode, encode_target
 from training_pipeline.data import SHORTEST_TARGET, Corpus, Edit, newest
+from training_pipeline.evaluation.writing import sampled
 from training_pipeline.load import computed_in, load
 from training_pipeline.lora import Watch, quiet, save, shared
 from training_pipeline.recipe import Preference, Recipe
-from training_pipeline.writing import sampled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Progress = Callable[[str, int, int | None], None]
 DONE = "preference.json"
 IDS = ("prompt_ids", "chosen_ids", "rejected_ids")  # of a pair, as TRL takes it
 AT_ONCE = 16  # texts that the base model writes side by side
@@ -59,7 +59,7 @@ def improve(
     folder: Path,
     progress: Progress,
 ) -> Path:
-    """The folder of an adapter that goes on from `adapter`; what it cost and gained is in `folder`/preference.json.
+    """The folder of an adapter that goes on from `adapter`; its pairs and its curve are in `folder`/preference.json.
 
     Returns at once where it was finished there before. Raises TrainingError where the recipe has no preference section,
     where no pair is usable, and when the loss is not a number.

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.errors import UsageError
-from training_pipeline.evaluation import CONDITIONS, Condition
+from training_pipeline.evaluation.records import CONDITIONS, Condition
 
 
 class Gate(BaseModel):

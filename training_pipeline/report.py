@@ -18,7 +18,7 @@ from contracts.files import read_json, write_atomic
 from contracts.model_registry import ModelVersion, file_name
 from contracts.records import AdapterCard, Figure, Post
 from training_pipeline.data_card import DataCard, rows
-from training_pipeline.evaluation import CONDITIONS, HUMAN, OTHERS, Evaluation, Written
+from training_pipeline.evaluation.records import CONDITIONS, HUMAN, OTHERS, Evaluation, Written
 from training_pipeline.glossary import CONDITIONS as NAMES
 from training_pipeline.glossary import headline, meaning, said
 from training_pipeline.plots import Curve, Row, curves, strips
@@ -29,12 +29,6 @@ Kept = TypeVar("Kept", bound=BaseModel)
 SAMPLES = 10
 SHORTEST = 600  # characters of a held-out post that are shown at least, where it has them
 KINDS = {HUMAN: "you", "adapter": "twin", "adapter+retrieval": "twin"}
-SPOKEN = {
-    "base": "base model",
-    "base+retrieval": "base model with passages",
-    "adapter": "adapter alone",
-    "adapter+retrieval": "adapter with passages",
-}
 
 
 def write(home: Path, version: ModelVersion, store: FeatureStore, champion: bool) -> Path:
@@ -257,7 +251,7 @@ def _copy(evaluation: Evaluation | None, posts: Mapping[str, Post]) -> dict[str,
     copied = evaluation.longest_copy
     post = posts.get(copied.post_id)
     named = f"“{post.title or 'a note'}”" if post else "a post that is not stored any more"
-    return {"words": copied.words, "text": copied.text, "post": named, "how": SPOKEN[copied.condition]}
+    return {"words": copied.words, "text": copied.text, "post": named, "how": NAMES[copied.condition]}
 
 
 def _settings(card: AdapterCard) -> Iterator[tuple[str, str]]:

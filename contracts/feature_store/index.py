@@ -139,9 +139,8 @@ class EdgeIndex:
                 self.applied = int(marker["seq"])
                 return edge.EdgeShard.load(str(self._folder / "shard"))
         self.applied = 0
-        self._marker.unlink(
-            missing_ok=True
-        )  # first: else a crash from here on leaves an empty index that claims to be full
+        # First: else a crash from here on leaves an empty index that claims to be full.
+        self._marker.unlink(missing_ok=True)
         shutil.rmtree(self._folder / "shard", ignore_errors=True)
         (self._folder / "shard").mkdir(parents=True, exist_ok=True)
         config = edge.EdgeConfig(

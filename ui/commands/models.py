@@ -94,7 +94,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a registered version again, on the posts that are held out today."""
-    from training_pipeline import pipeline
+    from training_pipeline.compare import compare, reevaluate
 
     parts = app()
     for name in (model, against or model):
@@ -102,9 +102,9 @@ def evaluate(
     with show.progress(as_json) as progress:
         where = (parts.store, parts.registry, parts.base_model, progress)
         if against:
-            compared = pipeline.compare(model, against, *where, home=parts.home)
+            compared = compare(model, against, *where, home=parts.home)
         else:
-            version, evaluation = pipeline.reevaluate(model, *where)
+            version, evaluation = reevaluate(model, *where)
     if against:
         show_models.comparison(*compared, as_json)
     else:
@@ -135,7 +135,7 @@ def show_(
     parts = app()
     version = parts.registry.checked(model)
     if lineage:
-        from contracts.lineage import lineage as trace
+        from training_pipeline.lineage import lineage as trace
 
         show_models.lineage(trace(version, parts.registry, parts.store), as_json)
     else:
@@ -145,7 +145,7 @@ def show_(
 @versions.command()
 def diff(model: Model, other: Model, as_json: Json = False) -> None:
     """What the second version has that the first has not: settings, posts, models, figures."""
-    from contracts.lineage import diff as differ
+    from training_pipeline.lineage import diff as differ
 
     registry = app().registry
     show_models.difference(differ(registry.checked(model), registry.checked(other)), as_json)

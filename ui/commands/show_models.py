@@ -10,12 +10,12 @@ from training_pipeline.glossary import headline, meaning, said
 from ui.commands.show import one_line, out
 
 if TYPE_CHECKING:
-    from contracts.lineage import Difference, Lineage
     from contracts.model_registry import ModelVersion, Verified
     from contracts.records import Figure
     from training_pipeline.data_card import DataCard
-    from training_pipeline.evaluation import Comparison
+    from training_pipeline.evaluation.records import Comparison
     from training_pipeline.export import Exported
+    from training_pipeline.lineage import Difference, Lineage
     from training_pipeline.pipeline import Outcome
 
 CARRIED = 12  # posts of a lineage that are shown to a person; --json has all

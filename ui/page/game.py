@@ -16,7 +16,7 @@ from contracts.model_registry import ModelVersion
 from contracts.prompt import messages
 from contracts.records import Example, Figure
 from inference_pipeline.sampling import Sampling
-from training_pipeline.texts import without_links
+from training_pipeline.evaluation.texts import without_links
 from training_pipeline.votes import told_apart
 from ui.wiring import App
 

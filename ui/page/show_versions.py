@@ -12,9 +12,9 @@ from ui.page.passages import version_name
 
 if TYPE_CHECKING:
     from contracts.aliases import Aliases
-    from contracts.lineage import Difference, Lineage
     from contracts.model_registry import ModelVersion
     from contracts.records import Figure
+    from training_pipeline.lineage import Difference, Lineage
     from training_pipeline.votes import Preferred
 
 POSTS_SHOWN = 12  # of a lineage

@@ -147,7 +147,7 @@ class Versions(Tab):
         }
 
     def _one(self, one: ModelVersion, alias: str) -> str:
-        from contracts.lineage import lineage
+        from training_pipeline.lineage import lineage
 
         registry, store = self._app.registry, self._app.store
         played = game.said(game.figure(self._app, one))
@@ -209,7 +209,7 @@ class Versions(Tab):
 
     @told
     def compared(self, name: str, other: str | None) -> Any:
-        from contracts.lineage import diff
+        from training_pipeline.lineage import diff
         from training_pipeline.votes import preferred
 
         if not other:

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 BITS = 20
-BUCKETS = (
-    1 << BITS
-)  # 3,400 texts of 150 words hold some 400,000 different 5-grams; 2^22 buckets change no figure by .002
+BUCKETS = 1 << BITS  # 3,400 texts of 150 words hold some 400,000 different 5-grams; with 2^22 no figure changes by .002
 
 Ids = NDArray[np.int64]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 
+from contracts.progress import Progress
 from training_pipeline.data import MASKED, Encoded
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 BATCH = 8
 LONGEST = 512  # tokens of a text that is read by itself
-Progress = Callable[[str, int, int | None], None]
 
 
 def nats_per_byte(

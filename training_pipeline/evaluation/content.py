@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.records import Figure
-from training_pipeline.bootstrap import figure
+from training_pipeline.evaluation.bootstrap import figure, too_few
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -35,8 +35,8 @@ def entities_kept(instructions: Sequence[str], texts: Sequence[str], each: int =
         if named := entities(instruction):
             written = [text.lower() for text in texts[n * each : (n + 1) * each]]
             kept.append([sum(_says(text, name) for name in named) / len(named) for text in written])
-    if not kept:
-        return Figure(value=None, n=0, note="0 instructions with a name or a number, needs 5")
+    if few := too_few([kept], what="instructions with a name or a number"):
+        return few
     return figure([np.array(kept)], lambda means: means[0])
 
 
@@ -47,8 +47,8 @@ def _says(text: str, name: str) -> bool:
 
 def instruction_similarity(instructions: Sequence[str], texts: Sequence[str], embed: Embed, each: int = 1) -> Figure:
     """Mean cosine of the embeddings of the instruction and of the text."""
-    if not instructions:
-        return Figure(value=None, n=0, note="0 instructions, needs 5")
+    if few := too_few([instructions], what="instructions"):
+        return few
     asked = np.repeat(embed(instructions), each, axis=0)
     cosines = (asked * embed(texts)).sum(axis=1)
     return figure([np.reshape(cosines, (-1, each))], lambda means: means[0])

@@ -17,14 +17,14 @@ from importlib import resources
 import numpy as np
 
 from contracts.records import Figure
-from training_pipeline.bootstrap import Sample, figure
-from training_pipeline.verify import Band
+from training_pipeline.evaluation.bootstrap import Sample, figure
+from training_pipeline.evaluation.verify import Band
 
 FEWEST_FOR_A_BAND = 20  # the author's texts: of fewer, the 5th percentile is the least
 
 
 def generic_passages() -> list[str]:
-    text = (resources.files("training_pipeline") / "generic.txt").read_text(encoding="utf-8")
+    text = (resources.files("training_pipeline.evaluation") / "generic.txt").read_text(encoding="utf-8")
     return [passage.strip() for passage in text.split("\n\n") if passage.strip()]
 
 

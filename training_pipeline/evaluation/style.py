@@ -20,8 +20,8 @@ from math import hypot
 import numpy as np
 
 from contracts.records import Figure
-from training_pipeline.bootstrap import RESAMPLES, Sample, figure, interval, too_few
-from training_pipeline.copies import Posts
+from training_pipeline.evaluation.bootstrap import RESAMPLES, Sample, figure, interval, too_few
+from training_pipeline.evaluation.copies import Posts
 from training_pipeline.votes import wilson
 
 LEAST_AUC = 0.7  # under it, the interval's lower end, a verifier does not know this author
@@ -61,7 +61,7 @@ def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Pos
     These count as one: what makes one of them copy makes the others, too.
     """
     posts, own = len(generated) // each, len(held_out)
-    if few := too_few([generated[:posts], held_out]):  # type: ignore[list-item]  # only their number counts
+    if few := too_few([generated[:posts], held_out]):
         return few
     mine, theirs = (sum(training.share(texts)) / len(texts) for texts in (generated, held_out))
     (low, high), (their_low, their_high) = wilson(mine * posts, posts), wilson(theirs * own, own)
@@ -123,7 +123,7 @@ def distinguishability(human: Sequence[str], generated: Sequence[str]) -> Figure
 
     Texts at the same place answer the same instruction, so that they are held out together.
     """
-    if few := too_few([human, generated], FEWEST_JUDGED):  # type: ignore[list-item]  # only their number counts
+    if few := too_few([human, generated], FEWEST_JUDGED):
         return few
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contracts.records import Figure
-from training_pipeline.evaluation import Comparison
+from training_pipeline.evaluation.records import Comparison
 
 FEWEST = 5  # posts: under it an interval by resampling says nothing
 RESAMPLES = 10_000
@@ -38,7 +38,7 @@ def interval(value: float, drawn: Sample, n: int, unit: str = "") -> Figure:
     return Figure(value=round(value, 5), low=round(float(low), 5), high=round(float(high), 5), n=n, unit=unit)
 
 
-def too_few(samples: Sequence[Sequence[float] | Sample], fewest: int = FEWEST, what: str = "posts") -> Figure | None:
+def too_few(samples: Sequence[Sized], fewest: int = FEWEST, what: str = "posts") -> Figure | None:
     least = min(map(len, samples))
     return Figure(value=None, n=least, note=f"{least} {what}, needs {fewest}") if least < fewest else None
 

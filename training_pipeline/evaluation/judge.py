@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.records import Figure, Post
-from training_pipeline import style
-from training_pipeline.bootstrap import too_few
-from training_pipeline.texts import KEPT, POOLED, frequent, masking, own_words, pooled, stripped
-from training_pipeline.verify import FOLDS, Verifier
+from training_pipeline.data import Corpus
+from training_pipeline.evaluation import style
+from training_pipeline.evaluation.bootstrap import too_few
+from training_pipeline.evaluation.texts import KEPT, POOLED, frequent, masking, own_words, pooled, stripped
+from training_pipeline.evaluation.verify import FOLDS, Verifier
 
 FEWEST_AUTHORS = 2  # so that one is left when another is judged
 ENOUGH_AUTHORS = 5  # with fewer, what tells the author from them may be what tells them from everybody
@@ -73,6 +74,12 @@ def judged(sides: Sides, change: Change, words: int = POOLED) -> Judged | str:
         if name in references
     ]
     return Judged(verifier, verifier.scores(pooled(map(change, sides.held_out), words, each=1)), np.concatenate(others))
+
+
+def verified(corpus: Corpus) -> tuple[dict[str, Figure], Verifier | None]:
+    """The figures of the corpus' verifier, and the verifier if it may judge."""
+    test = frozenset(example.post_id for example in corpus.examples["test"])
+    return figures(Sides.of(list(corpus.posts.values()), corpus.author, corpus.train_ids, test))
 
 
 def figures(sides: Sides) -> tuple[dict[str, Figure], Verifier | None]:

@@ -26,7 +26,7 @@ class Written(Record):
     evidence: tuple[Span, ...] = ()
 
 
-class Copied(Record):
+class LongestCopy(Record):
     """The longest span that a generated text shares with a post that the model was trained on or was shown."""
 
     words: int
@@ -48,7 +48,7 @@ class Evaluation(Record):
     written: tuple[Written, ...]
     verification: dict[str, list[float]]
     """Condition, `human` or `others` → verification score of each pooled text."""
-    longest_copy: Copied | None
+    longest_copy: LongestCopy | None
 
     @property
     def has_texts(self) -> bool:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.records import Example, Figure, Split
-from training_pipeline import bootstrap, content, guards, style
-from training_pipeline.copies import Posts
 from training_pipeline.data import Corpus
-from training_pipeline.evaluation import HUMAN, OTHERS, Copied, Written
+from training_pipeline.evaluation import bootstrap, content, guards, style
+from training_pipeline.evaluation.copies import Posts
+from training_pipeline.evaluation.records import HUMAN, OTHERS, LongestCopy, Written
+from training_pipeline.evaluation.texts import POOLED, pooled, stripped
+from training_pipeline.evaluation.verify import Band, Verifier
 from training_pipeline.recipe import Recipe
-from training_pipeline.texts import POOLED, pooled, stripped
-from training_pipeline.verify import Band, Verifier
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,13 +80,13 @@ class Outputs:
         found["longest_copy_words"] = Figure(value=words, n=len(self._written), unit="words")
         return found
 
-    def longest_copy(self) -> Copied | None:
+    def longest_copy(self) -> LongestCopy | None:
         mine = [text for text in self._written if text.condition in self._adapted]
         found = self._posts.longest([text.text for text in mine])
         if found is None:
             return None
         words, place, text, post_id = found
-        return Copied(words=words, text=text, post_id=post_id, condition=mine[place].condition)
+        return LongestCopy(words=words, text=text, post_id=post_id, condition=mine[place].condition)
 
     def guarded(self, embed: content.Embed | None) -> dict[str, Figure]:
         """What the style cost, of the adapter's own texts."""

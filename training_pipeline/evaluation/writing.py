@@ -3,19 +3,20 @@ of training posts in the prompt and without."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from contracts.progress import Progress
 from contracts.prompt import PASSAGES, encode
 from contracts.records import Example, Span
 from contracts.sampling import LOOP, NUCLEUS, TEMPERATURE
 from training_pipeline import evidence
 from training_pipeline.data import Corpus
-from training_pipeline.evaluation import Condition, Written
+from training_pipeline.evaluation.records import Condition, Written
 from training_pipeline.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH = 16  # of like length; twice as many write 14 % more tokens a second, and hold twice the memory
-Progress = Callable[[str, int, int | None], None]
 
 
 def write(

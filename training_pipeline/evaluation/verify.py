@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training_pipeline.ngrams import BUCKETS, Grams
-from training_pipeline.texts import WORD, frequent, thinned
+from training_pipeline.evaluation.ngrams import BUCKETS, Grams
+from training_pipeline.evaluation.texts import WORD, frequent, thinned
 
 FOLDS = 5
 GRAM, ORDER = 4, 5

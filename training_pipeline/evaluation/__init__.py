@@ -1,0 +1,1 @@
+"""What a version proves: measured on posts that it has never seen."""

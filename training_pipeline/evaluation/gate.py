@@ -1,0 +1,46 @@
+"""The gate: what a version has to prove before it becomes champion. Decided from figures alone."""
+
+from __future__ import annotations
+
+from contracts.records import Figure
+from training_pipeline.recipe import Recipe
+from training_pipeline.votes import wilson
+
+
+def gate(figures: dict[str, Figure], recipe: Recipe, champion: dict[str, Figure] | None = None) -> tuple[str, ...]:
+    """Why the version may not become champion, nor replace the one whose figures are given; empty when it may."""
+    reasons = []
+    for name, bound, end in (
+        ("delta_nll", recipe.gate.delta_nll_low, "low"),
+        ("specificity", recipe.gate.specificity_low, "low"),
+        ("copy_excess", recipe.gate.copy_excess_high, "high"),
+        ("forgetting", recipe.gate.forgetting_high, "high"),
+    ):
+        figure = figures.get(name, Figure(value=None, n=0, note="it is not among the figures"))
+        if figure.value is None or figure.low is None or figure.high is None:
+            reasons.append(f"{name} cannot be measured: {figure.note}")
+        elif end == "low" and not figure.low > bound:  # so that a figure that is no number fails too
+            reasons.append(f"{name}: the interval's lower end {figure.low:+.4f} is not above {bound}")
+        elif end == "high" and not (figure.high <= bound or (name == "copy_excess" and _few_and_none(figure, bound))):
+            reasons.append(f"{name}: the interval's upper end {figure.high:+.4f} is above {bound}")
+    return (*reasons, *_worse(figures, champion or {}))
+
+
+def _few_and_none(copies: Figure, bound: float) -> bool:
+    """Of so few posts that no copy at all would not prove the bound: no more copies than the author's own, then."""
+    return copies.value is not None and copies.value <= 0 and wilson(0, copies.n)[1] > bound
+
+
+def _worse(figures: dict[str, Figure], champion: dict[str, Figure]) -> list[str]:
+    """V as it answers, else by itself: worse where even the interval's upper end is under the champion's V."""
+    for name in ("verification/adapter+retrieval", "verification/adapter"):
+        before = champion.get(name)
+        if before is None or before.value is None:
+            continue
+        now = figures.get(name)
+        if now is None or now.value is None or now.high is None:
+            return [f"{name} cannot be measured, and the champion's is {before.value:+.4f}"]
+        if now.high < before.value:
+            return [f"{name}: the interval's upper end {now.high:+.4f} is under the champion's {before.value:+.4f}"]
+        return []
+    return []
