@@ -22,7 +22,8 @@ DOCS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["root_packages"]
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = CONFIG["tool"]["importlinter"]["root_packages"]
 # Read from the environment where they are needed, so that none of them can stand in twin.toml.
 NO_SETTINGS = {"TWIN_HOME", "TWIN_PASSWORD", "TWIN_ALLOW_PRIVATE_ADDRESSES", "TWIN_REQUIRE"}
 
@@ -155,6 +156,14 @@ def test_every_make_task_exists() -> None:
     lines = [line for doc in DOCS for block in blocks(doc.read_text("utf-8")) for line in block.splitlines()]
     named = {words(line)[1] for line in lines if words_start_with(line, "make")}
     assert named | {code.split()[1] for code in inline_code("make")} <= tasks
+
+
+def test_an_extra_is_installed_from_this_folder_and_there_is_one_of_that_name() -> None:
+    """By its name a package index has no llm-twin, or somebody else's."""
+    code = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.suffix in (".py", ".toml")]
+    texts = [path.read_text("utf-8") for path in (*DOCS, *code)]
+    named = {found for text in texts for found in re.findall(r"pip install (?:-\S+ )*'((?:llm-twin|\.)\[[^']*)'", text)}
+    assert named <= {f".[{extra}]" for extra in CONFIG["project"]["optional-dependencies"]}
 
 
 @pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.relative_to(ROOT).as_posix())

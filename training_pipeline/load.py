@@ -71,5 +71,5 @@ def require_gpu(recipe: Recipe) -> None:
     if find_spec("bitsandbytes") is None:
         raise TrainingError(
             f"the recipe {recipe.name} trains in 4 bits, and bitsandbytes is not installed",
-            "pip install 'llm-twin[gpu]'",
+            "pip install -e '.[gpu]'",
         )

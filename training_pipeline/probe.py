@@ -1,6 +1,6 @@
 """Does an exported model say what the adapter says? The same prompts to both: greedy tokens, and the NLL of one text.
 
-llama.cpp answers where its wheel is installed (`pip install 'llm-twin[llamacpp]'`).
+llama.cpp answers where its wheel is installed (`pip install -e '.[llamacpp]'`).
 """
 
 from __future__ import annotations
