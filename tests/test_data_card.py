@@ -14,7 +14,7 @@ from contracts.feature_store import FeatureStore
 from contracts.records import Post
 from feature_pipeline import pipeline
 from feature_pipeline.label import combined, label, marks
-from tests.fakes import WORDS, WordEmbedder, fill, one_thread, post, recipe, voice
+from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, fill, one_thread, post, recipe, voice
 from training_pipeline import data
 from training_pipeline.data import MASKED, Corpus
 from training_pipeline.data_card import DataCard, build, by_author, histogram, is_verbatim, rows, worth_it
@@ -145,7 +145,7 @@ def test_a_card_is_shown_in_rows(corpus: Corpus, base: BaseLanguageModel) -> Non
     assert said["word for word"] == "100% of the targets stand in their posts"
     assert said["masked"] == "1 e-mail address"
     assert "minutes" in said["on this machine"]
-    assert said["worth it?"].startswith("Perhaps")
+    assert said["worth it?"].startswith("Hardly: there are 0 posts of reference authors to compare with")
 
 
 def test_a_byline_names_the_author_or_nobody() -> None:
@@ -156,8 +156,31 @@ def test_a_byline_names_the_author_or_nobody() -> None:
 
 
 def test_whether_it_is_worth_it_grows_with_the_posts() -> None:
-    answers = [worth_it(count).split(":")[0] for count in (0, 9, 10, 24, 25, 99, 100, 5000)]
+    answers = [worth_it(count, count // 5, 60).split(":")[0] for count in (0, 9, 10, 24, 25, 99, 100, 5000)]
     assert answers == ["No", "No", "Hardly", "Hardly", "Perhaps", "Perhaps", "Probably", "Probably"]
+
+
+@pytest.mark.parametrize(
+    ("dated", "undated", "said"),
+    [
+        (9, 0, "No: "),
+        (12, 0, "Hardly: 2 posts"),
+        (22, 0, "Hardly: 4 posts"),
+        (23, 0, "Perhaps: "),
+        (0, 30, "Hardly: 4"),
+    ],
+)
+def test_whether_it_is_worth_it_is_told_by_what_is_held_out(
+    store: FeatureStore, base: BaseLanguageModel, dated: int, undated: int, said: str
+) -> None:
+    """23 posts hold out five; of 30 without a date, which a hash divides, it may be fewer."""
+    mine = [post(number, voice(number, WORDS, 60)) for number in range(dated + undated)]
+    fill(store, [one.model_copy(update={"date": None}) if undated else one for one in mine])
+    fill(store, [post(number, voice(number, OTHER_WORDS, 60), author="Bea") for number in range(6)], reference=True)
+    for author in ("Ada", "Bea"):
+        label(author, store, changed=True)
+    corpus = data.read(store, "Ada")
+    assert described(corpus, base, recipe(max_tokens=1024)).worth_it.startswith(said)
 
 
 def test_a_histogram_has_no_empty_ends() -> None:
