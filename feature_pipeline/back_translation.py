@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.shared_words import share_a_run
 from contracts.private import masked
+from contracts.progress import Progress
 from contracts.records import Example, Split
 
 PARTS: tuple[Split, ...] = ("train", "validation")  # the test is asked for by titles, as it was before
@@ -25,7 +26,6 @@ Text:
 {target}"""
 
 _WORD = re.compile(r"[^\W_]+")
-Progress = Callable[[str, int, int | None], None]
 Model = Callable[[str], str]
 """A prompt in, the model's reply out."""
 

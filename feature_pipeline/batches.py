@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from contracts.progress import Progress, silent
 from contracts.records import Post
 from feature_pipeline.clean import clean
 from feature_pipeline.sources import RawPost, Refusal
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32]
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with a stage, how many are done, and of how many (None while that is not known)."""
 
 
 class Engine(Protocol):
@@ -44,9 +42,7 @@ class LocalEngine:
         return embed(texts, embedder, progress)
 
 
-def embed(
-    texts: Sequence[str], embedder: Embedder, progress: Progress = lambda stage, done, of: None
-) -> list[Vector | None]:
+def embed(texts: Sequence[str], embedder: Embedder, progress: Progress = silent) -> list[Vector | None]:
     """A vector for each text; None where the embedder makes none that can be used, even for that text alone."""
     import numpy as np
 

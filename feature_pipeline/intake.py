@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import SourceError
 from contracts.feature_store import Features, FeatureStore, FeatureVersion, Key, Place, Sighting
+from contracts.progress import Progress
 from contracts.records import Post, digest
-from feature_pipeline.batches import Engine, Progress
+from feature_pipeline.batches import Engine
 from feature_pipeline.chunk import Chunker, chunk
 from feature_pipeline.clean import CLEANER
 from feature_pipeline.deduplicate import NearDuplicates, compared, sketch

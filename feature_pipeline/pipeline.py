@@ -14,8 +14,9 @@ from pathlib import Path
 
 from contracts.errors import NotFound, SourceError, UsageError
 from contracts.feature_store import FeatureStore, FeatureVersion
+from contracts.progress import Progress, silent
 from contracts.records import Post
-from feature_pipeline.batches import Engine, LocalEngine, Progress
+from feature_pipeline.batches import Engine, LocalEngine
 from feature_pipeline.chunk import DEFAULT, Chunker
 from feature_pipeline.clean import clean
 from feature_pipeline.intake import Intake
@@ -36,7 +37,7 @@ def run(
     allow_delete: bool = False,
     chunker: Chunker = DEFAULT,
     engine: Engine | None = None,
-    progress: Progress = lambda stage, done, of: None,
+    progress: Progress = silent,
 ) -> Report:
     """Bring the author's features in step with the sources. A source that cannot be read does not stop the others."""
     began = time.monotonic()

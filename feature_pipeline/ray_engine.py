@@ -13,8 +13,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import UsageError
+from contracts.progress import Progress
 from contracts.records import Post
-from feature_pipeline.batches import Progress, embed
+from feature_pipeline.batches import embed
 from feature_pipeline.clean import clean
 from feature_pipeline.sources import RawPost, Refusal
 from feature_pipeline.sources.text import to_date

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import TwinError
+from contracts.progress import Progress
 from ui.wiring import App
 
 REDRAW_S = 0.1
 LOOKED_AT = 200  # posts of a preview that are shown; all are counted
 
 Request = Mapping[str, Any]
-Progress = Callable[[str, int, int | None], None]
 
 
 def ingest(app: App, request: Request, progress: Progress) -> dict[str, Any]:
