@@ -45,6 +45,8 @@ CLOCK = "How many minutes does the church clock gain?"
         "Does it run on Windows?",
         "Have you changed your mind since?",
         "Who told you that?",
+        "In 2012?",
+        "What about 2012?",
     ],
 )
 def test_these_lean_on_what_was_said(question: str) -> None:

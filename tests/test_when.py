@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,20 @@ from tests.fakes import WordEmbedder, fill, post
         ("What did you post in December 2016?", "2016-12", "2017"),
         ("And during the year 1999?", "1999", "2000"),
         ("Was it in 2011 or in 2013?", "2011", "2014"),
+        ("And what about 2014?", "2014", "2015"),
+        ("What have you learned since March 2019?", "2019-03", ""),
+        ("What did you use before March, 2019?", "", "2019-03"),
+        ("What did you use after June of 2015?", "2015-07", ""),
+        ("Glue from May 2014 to June 2015?", "2014-05", "2015-07"),
+        ("Your posts from 2015?", "2015", "2016"),
+        ("What have you built from 2015 on?", "2015", ""),
+        ("What did you build in the 2010s?", "2010", "2020"),
+        ("What did you build in early 2014?", "2014", "2014-05"),
+        ("What did you build in late 2014?", "2014-09", "2015"),
+        ("What did you build in the summer of 2014?", "2014", "2015"),
+        ("What did you post on 2015-03-12?", "2015-03-12", "2015-03-13"),
+        ("What did you post in 2015-12?", "2015-12", "2016"),
+        ("What did you post on 2015-02-31?", "2015-02-28", "2015-03"),
     ],
 )
 def test_the_days_that_a_question_names(question: str, after: str, before: str) -> None:
@@ -38,6 +53,8 @@ def test_the_days_that_a_question_names(question: str, after: str, before: str) 
     "question",
     [
         "Is the 2015 MacBook any good?",
+        "What about 2015 MacBooks?",
+        "Can a program fit in 2048 bytes?",
         "Why 350 degrees?",
         "How do I fit 2048 bytes in 1024?",
         "What is new in C++ 2020-style?",
@@ -110,6 +127,16 @@ def test_a_year_comes_first_and_shuts_nothing_out(glue: FeatureStore) -> None:
 def test_what_does_not_fit_is_not_moved_up_by_its_year(glue: FeatureStore) -> None:
     titles = {p.title for p in retrieve(glue, "What do you think of hide glue in 2016?", "Ada", 3)}
     assert titles == {"Glue"}
+
+
+def test_one_that_is_nearer_by_far_does_not_shut_out_the_year(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, WordEmbedder(8192))
+    texts = {year: f"Hide glue holds wood{year} and leather{year}, clamp{year} or not." for year in range(2013, 2019)}
+    texts[2012] = "What do you think of hide glue?"
+    days = {year: (dt.date(year, 3, 1) - dt.date(2024, 1, 1)).days for year in texts}
+    fill(store, [post(year, text, day=days[year], title="") for year, text in texts.items()])
+    assert 2016 in years(store, "What do you think of hide glue in 2016?", 2)
+    store.close()
 
 
 def test_a_year_without_posts_changes_nothing(glue: FeatureStore) -> None:

@@ -319,13 +319,14 @@ class Ledger:
             found.update((post_id, np.mean(vectors, axis=0)) for post_id, vectors in parts.items())
         return found
 
-    def newest(self, author: str, limit: int, filters: Filters | None = None) -> list[Passage]:
-        """The beginnings of the author's newest posts, of those that the filters let through."""
+    def newest(self, author: str, limit: int, filters: Filters | None = None, oldest: bool = False) -> list[Passage]:
+        """The beginnings of the author's newest posts, or oldest, of those that the filters let through."""
         self.require_author(author)
         version = self.active()
+        day = t.posts.c.date if oldest else t.posts.c.date.desc()
         query = _PASSAGES.where(
             t.chunks.c.author == author, t.chunks.c.version == (version.id if version else ""), t.chunks.c.ordinal == 0
-        ).order_by(t.posts.c.date.is_(None), t.posts.c.date.desc(), t.posts.c.source_id)
+        ).order_by(t.posts.c.date.is_(None), day, t.posts.c.source_id)
         with self._begin() as db:
             if filters:
                 query = query.where(*wanted(db, author, filters))

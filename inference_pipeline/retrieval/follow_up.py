@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference_pipeline.grounding.sentences import content_words
+from inference_pipeline.retrieval.when import asked_when
 
 BACK = 4  # exchanges that are looked through for what the talk is about
 NAMES = 6  # of the last answer
@@ -104,7 +105,8 @@ def leans(question: str) -> bool:
 
 
 def _own(text: str) -> set[str]:
-    """Words of a topic that the question names itself."""
+    """Words of a topic that the question names itself; a year is none."""
+    text = asked_when(text).searched
     short = {
         word for word in _MARKED.findall(text) if not content_words(word)
     }  # "C", "R2": too short for a content word

@@ -8,17 +8,23 @@ from contracts.feature_store import FeatureStore, Filters, Hit
 from contracts.feature_store.retrieve import Scored
 from inference_pipeline.retrieval.when import When
 
-FITS = 0.8  # of the best similarity: nearly as near to the question as the nearest
+FITS = 0.8  # of a similarity: nearly as near to the question
 POOL = 20  # chunks whose order a date may change
 DATE_K = 20  # smaller than the 60 of the other rankings: among what fits alike, the date decides
 
 
-def within(store: FeatureStore, author: str, when: When, filters: Filters | None, hits: Sequence[Hit]) -> list[Hit]:
-    """One more search, of the days that the question names. What fits better from other days is still found by `hits`."""
+def within(
+    store: FeatureStore, author: str, when: When, filters: Filters | None, hits: Sequence[Hit], limit: int
+) -> list[Hit]:
+    """One more search, of the days that the question names. What fits better from other days is still found by `hits`.
+
+    It has to be nearly as near as the farthest of the `limit` nearest: one that is nearer by far is the exception.
+    """
     if not when.span:
         return []
     found = store.search(when.searched, author, filters=(filters or Filters()).and_days_of(when.span))
-    least = FITS * max((hit.similarity for hit in hits), default=0.0)
+    nearest = sorted((hit.similarity for hit in hits), reverse=True)[:limit]
+    least = FITS * min(nearest, default=0.0)
     return [hit for hit in found if hit.similarity >= least]
 
 
