@@ -245,6 +245,31 @@ class Copied(Record):
     post_end: int
 
 
+class Style(Record):
+    """How much like its author a text is. All but `posts` and `share` in nats per byte: NLL under the base model minus
+    NLL under the adapter."""
+
+    delta: float
+    low: float
+    """Of the author's own held-out posts: a twentieth gain less than this."""
+    median: float
+    high: float
+    posts: int
+    share: float
+    """Of the author's own posts, those that gain less than this text."""
+
+    @property
+    def says(self) -> str:
+        """In plain words, to the author."""
+        if self.delta > self.high:
+            return "more like you than your own posts are: imitation overdone"
+        if self.delta >= self.median:
+            return "as much like you as your own posts"
+        if self.delta >= self.low:
+            return f"like you, though {1 - self.share:.0%} of your own posts are more so"
+        return "less like you than nearly all of your own posts" if self.delta > 0 else "not like you"
+
+
 class NearestPost(Record):
     """A post that is offered where none answers; it is no evidence."""
 
@@ -272,6 +297,8 @@ class Answer(Record):
     """The model had more to say than it may: what it had begun of another sentence was left out, unless that is all."""
     copied: Copied | None = None
     """None where fewer words in a row than anybody would notice are shared."""
+    style: Style | None = None
+    """Where it was asked for and can be told."""
     nearest: tuple[NearestPost, ...] = ()
     """The posts nearest to a question that was not answered."""
 

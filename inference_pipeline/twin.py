@@ -5,21 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
-from contracts.errors import NotFound
+from contracts.errors import Busy, NotFound
 from contracts.feature_store.filters import Filters
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.orders import harmless, without_orders
 from contracts.prompt import PASSAGES, Message, messages
-from contracts.records import Answer, Format, Passage
+from contracts.records import Answer, Format, Passage, Style
 from contracts.sampling import TEMPERATURE
 from inference_pipeline.grounding.check import LIMIT, check
 from inference_pipeline.grounding.check import NOTHING_FOUND as NOTHING_FOUND
 from inference_pipeline.grounding.inert import Inert
-from inference_pipeline.grounding.style_meter import SHORTEST, Scorer, Style, measure, own_posts, said
+from inference_pipeline.grounding.style_meter import SHORTEST, Scorer, measure, own_posts, said
 from inference_pipeline.leaving import unless_stopped
 from inference_pipeline.queue import Queue
 from inference_pipeline.retrieval.follow_up import made_whole
@@ -86,6 +86,7 @@ class Found:
 
 
 Event = Found | str | Answer
+Measured = TypeVar("Measured")
 
 
 class Twin:
@@ -181,16 +182,29 @@ class Twin:
             timings={key: round(value, 3) for key, value in timings.items()},
         )
 
-    def meter(self, question: Question, answer: Answer) -> Style | None:
+    def metered(
+        self, question: Question, events: Iterator[Measured], stop: threading.Event | None = None
+    ) -> Iterator[Measured | Answer]:
+        """The events, each whole answer among them with its style. An answer is not taken back because many wait."""
+        for event in events:
+            if isinstance(event, Answer):
+                with suppress(Busy):
+                    event = event.model_copy(update={"style": self.meter(question, event, stop)})
+            yield event
+
+    def meter(self, question: Question, answer: Answer, stop: threading.Event | None = None) -> Style | None:
         """How much like the author an answer to the question is, by the version that wrote it.
 
-        None for the base model, on a server, where the version has no band of the author's own, and for a few words.
+        None for the base model, on a server, where the version has no band of the author's own, for a few words, and where
+        `stop` was set before its turn. Raises Busy.
         """
         version, text = self._version(question, answer.model), said(answer)
         own = own_posts(version) if version and answer.passages else []
         if not own or len(text.encode()) < SHORTEST:
             return None
-        with self.queue.place(question.user):
+        with self.queue.place(question.user, stop) as placed:
+            if not placed:
+                return None
             models = [self._engine.chat_model(which) for which in (version, None)]
             if not all(hasattr(model, "nll") for model in models):
                 return None

@@ -325,7 +325,9 @@ def test_a_twins_life(
     (tmp_path / "both.json").write_text(json.dumps(both), encoding="utf-8")
     voted = twin("feedback", "--answer", tmp_path / "both.json", "--of", "base", "--worse", "--blind", "--json").json
     assert [(vote["model"], vote["other"], vote["verdict"]) for vote in voted] == [("base", "Ada@v1", "worse")]
-    shown = twin("ask", question, "--author", "Ada", "--model", "base")
+    shown = twin("ask", question, "--author", "Ada", "--model", "base", "--meters")
+    assert "\nStyle: not measured." in shown.out
+    assert len(re.findall(r"^Copied: nothing|words in a row stand in “", shown.out, re.MULTILINE)) == 1
     marker = re.findall(r"^\[\d\]", shown.out, re.MULTILINE)[0]  # a citation of its own line …
     assert f" {marker}\n" in shown.out  # … for one in the text
     assert "base, snapshot" in shown.err

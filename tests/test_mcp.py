@@ -90,7 +90,10 @@ def test_filters_narrow_a_search(small_twin: Small) -> None:
         found = call(small_twin, "search_posts", query="the clock and the clamp", author=WREN, **changes)
         assert len(found["passages"]) == count, changes
     said = call(small_twin, "ask_twin", question=SEATPOST, author=WREN, before="2024")
-    assert (said["answer"], said["citations"]) == (NOTHING_FOUND, {})
+    assert (said["answer"], said["citations"], said["nearest"]) == (NOTHING_FOUND, {}, [])
+    said = call(small_twin, "ask_twin", question="Who paints the ceilings of palaces in Florence?", author=WREN)
+    assert said["answer"] == NOTHING_FOUND
+    assert call(small_twin, "read_post", id=said["nearest"][0]["post_id"], author=WREN)["post"]["title"]
     assert call(small_twin, "ask_twin", question=SEATPOST, author=WREN, after="2024")["citations"]
 
 
@@ -135,13 +138,28 @@ def test_what_is_private_is_masked_and_a_long_post_comes_in_pages(tmp_path: Path
     twin.app.store.close()
 
 
+def test_what_is_private_is_masked_in_an_answer_that_quotes_it(tmp_path: Path) -> None:
+    twin = small(tmp_path / "home", pause=0.0)
+    text = "Write to me at ada@ada.example about looms. Engines weave patterns of numbers."
+    mark = Mark(start=15, end=30, kind="private", instead="[e-mail address]")
+    fill(twin.app.store, [written(ADA, "Looms", text).model_copy(update={"marks": (mark,)})])
+    said = call(twin, "ask_twin", question="Write about looms: which engines weave patterns of numbers?")
+    assert "[e-mail address]" in said["answer"]
+    assert "ada@ada.example" not in str(said)
+    twin.app.store.close()
+
+
 def test_an_assistant_that_stops_waiting_ends_the_generation(tmp_path: Path) -> None:
     twin = small(tmp_path / "home", pause=0.02, repeat=1000)
     stock(twin)
 
     async def give_up(client: Client) -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(client.call_tool("ask_twin", {"question": SEATPOST, "author": WREN}), 0.5)
+        asked = asyncio.ensure_future(client.call_tool("ask_twin", {"question": SEATPOST, "author": WREN}))
+        while not twin.engine.logs:
+            await asyncio.sleep(0.02)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
 
     talk(twin, give_up)
     assert twin.engine.logs[-1].ended.wait(3)

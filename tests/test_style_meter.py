@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contracts.base_model import BaseLanguageModel
@@ -12,12 +14,18 @@ from contracts.feature_store import FeatureStore
 from contracts.files import write_json
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import messages
-from contracts.records import Answer
+from contracts.records import Answer, Style
 from inference_pipeline.engines.local import LocalEngine
 from inference_pipeline.engines.remote import RemoteEngine
-from inference_pipeline.grounding.style_meter import Style, measure, own_posts, place, said
+from inference_pipeline.grounding.style_meter import measure, own_posts, place, said
+from inference_pipeline.queue import Queue
 from inference_pipeline.twin import Question, Twin
 from tests.fakes import WORDS, WordEmbedder, card, fill, post, taught_adapter, voice
+from tests.served import events
+from ui.commands import show
+from ui.serve.server import running
+from ui.settings import Settings
+from ui.wiring import App
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -95,12 +103,50 @@ def test_where_nothing_can_be_said_nothing_is(twin: Twin) -> None:
     assert twin.meter(QUESTION, answer(twin, CLOCK)) is None
 
 
+def test_answers_are_measured_as_they_come_and_are_there_without_where_many_wait(twin: Twin) -> None:
+    twin.queue = Queue(at_once=1, waiting=0)
+    one = answer(twin, CLOCK)
+    style = twin.meter(QUESTION, one)
+    assert style
+    measured = one.model_copy(update={"style": style})
+    assert list(twin.metered(QUESTION, iter(["It runs", one]))) == ["It runs", measured]
+    with twin.queue.place():
+        assert list(twin.metered(QUESTION, iter([one]))) == [one]
+
+
+def test_the_api_measures_where_it_is_asked_to(twin: Twin, tmp_path: Path) -> None:
+    app = App(Settings(), tmp_path)
+    app.store, app.registry, app.twin = twin._store, twin._registry, twin
+    asked = {"messages": [{"role": "user", "content": QUESTION.text}], "max_tokens": 100, "temperature": 0, "seed": 1}
+    chat, both = "/v1/chat/completions", ["Ada@v2", "Ada@base"]
+    with running(app, log=lambda line: None) as url, httpx.Client(base_url=url, timeout=30) as client:
+        plain, measured = (
+            client.post(chat, json={**asked, "model": "Ada@v2", "meters": meters}).json()["twin"]
+            for meters in (False, True)
+        )
+        assert (plain["answer"], plain["style"]) == (measured["answer"], None)
+        assert (measured["style"]["posts"], measured["ignored"]) == (20, [])
+        assert set(measured["style"]) == set(Style.model_fields)
+        streamed = client.post(chat, json={**asked, "model": "Ada@v2", "meters": True, "stream": True})
+        assert events(streamed)[-1]["twin"]["style"] == measured["style"]
+        answers = client.post("/v1/side_by_side", json={**asked, "models": both, "meters": True}).json()["answers"]
+        assert [bool(one["style"]) for one in answers] == [True, False]
+
+
 def test_a_quotation_that_was_put_behind_is_not_measured(twin: Twin) -> None:
     made = twin.ask(QUESTION, "Ada@v2")
     text = said(made)
     assert "I wrote" not in text
     assert "[1]" not in text
     assert made.answer.startswith(text[:10])
+
+
+def test_the_command_says_it(twin: Twin, capsys: pytest.CaptureFixture[str]) -> None:
+    found, one = twin.find(QUESTION), answer(twin, CLOCK).model_copy(update={"timings": {"total": 1.0}})
+    show.answers(twin.metered(QUESTION, iter([found, one])), as_json=False, meters=True)
+    said = capsys.readouterr().out
+    assert re.search(r"^Style: .* \(closer to you than \d+% of 20 of your own posts\)\.$", said, re.MULTILINE)
+    assert "Copied: nothing" in said
 
 
 @pytest.mark.parametrize(

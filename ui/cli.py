@@ -100,6 +100,7 @@ def ask(
     before: Before = "",
     source: Source = "",
     format: Kind = None,
+    meters: Annotated[bool, typer.Option("--meters", help="Also measure its style, and what it copies.")] = False,
     as_json: Json = False,
 ) -> None:
     """Ask the twin; it answers from the author's posts and says which."""
@@ -111,10 +112,9 @@ def ask(
 
     filters = Filters.of(after, before, source, format)
     twin, asked = app().twin, Question(question, author, filters=filters)
-    if model and len(model) > 1:
-        show.answers(side_by_side(twin, asked, model), as_json)
-    else:
-        show.answers(twin.stream(asked, model[0] if model else None), as_json)
+    several = side_by_side(twin, asked, model) if model and len(model) > 1 else None
+    events = several or twin.stream(asked, model[0] if model else None)
+    show.answers(twin.metered(asked, events) if meters else events, as_json, meters)
 
 
 @cli.command()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from contracts.files import read_json
 from contracts.model_registry import ModelVersion
 from contracts.prompt import Message
-from contracts.records import Answer
+from contracts.records import Answer, Style
 
 _MARKER = re.compile(r" \[\d+\]")
 
@@ -31,31 +30,6 @@ class Scorer(Protocol):
         """How unlikely the text is as the answer, in nats, and its bytes as far as it was read."""
 
 
-@dataclass(frozen=True)
-class Style:
-    """All but `posts` and `share` in nats per byte: NLL under the base model minus NLL under the adapter."""
-
-    delta: float
-    low: float
-    """Of the author's own held-out posts: a twentieth gain less than this."""
-    median: float
-    high: float
-    posts: int
-    share: float
-    """Of the author's own posts, those that gain less than this text."""
-
-    @property
-    def says(self) -> str:
-        """In plain words, to the author."""
-        if self.delta > self.high:
-            return "more like you than your own posts are: imitation overdone"
-        if self.delta >= self.median:
-            return "as much like you as your own posts"
-        if self.delta >= self.low:
-            return f"like you, though {1 - self.share:.0%} of your own posts are more so"
-        return "less like you than nearly all of your own posts" if self.delta > 0 else "not like you"
-
-
 def measure(adapted: Scorer, base: Scorer, conversation: Sequence[Message], text: str, own: Sequence[float]) -> Style:
     """`own`: the same of each of the author's held-out posts."""
     (high, length), (low, _) = base.nll(conversation, text), adapted.nll(conversation, text)
@@ -64,7 +38,8 @@ def measure(adapted: Scorer, base: Scorer, conversation: Sequence[Message], text
 
 def place(delta: float, own: Sequence[float]) -> Style:
     low, median, high = (float(value) for value in np.quantile(own, [LOW, 0.5, HIGH]))
-    return Style(delta, low, median, high, len(own), sum(value < delta for value in own) / len(own))
+    share = sum(value < delta for value in own) / len(own)
+    return Style(delta=delta, low=low, median=median, high=high, posts=len(own), share=share)
 
 
 def own_posts(version: ModelVersion) -> list[float]:

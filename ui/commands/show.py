@@ -81,7 +81,7 @@ def passages(found: Sequence[Passage]) -> None:
         print("nothing found")
 
 
-def answers(events: Iterable[object], as_json: bool) -> None:
+def answers(events: Iterable[object], as_json: bool, meters: bool = False) -> None:
     """For a person each answer with its citations, under its version's name where there are several; for a program one
     object, or a list of several. It is what `twin feedback --answer` reads."""
     from contracts.records import Answer
@@ -101,7 +101,7 @@ def answers(events: Iterable[object], as_json: bool) -> None:
     for one in whole:
         if len(whole) > 1:
             print(f"{'' if one is whole[0] else chr(10)}{one.model}\n{'─' * len(one.model)}")
-        _answer(one)
+        _answer(one, meters)
 
 
 def _answer_json(asked: Question, answer: Answer) -> dict[str, Any]:
@@ -117,14 +117,14 @@ def _answer_json(asked: Question, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _answer(answer: Answer) -> None:
+def _answer(answer: Answer, meters: bool) -> None:
     print(answer.answer)
     citations(answer.citations)
     if answer.nearest:
         print("\nThe nearest posts:")
     for post in answer.nearest:
         print(f"    {post.title or 'Untitled'} ({post.date or 'no date'})  {post.url or post.post_id}")
-    for line in _doubts(answer):
+    for line in (*_doubts(answer), *(_meters(answer) if meters else ())):
         print(f"\n{line}")
     print(f"\n{answer.model}, snapshot {answer.snapshot}, {answer.timings['total']:.1f} s", file=sys.stderr, flush=True)
 
@@ -136,6 +136,16 @@ def _doubts(answer: Answer) -> Iterator[str]:
         yield f"{said} as the author, and no post says so."
     if answer.copied:
         yield f"{answer.copied.words} words in a row stand in “{answer.copied.title or 'a note'}”."
+
+
+def _meters(answer: Answer) -> Iterator[str]:
+    if answer.style:
+        own = f"closer to you than {answer.style.share:.0%} of {answer.style.posts} of your own posts"
+        yield f"Style: {answer.style.says} ({own})."
+    else:
+        yield "Style: not measured. It takes a trained version that runs here, ten held-out posts, and a sentence or two."
+    if not answer.copied:
+        yield "Copied: nothing; no six words in a row stand in a post."
 
 
 def citations(cited: Sequence[Citation]) -> None:

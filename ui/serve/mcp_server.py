@@ -21,7 +21,8 @@ from pydantic import BaseModel, Field
 from contracts.errors import NotFound, TwinError, UsageError
 from contracts.feature_store.filters import Filters
 from contracts.feature_store.retrieve import search
-from contracts.records import Answer, Citation, Format, Passage, Post
+from contracts.private import masked
+from contracts.records import Answer, Citation, Format, NearestPost, Passage, Post
 from inference_pipeline.twin import Question
 from ui.wiring import App
 
@@ -82,6 +83,7 @@ class Said(Data):
     )
     citations: dict[str, list[Excerpt]] = Field(description="By n.")
     unsupported_claims: int = Field(description="Sentences that speak as the author without a post behind them.")
+    nearest: list[NearestPost] = Field(description="Posts to read instead, where the author wrote nothing on it.")
     snapshot: str
 
 
@@ -172,8 +174,10 @@ class Tools:
             cited.setdefault(str(citation.marker), []).extend(self._excerpts([citation]))
         return Said(
             author=name,
+            answer=masked(answer.answer),  # it may quote a post
             citations=cited,
-            **answer.model_dump(include={"model", "answer", "unsupported_claims", "snapshot"}),
+            nearest=list(answer.nearest),
+            **answer.model_dump(include={"model", "unsupported_claims", "snapshot"}),
         )
 
     def _author(self, name: str) -> str:

@@ -17,6 +17,7 @@ from contracts.records import Answer
 from inference_pipeline.drafting.draft import Draft, Section, draft
 from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.side_by_side import side_by_side
+from inference_pipeline.twin import Question
 from ui.serve.answering import Start, unless_gone
 from ui.serve.catalogue import Served
 from ui.serve.completions import Shape, covered, extension, question
@@ -24,6 +25,7 @@ from ui.serve.keys import Caller
 from ui.serve.logs import where
 from ui.serve.parts import Parts
 from ui.serve.schema import (
+    Asked,
     ChatRequest,
     Completion,
     DraftRequest,
@@ -91,7 +93,9 @@ async def chat(body: ChatRequest, request: Request, parts: InUse, who: Who) -> R
     served = await run_in_threadpool(parts.catalogue.get, body.model, who)
     request.state.model = served.id
     asked, shape = question(body, served.author, who), Shape(body, served)
-    heard = _heard(lambda stop: parts.app.twin.stream(asked, served.model, stop), request, parts)
+    heard = _heard(
+        _metered(body, asked, parts, lambda stop: parts.app.twin.stream(asked, served.model, stop)), request, parts
+    )
     if body.stream:
         first = await unless_gone(request, _first(heard))
         if first is None:
@@ -109,7 +113,9 @@ async def compare(body: SideBySideRequest, request: Request, parts: InUse, who: 
     if any(served.author != author for served in asked_for):
         raise UsageError("the models are of different authors", "ask one author's at a time")
     asked, models = question(body, author, who), [served.model for served in asked_for]
-    heard = _heard(lambda stop: side_by_side(parts.app.twin, asked, models, stop), request, parts)
+    heard = _heard(
+        _metered(body, asked, parts, lambda stop: side_by_side(parts.app.twin, asked, models, stop)), request, parts
+    )
     answers = await unless_gone(request, _answers(heard))
     if answers is None:
         return Response(status_code=GONE)
@@ -127,6 +133,11 @@ async def write(body: DraftRequest, request: Request, parts: InUse, who: Who) ->
     heard = _heard(lambda stop: draft(parts.app.twin, brief, served.model, stop), request, parts)
     made = await unless_gone(request, _draft(heard))
     return JSONResponse(made.model_dump(mode="json")) if made else Response(status_code=GONE)
+
+
+def _metered(body: Asked, asked: Question, parts: Parts, start: Start) -> Start:
+    twin = parts.app.twin
+    return (lambda stop: twin.metered(asked, start(stop), stop)) if body.meters else start
 
 
 async def _heard(start: Start, request: Request, parts: Parts) -> AsyncGenerator[Any]:

@@ -90,6 +90,8 @@ class Asked(Given):
     logprobs: Literal[False] | None = None
     filters: Narrowed = Narrowed()
     """Not OpenAI's."""
+    meters: bool = False
+    """Nor this: whether `twin.style` is measured, which takes two readings of the answer by a model."""
 
     @model_validator(mode="after")
     def _a_question_at_the_end(self) -> Asked:
