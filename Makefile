@@ -46,6 +46,7 @@ bench: $(VENV)/.installed  ## ours against what one would otherwise write, on th
 	$(BIN)/python -m benchmarks.ingest_speed $(DATA)
 	$(BIN)/python -m benchmarks.training_speed $(DATA)
 	$(BIN)/python -m benchmarks.extraction $(DATA)
+	$(BIN)/python -m benchmarks.generation_speed $(DATA)
 	$(BIN)/python -m benchmarks.search_speed $(DATA)
 
 screenshots: $(VENV)/.dev  ## the pictures in docs, of the page on the store that `make demo` left

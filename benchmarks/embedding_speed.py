@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import random
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from contracts import hardware
+from benchmarks.speed import in_turn, machine, multiplied, ratio, rounded, seconds
 from contracts.embedder import SentenceEmbedder
 from contracts.records import Post
 from feature_pipeline import pipeline
@@ -23,9 +21,6 @@ from feature_pipeline.report import Report
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-TIMES = 5
-ROWS = 4096  # of the matrix product that is timed
 
 
 def main(data: Path, number: int) -> None:
@@ -38,21 +33,17 @@ def main(data: Path, number: int) -> None:
     both = {"sentence-transformers": lambda: plain.encode(texts), "ours": lambda: embedder.embed(texts)}
     plain.encode(texts[:8])
     embedder.embed(texts[:8])
-    took: dict[str, list[float]] = {name: [] for name in both}
-    for _ in range(TIMES):
-        for name, work in both.items():
-            took[name].append(_seconds(work))
-    ratios = sorted(a / b for a, b in zip(took["sentence-transformers"], took["ours"], strict=True))
+    took = in_turn(both)
     print(f"{number} chunks, {tokens} tokens")
-    for name, seconds in took.items():
-        print(f"  {name}: {number / median(seconds):.1f} texts/s, seconds {[round(s, 2) for s in seconds]}")
-    print(f"  ratio {median(ratios):.2f} [{ratios[0]:.2f}, {ratios[-1]:.2f}]")
+    for name, each in took.items():
+        print(f"  {name}: {number / median(each):.1f} texts/s, seconds {rounded(each)}")
+    print(f"  {ratio(took['sentence-transformers'], took['ours'])}")
     cosine = (plain.encode(texts[:200], normalize_embeddings=True) * embedder.embed(texts[:200])).sum(axis=1).min()
     print(f"  least cosine of 200: {cosine:.5f}")
     _floor(plain, tokens)
-    query = sorted(_seconds(lambda: embedder.embed(["What did you write about clocks?"])) for _ in range(50))
+    query = sorted(seconds(lambda: embedder.embed(["What did you write about clocks?"])) for _ in range(50))
     print(f"  one short query: {1000 * median(query):.1f} ms, slowest of 50 {1000 * query[-1]:.1f} ms")
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def _texts(data: Path) -> list[str]:
@@ -70,19 +61,8 @@ def _floor(plain: SentenceTransformer, tokens: int) -> None:
     linear = [m for m in plain.modules() if isinstance(m, torch.nn.Linear)]
     operations = 2 * tokens * sum(m.weight.numel() for m in linear)
     for dtype in (torch.float32, torch.bfloat16):
-        rows = torch.randn(ROWS, 384, dtype=dtype)
-        layer = torch.nn.Linear(384, 1536, dtype=dtype)
-        with torch.inference_mode():
-            layer(rows)
-            best = min(_seconds(lambda rows=rows, layer=layer: layer(rows)) for _ in range(20))
-        rate = 2 * ROWS * layer.weight.numel() / best
+        rate = multiplied(384, 1536, dtype)
         print(f"  floor in {dtype}: {operations / rate:.2f} s at {rate / 1e9:.0f} GFLOP/s, attention not counted")
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 A prompt of 1,500 tokens built from a real blog's passages as serving builds it, and 200 tokens of answer, greedy, an adapter
 applied: five times, interleaved. Then faithfulness on 50 prompts: the reference, transformers with PEFT, writes an answer,
 and both are asked for each next token of it, alone and while other answers are written. The adapter's weights are drawn.
+The floor: the operations of reading the prompt, and the bytes of all weights, one each, for every token of the answer.
 With 0 PROMPTS only what is ours alone is timed: pieces of a prompt, prompts of which a part was read before, several answers
 in the same steps, and the scoring of an answer.
 """
@@ -21,7 +22,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
-from contracts import hardware
+from benchmarks.speed import TIMES, machine, multiplied, ratio, read, rounded
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.prompt import Message, encode, messages
 from contracts.records import Passage, Post
@@ -33,7 +34,7 @@ from inference_pipeline.engines.graph import GraphDecoder, Step, graph_of
 from inference_pipeline.engines.local import merged
 from inference_pipeline.engines.memory import Memory
 
-TIMES, TOKENS_IN, TOKENS_OUT = 5, 1500, 200
+TOKENS_IN, TOKENS_OUT = 1500, 200
 TAIL, SCORED = 40, 128  # tokens: of a question and what follows it in a prompt; of an answer
 ANSWER = 50  # tokens of each answer that is compared
 SIZES = (64, 128, 256, 512, TOKENS_IN)  # tokens of a piece
@@ -57,13 +58,14 @@ def main(data: Path, prompts: int) -> None:
         long = next(prompt[:TOKENS_IN] for prompt in made if len(prompt) >= TOKENS_IN)
         if prompts:
             _speed(reference, decoder, long)
+            _floor(reference)
         _in_pieces(decoder, long)
         _read_before(decoder, long)
         _in_company(decoder, long)
         _scored(decoder, long)
         if prompts:
             _faithfulness(reference, decoder, made)
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def _speed(reference: Any, decoder: Decoder, prompt: list[int]) -> None:
@@ -78,11 +80,25 @@ def _speed(reference: Any, decoder: Decoder, prompt: list[int]) -> None:
         took["ours, first token"].append(first)
     print(f"{len(prompt)} tokens in, {TOKENS_OUT} out")
     for name, seconds in took.items():
-        print(f"  {name}: median {median(seconds):.2f} s {_each(seconds)}")
+        print(f"  {name}: median {median(seconds):.2f} s {rounded(seconds)}")
     rates = [(TOKENS_OUT - 1) / (a - b) for a, b in zip(took["ours"], took["ours, first token"], strict=True)]
     print(f"  ours: {median(rates):.1f} tokens/s after the first")
-    ratios = sorted(a / b for a, b in zip(took["transformers"], took["ours"], strict=True))
-    print(f"  ratio {median(ratios):.2f} [{ratios[0]:.2f}, {ratios[-1]:.2f}]", flush=True)
+    print(f"  {ratio(took['transformers'], took['ours'])}", flush=True)
+
+
+def _floor(reference: Any) -> None:
+    """Of a prompt only the last token's logits are wanted, so the head is multiplied once for it."""
+    head = reference.get_output_embeddings().weight
+    adapted = [m.base_layer.weight for m in reference.modules() if hasattr(m, "base_layer")]
+    body = sum(weight.numel() for weight in adapted)
+    operations, bytes_ = 2 * TOKENS_IN * body, body + head.numel()
+    products, memory = multiplied(576, 1536, adapted[0].dtype), read(bytes_)
+    first, rest = operations / products, (TOKENS_OUT - 1) * bytes_ / memory
+    print(
+        f"  floor {first + rest:.2f} s: first token {first:.2f} s at {products / 1e9:.0f} GFLOP/s in {adapted[0].dtype},"
+        f" then {memory / bytes_:.0f} tokens/s, of {bytes_ / 1e6:.0f} MB each at {memory / 1e9:.1f} GB/s, attention aside",
+        flush=True,
+    )
 
 
 def _in_pieces(decoder: GraphDecoder, prompt: list[int]) -> None:
@@ -101,7 +117,7 @@ def _in_pieces(decoder: GraphDecoder, prompt: list[int]) -> None:
         slowest[size].append(max(times))
         said.append(logits)
     for size in SIZES:
-        first = f"first token {median(took[size]):.2f} s {_each(took[size])}"
+        first = f"first token {median(took[size]):.2f} s {rounded(took[size])}"
         print(f"  pieces of {size}: {first}, slowest piece {max(slowest[size]):.2f} s")
     print(f"  the same logits bit for bit: {all(torch.equal(said[0], logits) for logits in said)}", flush=True)
 
@@ -143,7 +159,7 @@ def _read_before(decoder: Decoder, prompt: list[int]) -> None:
             answers.append(said)
         same += [a == b for a, b in zip(answers[0], answers[1], strict=True)]
     for name, seconds in took.items():
-        print(f"  first token where {name} was read before: {median(seconds):.2f} s {_each(seconds)}")
+        print(f"  first token where {name} was read before: {median(seconds):.2f} s {rounded(seconds)}")
     print(f"  {sum(same)} of {len(same)} tokens the same where the prompt was read before", flush=True)
 
 
@@ -154,7 +170,7 @@ def _scored(decoder: Decoder, prompt: list[int]) -> None:
         began = time.perf_counter()
         decoder.open().read(prompt[: 80 + SCORED], last=SCORED)
         took.append(time.perf_counter() - began)
-    print(f"  an answer of {SCORED} tokens scored: {median(took):.2f} s {_each(took)}", flush=True)
+    print(f"  an answer of {SCORED} tokens scored: {median(took):.2f} s {rounded(took)}", flush=True)
 
 
 def _ours(decoder: Decoder, prompt: list[int], tokens: int) -> tuple[float, float]:
@@ -207,10 +223,6 @@ def _told(decoder: Decoder, prompt: list[int], answer: list[int]) -> torch.Tenso
     session = decoder.open()
     rows = [session.feed(prompt), *(session.feed([token]) for token in answer[:-1])]
     return torch.stack(rows).cpu().log_softmax(-1)
-
-
-def _each(seconds: list[float]) -> list[float]:
-    return [round(each, 2) for each in seconds]
 
 
 def _prompts(data: Path, base: BaseLanguageModel, number: int) -> list[list[int]]:

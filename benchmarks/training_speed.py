@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.speed import machine, multiplied, ratio
 from contracts import hardware
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from training_pipeline.data import MASKED, Encoded
@@ -24,7 +25,6 @@ from training_pipeline.recipe import Recipe, load
 
 STEPS = 6  # of both, in each run; the first of each is not timed, as it warms up
 POSTS = 40
-ROWS = 2048  # of the matrix product that is timed
 
 
 def main(data: Path, times: int) -> None:
@@ -39,7 +39,7 @@ def main(data: Path, times: int) -> None:
                 made.append(_in_a_process(name, home, home / f"{name}{turn}"))
         _print(examples, runs)
         _floor(base, examples)
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def _examples(data: Path, home: Path, base: BaseLanguageModel) -> list[Encoded]:
@@ -151,9 +151,8 @@ def _print(examples: list[Encoded], runs: dict[str, list[dict[str, Any]]]) -> No
         print(f"  {name}: peak {median(run['mib'] for run in made):.0f} MiB")
     for clock, told in enumerate(("on the wall", "of processors")):
         took = {name: [run["ends"][-1][clock] - run["ends"][0][clock] for run in made] for name, made in runs.items()}
-        ratios = sorted(a / b for a, b in zip(took["trl"], took["ours"], strict=True))
         rates = ", ".join(f"{name} {tokens / median(seconds):.0f}" for name, seconds in took.items())
-        print(f"  tokens a second {told}: {rates}; ratio {median(ratios):.2f} [{ratios[0]:.2f}, {ratios[-1]:.2f}]")
+        print(f"  tokens a second {told}: {rates}; {ratio(took['trl'], took['ours'])}")
     both = list(zip(runs["trl"][0]["loss"], runs["ours"][0]["loss"], strict=True))
     print("  loss, trl and ours:", " ".join(f"{a:.3f}/{b:.3f}" for a, b in both))
     print(f"  farthest apart {max(abs(a - b) for a, b in both):.4f} nats a token")
@@ -168,22 +167,12 @@ def _floor(base: BaseLanguageModel, examples: list[Encoded]) -> None:
     body = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear)) - head
     tokens = sum(len(example.ids) for example in examples)
     targets = sum(label != MASKED for example in examples for label in example.labels)
-    rows, layer = torch.randn(ROWS, 576).to(model.dtype), torch.nn.Linear(576, 1536, bias=False, dtype=model.dtype)
-    with torch.inference_mode():
-        layer(rows)
-        best = min(_seconds(lambda: layer(rows)) for _ in range(20))
-    rate = 2 * ROWS * layer.weight.numel() / best
+    rate = multiplied(576, 1536, model.dtype)
     seconds = 4 * (tokens * body + targets * head) / rate
     print(
         f"  floor in {model.dtype}: {tokens / seconds:.0f} tokens/s at {rate / 1e9:.0f} GFLOP/s; attention, the adapter and "
         "what is no matrix are not counted"
     )
-
-
-def _seconds(work: Any) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":
