@@ -67,7 +67,7 @@ def ticked(shell: Shell, tab: str, **stands: Any) -> Any:
 
 
 def ended(shell: Shell, kind: str, author: str, **result: Any) -> Job:
-    job = shell._jobs._jobs[kind] = Job(kind, "What was done", author, state="done", result=result)
+    job = shell._jobs._jobs[kind] = Job(kind, "What was done", author, frozenset({author}), state="done", result=result)
     return job
 
 
@@ -150,21 +150,23 @@ def test_what_is_looked_for_and_read_among_the_posts_stays(shell: Shell, posts: 
 
 
 def test_what_would_be_taken_in_is_shown_where_its_author_is_named_and_goes_with_them(
-    shell: Shell, posts: Posts
+    shell: Shell, posts: Posts, twin: Small
 ) -> None:
     report = {"author": "Gil", "found": 1, "refused": {}, "examples_of_refusals": {}, "failed": {}}
     looked = [{"title": "", "date": "", "words": 2, "text": "Brass rain"}]
     stands = {"of": WREN, "words": "", "format": "", "first": 0, "read": ""}
-    for forgotten in (False, True):
-        ended(shell, "posts", "Gil", posts=looked, kept=1, report=report)
-        if forgotten:
-            shell._jobs.forget("Gil")
-        for whose, shown in (("", False), ("Bea", False), (" Gil ", not forgotten)):
-            for drawn in (
-                opened(shell, "posts", whose=whose, **stands),
-                posts.ticked(WREN, *standing(shell, "posts", whose=whose)),
-            ):
-                assert ("Brass rain" in drawn[posts.report]) is shown
+    fill(twin.app.store, [written("Gil", "Rain", "Rain falls on brass when the spring bends.")])
+    with temporary(twin.app.home):
+        for forgotten in (False, True):
+            ended(shell, "posts", "Gil", posts=looked, kept=1, report=report)
+            if forgotten:
+                acts.forget(twin.app, "Gil")  # as a terminal does, which does not know of this page
+            for whose, shown in (("", False), ("Bea", False), (" Gil ", not forgotten)):
+                for drawn in (
+                    opened(shell, "posts", whose=whose, **stands),
+                    posts.ticked(WREN, *standing(shell, "posts", whose=whose)),
+                ):
+                    assert ("Brass rain" in drawn[posts.report]) is shown
 
 
 def test_uploads_that_are_refused_do_not_stay(

@@ -37,6 +37,7 @@ def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = 
         reports = report.delete(app.home, author)
         temporary.forget_copies(app.home, [path.name for path in reports])
         temporary.forget_uploads(app.home, author)
+        temporary.forget_found(app.home, author)
         _forget(app, author, ids, source)
     return Forgotten(gone, [version.name for version in flagged], reports)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from contracts.errors import UsageError
+from ui.page.temporary import found_anew, is_forgotten
 from ui.wiring import App
 
 PATIENCE_S = 3.0  # from the request to end until the end is not asked for any more
@@ -34,6 +35,8 @@ class Job:
     kind: str
     what: str
     author: str
+    authors: frozenset[str] = frozenset()
+    """All whose posts are read."""
     began: float = field(default_factory=time.time)
     stages: dict[str, tuple[int, int | None]] = field(default_factory=dict)
     """Stage → done, of how many; None where nobody knows."""
@@ -50,23 +53,25 @@ class Job:
 
 class Jobs:
     def __init__(self, app: App) -> None:
+        self._home = app.home
         self._environment = {**os.environ, **_settings(app), "TWIN_HOME": str(app.home)}
         self._jobs: dict[str, Job] = {}
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._lock = threading.Lock()
 
     def get(self, kind: str) -> Job | None:
-        """The job of this kind that runs, or the last one that did."""
-        return self._jobs.get(kind)
+        """The job of this kind that runs, or the last one that did.
+
+        What one has found in posts holds their words: it goes once anything of their author is forgotten, also by a command.
+        """
+        job = self._jobs.get(kind)
+        if kind == "posts" and job and job.state != "running" and any(is_forgotten(self._home, a) for a in job.authors):
+            self._jobs.pop(kind, None)
+            return None
+        return job
 
     def running(self) -> list[Job]:
         return [job for job in self._jobs.values() if job.state == "running"]
-
-    def forget(self, author: str) -> None:
-        """What was found in the author's posts, as a look before they are taken in finds it: it holds their words."""
-        job = self._jobs.get("posts")
-        if job and job.author == author and job.state != "running":
-            del self._jobs["posts"]
 
     def start(
         self, kind: str, what: str, author: str, request: dict[str, Any], after: Callable[[], None] = lambda: None
@@ -85,7 +90,10 @@ class Jobs:
                 env=self._environment,
                 start_new_session=True,  # a Ctrl-C in the page's terminal ends it through `close`, and its children with it
             )
-            job = self._jobs[kind] = Job(kind, what, author)
+            authors = {author, *(part["author"] for part in request.get("parts", ()))}
+            for one in authors:
+                found_anew(self._home, one)
+            job = self._jobs[kind] = Job(kind, what, author, frozenset(authors))
             self._processes[kind] = process
         assert process.stdin
         with suppress(BrokenPipeError):

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NAME = "page"
+FORGOTTEN = "forgotten"  # in a page's own folder: an empty file for each author of whom something was forgotten
 
 
 @contextmanager
@@ -55,6 +56,29 @@ def forget_copies(home: Path, names: Collection[str]) -> None:
     for file in (home / NAME).rglob("*"):
         if file.name in names:
             file.unlink(missing_ok=True)
+
+
+def forget_found(home: Path, author: str) -> None:
+    """Every page that runs is told, also by a command: what a look at the author's posts has found holds their words."""
+    from contracts.model_registry import file_name
+
+    for folder in (home / NAME).glob("*"):
+        with suppress(FileNotFoundError):  # that page ends
+            (folder / FORGOTTEN).mkdir(exist_ok=True)
+            (folder / FORGOTTEN / file_name(author)).touch()
+
+
+def is_forgotten(home: Path, author: str) -> bool:
+    """Whether anything of the author was forgotten since `found_anew`."""
+    from contracts.model_registry import file_name
+
+    return (own(home) / FORGOTTEN / file_name(author)).exists()
+
+
+def found_anew(home: Path, author: str) -> None:
+    from contracts.model_registry import file_name
+
+    (own(home) / FORGOTTEN / file_name(author)).unlink(missing_ok=True)
 
 
 def _runs(name: str) -> bool:

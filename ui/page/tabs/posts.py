@@ -306,7 +306,6 @@ class Posts(Tab):
         author = author_or_sorry(author)
         self._app.store.post(post_id, author)  # of this author, and still there
         done = acts.forget(self._app, author, [post_id])
-        self._jobs.forget(author)
         flagged = f" Trained on it: {', '.join(done.adapters)}; train again without it." if done.adapters else ""
         say(f"The post is forgotten.{flagged}")
         drawn = {**self._intake(author), **self._store(author), **self.found(author, words, format)}

@@ -87,7 +87,6 @@ class Sources:
     def forgotten(self, author: str | None, id: str) -> Updates:
         one = self._one(author, id)
         done = acts.forget(self._app, one.author, source=one.address)
-        self._jobs.forget(one.author)
         flagged = f" Trained on some: {', '.join(done.adapters)}; train again without them." if done.adapters else ""
         say(f"{len(done.posts):,} posts are forgotten.{flagged}")
         return self._posts.opened(author)
