@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ui.page.shell import Shell
 
 SHIPPED = [
-    ("Quick: some minutes on two processor cores; enough to hear the voice", "quick"),
+    ("Quick: about five minutes on two processor cores; enough to hear the voice", "quick"),
     ("Standard: more posts, more passes, more proof; an hour and more", "standard"),
     ("For a graphics card", "gpu"),
 ]
