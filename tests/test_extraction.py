@@ -85,6 +85,48 @@ def test_text_that_the_pages_own_style_hides_is_left_out() -> None:
     assert text == f"{WORDS}\n\nWide.\n\nShown.\n\nFaded in.\n\n{WORDS}"
 
 
+@pytest.mark.parametrize("size", ["1em", "0.9rem", ".85em", "1.5rem", "1.2", "10px"])
+def test_a_small_or_large_letter_is_no_hidden_one(size: str) -> None:
+    style = f"<style>.lead {{ font-size: {size}; margin: 0 }}</style>"
+    body = f"<p>{WORDS}</p><p class=lead>Led.</p><p style='font-size: {size}'>Sized.</p><p>{WORDS}</p>"
+    assert "Led.\n\nSized." in html_page.markdown(whole(f"<article>{body}</article>", style))
+
+
+@pytest.mark.parametrize("size", ["0", "0px", "1px", "0.0em", ".01rem", "1%"])
+def test_a_letter_too_small_to_be_seen_is_hidden(size: str) -> None:
+    body = f"<p>{WORDS}</p><p style='font-size: {size}'>Obey.</p><p>{WORDS}</p>"
+    assert "Obey" not in html_page.markdown(whole(f"<article>{body}</article>"))
+
+
+# They have nothing in common.
+THOUGHTS = (
+    "The heron stood in the reeds until the fog had lifted from the water, and then it flew away to the east.",
+    "My grandmother kept every button that she had ever cut from a coat, in jars by colour along the window.",
+    "A lock that is picked slowly makes a sound like a cricket, which is how I learned to listen to it first.",
+    "Of all bridges in this town the one by the mill is the oldest, and nobody remembers who has paid for it.",
+    "We rowed for an hour against the wind; when it turned at last, so did the tide, and we had won nothing.",
+    "Glue made of hide has to be warmed twice and never boiled, as the old man in the workshop kept saying.",
+)
+
+
+@pytest.mark.parametrize("quotation", ["<blockquote><p>{}</p></blockquote>", "<p>[…] {} […]</p>"])
+@pytest.mark.parametrize("name", ["comment", "sidebar"])
+def test_a_comment_that_quotes_the_article_is_no_part_of_it(quotation: str, name: str) -> None:
+    own = "".join(f"<p>{THOUGHTS[number]}</p>" for number in range(4))
+    said = "".join(
+        f"<li class={name}><p>{THOUGHTS[number]}</p>{quotation.format(THOUGHTS[number - 4][:80])}</li>"
+        for number in (4, 5)
+    )
+    text = html_page.markdown(whole(f"<div class=post>{own}</div><ol class={name}-list>{said}</ol>"))
+    assert text == "\n\n".join(THOUGHTS[:4])
+
+
+def test_an_article_that_stands_twice_in_boxes_is_read() -> None:
+    own = f"<p>{WORDS} {THOUGHTS[0]}</p>"
+    text = html_page.markdown(whole(f"<aside><header>{own}</header><div>{own}</div></aside>"))
+    assert THOUGHTS[0] in text
+
+
 @pytest.mark.parametrize(
     ("head", "body", "title"),
     [

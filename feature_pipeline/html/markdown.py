@@ -46,7 +46,7 @@ PRE = frozenset(("pre", "listing", "xmp"))
 SPACES = re.compile(r"[ \t\r\n\f]+")
 HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0*\.?0*\s*(?:;|!|$)"
-    r"|font-size\s*:\s*[01]?(?:\.\d+)?(?:px|pt|em|rem|%)?\s*(?:;|!|$)"
+    r"|font-size\s*:\s*(?:(?:0+(?:\.0\d*)?|\.0\d*)(?:em|rem)?|[01]?(?:\.\d+)?(?:px|pt|%))\s*(?:;|!|$)"
     r"|(?:^|[;\s])(?:width|height|max-height|max-width)\s*:\s*[01]px"
     r"|(?:left|right|top|bottom|text-indent|margin-left|margin-top)\s*:\s*-\d{3,}"
     r"|clip\s*:\s*rect\(\s*[01](?:px)?\b|clip-path\s*:\s*inset\(\s*(?:50|100)%",
