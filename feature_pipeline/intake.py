@@ -5,6 +5,7 @@ What a source says is compared before it is cleaned, so that a post that has not
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -30,6 +31,8 @@ from feature_pipeline.sources.memory import Memory, Seen
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 MISSES = 2  # complete runs in which a page was not found, until its post is taken for deleted
 LONGEST_WAIT_S = 20.0  # until what was read so far is stored: a slow site must not lose minutes to a crash
@@ -148,7 +151,7 @@ class Intake:
         return stay
 
     def _store(self, posts: Sequence[tuple[Post, Sighting]], known: dict[Key, Sighting], place: Place) -> list[Key]:
-        """Returns what no vector could be made of: if it is known, its old version stays."""
+        """Returns what no features could be made of: if it is known, its old version stays."""
         stored = self.store.known([post.id for post, _ in posts])
         before = [known[sighting.key] for _, sighting in posts if sighting.key in known]
         new, seen, sketches = self._originals(posts, stored, self.store.sightings.leading(place, before))
@@ -217,34 +220,40 @@ class Intake:
     def features(
         self, posts: Sequence[Post], sketches: Mapping[str, bytes] = MappingProxyType({})
     ) -> tuple[list[Features], dict[str, NDArray[np.float32]], set[str]]:
-        """Chunks, examples and vectors; and the ids of posts of which no vector can be made, which are refused.
+        """Chunks, examples and vectors; and the ids of posts of which these cannot be made, which are refused.
 
         `sketches`: those that are made already, by id.
         """
-        made = [(post, chunk(post, self.chunker)) for post in posts]
+        made, broken = [], {}
+        for post in posts:
+            try:
+                made.append((post, chunk(post, self.chunker), examples(post)))
+            except Exception as error:  # what is wrong with one post costs no other
+                log.exception("%s of %s could not be cut", post.source_id, post.source)
+                broken[post] = f"{type(error).__name__}: {error}"
         texts = {
             self.store.vector_key(text, self.version): text
-            for post, chunks in made
+            for post, chunks, _ in made
             for text in (piece.embedded(post.text) for piece in chunks)
         }
         missing = sorted(self.store.missing_vectors(texts))
         embedder = self.store.embedder_of(self.version)
         found = self.engine.embed([texts[key] for key in missing], embedder, self.progress)
         vectors = {key: vector for key, vector in zip(missing, found, strict=True) if vector is not None}
-        features, broken = [], set()
-        for post, chunks in made:
+        features = []
+        for post, chunks, asked in made:
             keys = [self.store.vector_key(piece.embedded(post.text), self.version) for piece in chunks]
             if vectors.keys() >= set(keys) & set(missing):
                 sketched = sketches[post.id] if post.id in sketches else sketch(compared(post))
-                features.append(Features(post, chunks, keys, examples(post), LABELS, sketched))
+                features.append(Features(post, chunks, keys, asked, LABELS, sketched))
             else:
-                broken.add(post.id)
-                detail = "the embedder makes no usable vector of it"
-                self.report.refuse(Refusal(post.source, post.source_id, "quarantined", detail))
+                broken[post] = "the embedder makes no usable vector of it"
+        for post, why in broken.items():
+            self.report.refuse(Refusal(post.source, post.source_id, "quarantined", why))
         self.report.chunks += sum(len(feature.chunks) for feature in features)
         self.report.examples += sum(len(feature.examples) for feature in features)
         self.report.embedded += len(vectors)
-        return features, vectors, broken
+        return features, vectors, {post.id for post in broken}
 
     # ---- the end of a source ----------------------------------------------------------------------------------------
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import islice
 
 from contracts import private
 from contracts.feature_store import Dated, FeatureStore
-from contracts.records import Format, Mark, Post, Split, digest
+from contracts.records import Example, Format, Mark, Post, Split, digest
 from feature_pipeline import boilerplate, own_words
 from feature_pipeline.deduplicate import NearDuplicates, alike, compared
 from feature_pipeline.examples import RULES, examples
+
+log = logging.getLogger(__name__)
 
 TRAIN, VALIDATION = 0.7, 0.1  # the newest fifth is the test: a twin is asked about what comes next
 RELABEL = 256  # posts at a time
@@ -36,8 +39,17 @@ def label(author: str, store: FeatureStore, changed: bool) -> None:
         anew = (_anew(post, recurring, outdated | copies) for post in store.posts_in_turn(author, place))
         waiting = (one for one in anew if one)
         while batch := list(islice(waiting, RELABEL)):
-            store.relabel(LABELS, [(post, post.marks, examples(post)) for post in batch if post.id not in copies])
+            store.relabel(LABELS, [(post, post.marks, _examples(post)) for post in batch if post.id not in copies])
             store.relabel(COPY, [(post, post.marks, []) for post in batch if post.id in copies])
+
+
+def _examples(post: Post) -> list[Example]:
+    """What nobody foresaw in a post costs its examples, until other rules make them."""
+    try:
+        return examples(post)
+    except Exception:
+        log.exception("no examples could be made of %s of %s", post.source_id, post.source)
+        return []
 
 
 def _copies(author: str, store: FeatureStore) -> set[str]:

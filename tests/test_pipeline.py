@@ -210,6 +210,22 @@ def test_what_nobody_foresaw_in_a_post_costs_that_post(
     assert "subject3" in store.post(store.find_post("Ada", "0003.md"), "Ada").text
 
 
+def test_what_nobody_foresaw_while_a_post_is_cut_costs_that_post(
+    store: FeatureStore, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A chunker that cannot be: its pieces overlap by more than they are long, so that it fails on a long post alone."""
+    write(folder, 9, text="An elephant never forgets. " * 50)
+    impossible = Chunker(size=10, whole=1_000, overlap=20)
+    report = ingest(store, folder, chunker=impossible)
+    assert (report.found, report.added, report.refused) == (9, 8, {"quarantined": 1})
+    assert "ValueError" in report.examples_of_refusals["quarantined"][0]
+    assert "Traceback" in caplog.text
+    write(folder, 3, text="A mouse is seldom remembered. " * 50)
+    report = ingest(store, folder, chunker=impossible)
+    assert (report.unchanged, report.deleted, report.refused) == (7, 0, {"quarantined": 2})
+    assert "subject3" in store.post(store.find_post("Ada", "0003.md"), "Ada").text
+
+
 def test_a_mistyped_source_is_not_read_again_by_a_sync(store: FeatureStore, folder: Path, tmp_path: Path) -> None:
     absent = str(tmp_path / "absent")
     assert list(ingest(store, absent, folder).failed) == [absent]

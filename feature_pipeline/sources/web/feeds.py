@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import io
 import json
 import re
@@ -117,12 +118,12 @@ def unpacked(data: bytes) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
         return data
     try:
-        unpack = zlib.decompressobj(47)
-        text = unpack.decompress(data, MAX_SITEMAP_BYTES)
-    except zlib.error as error:
-        raise BadListError(f"it is no gzip: {error}") from error
-    if not unpack.eof:
-        raise BadListError(f"it is over {MAX_SITEMAP_BYTES:,} bytes, or cut short")
+        with gzip.open(io.BytesIO(data)) as file:  # may be several, one after the other
+            text = file.read(MAX_SITEMAP_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadListError(f"it is no gzip, or was cut short: {error}") from error
+    if len(text) > MAX_SITEMAP_BYTES:
+        raise BadListError(f"it is over {MAX_SITEMAP_BYTES:,} bytes")
     return text
 
 
