@@ -93,6 +93,9 @@ def test_the_file_name_says_the_date_and_the_title(tmp_path: Path) -> None:
     assert (found.title, found.date) == ("leap day", dt.date(2020, 2, 29))
     bundle = post(write(tmp_path, "2021-01-02-in-a-folder/index.md", "Text."))
     assert (bundle.title, bundle.date) == ("in a folder", dt.date(2021, 1, 2))
+    for name in ("2022/03/04/a-post.md", "2022/03/04-a-post.md", "2022/03/04/a-post/index.md"):
+        assert post(write(tmp_path, name, "Text.")).date == dt.date(2022, 3, 4)
+    assert post(write(tmp_path, "2022/03/04/notes/of/a-post.md", "Text.")).date is None
 
 
 def test_without_a_date_there_is_none(tmp_path: Path) -> None:
@@ -363,3 +366,13 @@ def test_a_fifo_is_passed_over(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.md")
     write(tmp_path, "b.md", "B")
     assert [item.source_id for item in items_of(tmp_path)] == ["b.md"]
+
+
+def test_a_post_in_a_format_that_is_not_read_is_told(tmp_path: Path) -> None:
+    for name in ("a.md", "b.rst", "c.adoc", "static/d.odt", "e.css"):
+        write(tmp_path, name, "Text.")
+    assert [(item.source_id, getattr(item, "reason", "")) for item in items_of(tmp_path)] == [
+        ("a.md", ""),
+        ("b.rst", "unread_format"),
+        ("c.adoc", "unread_format"),
+    ]

@@ -30,6 +30,40 @@ def test_broken_toml_too(tmp_path: Path) -> None:
     assert (found.title, found.date, found.text) == ("A", dt.date(2020, 1, 2), "B")
 
 
+@pytest.mark.parametrize(
+    "front",
+    [
+        "title: A\ndate: 2020-01-02 10:00:00\ntags:\n- b\n  - c\nx:\n---\n",  # Hexo
+        "title: A\r\ndate: 2020-01-02\r\n---\r\n",
+        "<!--\n.. title: A\n.. slug: a\n.. date: 2020-01-02 10:00:00 UTC+01:00\n.. tags:\n-->\n",  # Nikola
+        '{\n  "title": "A",\n  "date": "2020-01-02",\n  "tags": ["b"]\n}\n',  # Hugo
+        '---json\n{"title": "A", "date": "2020-01-02"}\n---\n',  # Eleventy
+        '---toml\ntitle = "A"\ndate = 2020-01-02\n---\n',
+    ],
+)
+def test_generators_mark_it_in_other_ways(tmp_path: Path, front: str) -> None:
+    found = post(write(tmp_path, "x.md", f"{front}\nB\n"))
+    assert (found.title, found.date, found.text.strip()) == ("A", dt.date(2020, 1, 2), "B")
+
+
+@pytest.mark.parametrize("name", ["publishedAt", "pubDatetime", "publish_date", "datePublished", "date-created"])
+def test_generators_call_the_date_as_they_like(tmp_path: Path, name: str) -> None:
+    assert post(write(tmp_path, "x.md", f"---\ntitle: A\n{name}: 2020-01-02\n---\nB")).date == dt.date(2020, 1, 2)
+
+
+@pytest.mark.parametrize("line", ["isDraft: true", "publish: false", "private: yes"])
+def test_generators_call_a_draft_as_they_like(tmp_path: Path, line: str) -> None:
+    assert refusal(write(tmp_path, "x.md", f"---\ntitle: A\n{line}\n---\nB")).reason == "draft"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Note: this is a heading\n---\n\nB\n", '{"a": 1}\n\nB\n', "{" * 10_000, '{"a":' * 10_000, "<!-- a -->\nB\n"],
+)
+def test_what_only_begins_like_it_is_text(tmp_path: Path, text: str) -> None:
+    assert post(write(tmp_path, "x.md", text)).text == text
+
+
 def test_two_rules_are_no_front_matter(tmp_path: Path) -> None:
     text = "---\n\nJust a thought between rules.\n\n---\n\nAnd more.\n"
     assert post(write(tmp_path, "x.md", text)).text == text

@@ -15,6 +15,8 @@ from feature_pipeline.sources.files.post_file import TEXT, TEXTS
 
 LINES = frozenset((".jsonl", ".ndjson"))
 KNOWN = TEXTS | LINES | DOCUMENTS
+# What people write posts in as well, and what makes Markdown of it is another program.
+UNREAD = frozenset(".rst .adoc .asciidoc .textile .rtf .odt .doc .epub .ipynb .pages".split())
 # What site generators make or fill in; every post in these is elsewhere too, or is none.
 NOT_POSTS = frozenset(("_site", "_layouts", "_includes", "node_modules", "__pycache__", "__MACOSX"))
 # A PDF in one of these belongs to a page, and is often another's.
@@ -63,9 +65,13 @@ def _items(archive: Archive, source: str, without: Collection[str]) -> Iterator[
     templates = obsidian.templates(archive) if vault else frozenset()
     # In a folder of posts, a .txt is a licence, a robots.txt or a word list; in one of .txt files only, it is the post.
     only_text = all(_suffix(name) in TEXT for name in names(archive, without))
-    for name in names(archive, without):
+    for name in shown(archive, without):
         kind = _suffix(name)
-        if "_drafts" in name.split("/"):
+        if kind in UNREAD and not is_attached(name):
+            yield Refusal(source, name, "unread_format", f"no {kind} is read: pandoc makes Markdown of it")
+        elif kind not in KNOWN:
+            continue
+        elif "_drafts" in name.split("/"):
             yield Refusal(source, name, "draft", "it is in _drafts")
         elif vault and obsidian.is_template(name, templates):
             yield Refusal(source, name, "not_a_post", "it is a template")

@@ -1,4 +1,4 @@
-"""Front matter: what a post says about itself before it begins, as YAML, TOML or Pelican's bare lines.
+"""Front matter: what a post says about itself before it begins, as YAML, TOML, JSON or Pelican's bare lines.
 
 Not python-frontmatter: it reads TOML through an abandoned library, and expands a YAML alias bomb.
 """
@@ -6,8 +6,10 @@ Not python-frontmatter: it reads TOML through an abandoned library, and expands 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +24,21 @@ MAX_QUICK_LEVELS = 500
 # Between two parts of a TOML key, which take time by the square of their number; also between sentences.
 DOT = re.compile(r"[\w\"'-][ \t]*\.[ \t]*[\w\"'-]")
 MAX_DOTS = 1_000
-FENCED = re.compile(r"\A\s*?(---|\+\+\+)[ \t]*\r?\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+FENCED = re.compile(
+    r"\A\s*?(---|\+\+\+)(json|toml|yaml)?[ \t]*\r?\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
+)
+# Hexo needs no first fence, Nikola has a comment, Hugo may have JSON without any fence.
+UNOPENED = re.compile(r"\A((?:[A-Za-z][\w-]*:(?:[ \t].*)?\n(?:(?:[ \t]+|-[ \t]).*\n)*)+)-{3,}[ \t]*\r?(?:\n|\Z)")
+COMMENT = re.compile(r"\A\s*<!--\s*\n((?:\.\. [\w-]+:.*\n)+)\s*-->[ \t]*\r?\n?")
+OBJECT = re.compile(r"\s*\{\s*\"")
 LINE = re.compile(r"([A-Za-z][\w-]*)[ \t]*[:=](?:[ \t]+(.*)|)$")
-DATES = ("date", "published_at", "published", "pubdate", "publishdate", "date_published", "created", "created_at")
-URLS = ("url", "permalink", "canonical", "canonical_url", "canonicalurl")
+# Without the signs between words, which each generator sets as it likes.
+DATES = (
+    *("date", "publishedat", "published", "pubdate", "pubdatetime", "publishdate", "datepublished", "publisheddate"),
+    *("publishedon", "posted", "created", "createdat", "datecreated"),
+)
+URLS = ("url", "permalink", "canonical", "canonicalurl")
+BETWEEN = re.compile(r"[-_ ]")
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -65,11 +78,9 @@ _Strings.yaml_implicit_resolvers = _Quick.yaml_implicit_resolvers = {}
 
 def split(text: str) -> tuple[FrontMatter, str, bool]:
     """What it says, the text after it, and whether there is any. Raises BadFrontMatterError."""
-    fenced = FENCED.match(text)
-    if fenced:
-        values = _values(fenced[1], fenced[2])
-        if values is not None:
-            return from_values(values), text[fenced.end() :], True
+    values, end = _marked(text)
+    if values is not None:
+        return from_values(values), text[end:], True
     # Also for a first fence that never closes: its lines may still be read.
     start = re.match(r"\s*(?:---|\+\+\+)[ \t]*\r?\n", text)
     values, end = _bare_lines(text[start.end() :] if start else text)
@@ -78,14 +89,32 @@ def split(text: str) -> tuple[FrontMatter, str, bool]:
     return FrontMatter(), text, False
 
 
-def _values(fence: str, block: str) -> dict[str, Any] | None:
+def _marked(text: str) -> tuple[dict[str, Any] | None, int]:
+    """What stands between marks, and where they end; None for what is no front matter."""
+    if found := FENCED.match(text):
+        return _values(found[2] or ("toml" if found[1] == "+++" else "yaml"), found[3]), found.end()
+    if found := UNOPENED.match(text):
+        values = _values("yaml", found[1]) or {}
+        return (values if "title" in values else None), found.end()
+    if found := COMMENT.match(text):
+        return _bare_lines(re.sub(r"^\.\. ", "", found[1], flags=re.MULTILINE), to_the_end=True)[0], found.end()
+    if OBJECT.match(text):
+        try:
+            values, end = json.JSONDecoder().raw_decode(text[: MAX_CHARACTERS + 1], text.index("{"))
+        except (ValueError, RecursionError):
+            return None, 0
+        return (values if "title" in values else None), end
+    return None, 0
+
+
+def _values(kind: str, block: str) -> dict[str, Any] | None:
     """None for what is no front matter, such as the text between two rules."""
     if len(block) > MAX_CHARACTERS:
         raise BadFrontMatterError(f"it is over {MAX_CHARACTERS // 1024} KiB")
-    if fence == "+++" and len(DOT.findall(block)) > MAX_DOTS:
+    if kind == "toml" and len(DOT.findall(block)) > MAX_DOTS:
         raise BadFrontMatterError("it is nested too deeply")
     try:
-        loaded = tomllib.loads(block) if fence == "+++" else _yaml(block)
+        loaded = LOADERS[kind](block)
     except yaml.constructor.ConstructorError as error:
         raise BadFrontMatterError(f"it has a YAML tag that makes objects: {error.problem}") from error
     except RecursionError as error:
@@ -105,6 +134,9 @@ def _yaml(block: str) -> Any:
         except AGAIN:
             pass  # the other one decides: they disagree on a tab here and there
     return _Strings(block).get_single_data()
+
+
+LOADERS: dict[str, Callable[[str], Any]] = {"toml": tomllib.loads, "yaml": _yaml, "json": json.loads}
 
 
 def _bare_lines(text: str, to_the_end: bool = False) -> tuple[dict[str, Any], int]:
@@ -127,8 +159,8 @@ def _bare_lines(text: str, to_the_end: bool = False) -> tuple[dict[str, Any], in
 
 
 def from_values(values: dict[str, Any]) -> FrontMatter:
-    """From keys and values, however they were written; keys in any case."""
-    values = {key.lower(): value for key, value in values.items()}
+    """From keys and values, however they were written."""
+    values = {BETWEEN.sub("", key.lower()): value for key, value in values.items()}
     dates = (to_date(values.get(key)) for key in DATES)
     urls = (web_address(values.get(key)) for key in URLS)
     return FrontMatter(
@@ -157,10 +189,12 @@ def _word(value: object) -> str:
 
 def _draft(values: dict[str, Any]) -> str:
     words = {key: _word(value).split(" #")[0].strip().lower() for key, value in values.items()}
-    if words.get("draft") in YES:
-        return "draft: true"
-    if words.get("published") in NO:
-        return "published: false"
+    for key in ("draft", "isdraft", "private"):
+        if words.get(key) in YES:
+            return f"{key}: true"
+    for key in ("published", "ispublished", "publish"):
+        if words.get(key) in NO:
+            return f"{key}: false"
     if words.get("status") in ("draft", "private", "hidden") or words.get("visibility") == "private":
         return "its status is draft, private or hidden"
     return "it has a password" if values.get("password") and words["password"] not in NO else ""

@@ -11,6 +11,7 @@ from feature_pipeline.sources.text import to_date
 
 MAX_TITLE = 1_000
 DATED = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[-_ ]?")
+DATED_FOLDERS = re.compile(r"(?:^|/)((?:19|20)\d\d)/(\d\d)/(\d\d)(?:[-_][^/]*|/[^/]+)\Z")
 FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 FIRST_LEVEL = re.compile(r" {0,3}#[ \t]+\S")
 UNDERLINE = re.compile(r"={3,}\s*$")
@@ -43,8 +44,11 @@ def title_of_name(path: PurePath) -> str:
 
 
 def date_of_name(path: PurePath) -> dt.date | None:
-    found = DATED.match(_own_name(path))
-    return to_date(found[1]) if found else None
+    """Of the file or of the folders that it is in, as in `2020/01/31/a-post.md`."""
+    if found := DATED.match(_own_name(path)):
+        return to_date(found[1])
+    found = DATED_FOLDERS.search((path.parent if _is_index(path) else path).as_posix())
+    return to_date("-".join(found.groups())) if found else None
 
 
 def _headings(lines: list[str]) -> Iterator[tuple[int, int, str]]:
@@ -75,4 +79,8 @@ def _letters(text: str) -> str:
 
 def _own_name(path: PurePath) -> str:
     """`my-post/index.md` is called after its folder."""
-    return path.parent.name if path.stem.lower() in ("index", "_index") else path.stem
+    return path.parent.name if _is_index(path) else path.stem
+
+
+def _is_index(path: PurePath) -> bool:
+    return path.stem.lower() in ("index", "_index")
