@@ -114,12 +114,24 @@ def test_what_the_phone_adds_is_no_word_of_the_last_message_either(tmp_path: Pat
         ("[2023-12-31 21:05:59] ", "2023-12-31T21:05"),
         ("٣١\u200f/١٢\u200f/٢٠٢٣, ٩:٠٥ م - ", "2023-12-31T21:05"),
         ("31/12/23, 21:05 – ", "2023-12-31T21:05"),
+        ("[٣١/١٢/٢٠٢٣، ٩:٠٥:٥٩ م] ", "2023-12-31T21:05"),
+        ("31.12.23 г., 21:05 - ", "2023-12-31T21:05"),
+        ("31/12/2023, 9:05 PTG - ", "2023-12-31T21:05"),
+        ("31/12/2023, 9:05 PG - ", "2023-12-31T09:05"),
+        ("31/12/2566 21:05 - ", "2023-12-31T21:05"),
+        ("31/12/66 21:05 - ", "2023-12-31T21:05"),
     ],
 )
 def test_dates_that_phones_write(tmp_path: Path, start: str, moment: str) -> None:
     items = read(tmp_path, f"{start}Ann: Hello: you\nagain\n{start}Bob: THEIRS\n")
     assert [(post.source_id, post.text) for post in posts(items)] == [(moment, "Hello: you\nagain")]
     assert reasons(items) == []
+
+
+def test_a_day_of_another_calendar_is_none(tmp_path: Path) -> None:
+    """Of the year 1402 no date is better than one that is 600 years old."""
+    items = read(tmp_path, "۱۴۰۲/۱۰/۱۰، ۲۱:۰۵ - Ann: Hello\n۱۴۰۲/۱۰/۱۰، ۲۱:۰۶ - Bob: THEIRS\n")
+    assert [(post.date, post.text) for post in posts(items)] == [(None, "Hello")]
 
 
 def test_one_day_over_the_twelfth_decides_for_the_whole_chat(tmp_path: Path) -> None:

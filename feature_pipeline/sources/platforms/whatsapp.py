@@ -21,12 +21,12 @@ from feature_pipeline.sources.text import decode
 MARKS = "[\u200e\u200f\u202a-\u202e\u2066-\u2069]*"
 START = re.compile(
     rf"{MARKS}(?P<ios>\[)?(?P<first>\d{{1,4}}){MARKS}(?P<by>[/.-])\s?{MARKS}(?P<second>\d{{1,2}}){MARKS}[/.-]\s?{MARKS}"
-    rf"(?P<third>\d{{1,4}})\.?,?{MARKS}\s{{1,3}}(?P<before>[^\W\d]{{1,4}}\s?)?(?P<hour>\d{{1,2}})[:.](?P<minute>\d\d)"
-    rf"(?:[:.]\d\d)?(?P<after>\s?[^\W\d]\.?\s?(?:[^\W\d]\.?)?)?{MARKS}(?:\]|\s[-–])\s(?P<rest>.*)\Z"
+    rf"(?P<third>\d{{1,4}})(?:\s?г)?\.?[,،]?{MARKS}\s{{1,3}}(?P<before>[^\W\d]{{1,4}}\.?\s?)?(?P<hour>\d{{1,2}})[:.](?P<minute>\d\d)"
+    rf"(?:[:.]\d\d)?(?P<after>\s?[^\W\d]{{1,3}}\.?\s?(?:[^\W\d]\.?)?)?{MARKS}(?:\]|\s[-–])\s(?P<rest>.*)\Z"
 )
 NAMED = re.compile(rf"{MARKS}(?:~\s)?(?P<name>[^:\n]{{1,100}}?){MARKS}:(?:\s(?P<text>.*))?\Z", re.DOTALL)
-MORNING = ("a", "上午", "午前", "오전", "ص", "π")
-AFTERNOON = ("p", "下午", "午後", "오후", "م", "μ")
+MORNING = ("a", "上午", "午前", "오전", "ص", "π", "pg", "sa", "öö")
+AFTERNOON = ("p", "下午", "午後", "오후", "م", "μ", "ch", "ös")
 # Whole lines that the phone wrote: a picture that was left out, and one that lies beside, with its caption below.
 LEFT_OUT = re.compile(
     r"\u200e?<[^<>\n]{1,60} [^<>\n]{1,60}>|null"
@@ -60,6 +60,7 @@ CHAT = re.compile(r".{0,20}WhatsApp.{0,10}? (?:with|mit|con|com|avec|met|-) (.+?
 # A thought is typed in several messages; taken one by one they would teach a voice of half-sentences, and a whole day
 # taken together would teach one that changes its subject without a word.
 PAUSE = dt.timedelta(minutes=5)
+FIRST_YEAR = 2009  # of WhatsApp
 # Phones export so many messages with pictures, and four times as many without: what came before is missing.
 MAX_EXPORTED = 10_000
 
@@ -82,8 +83,13 @@ class Stamp:
             return None
         else:
             year, month, day = (third, second, first) if day_first else (third, first, second)
+        year += 2000 if year < 100 else 0
+        if year > dt.date.today().year + 1:  # Thai phones count from Buddha's death: 2567, or 67
+            year -= 543 if year > 2500 else 43
+        if year < FIRST_YEAR:  # of another calendar, such as the Persian one: no date is better than a wrong one
+            return None
         try:
-            return dt.datetime(year + 2000 if year < 100 else year, month, day, self.hour, self.minute)
+            return dt.datetime(year, month, day, self.hour, self.minute)
         except ValueError:
             return None
 
@@ -172,7 +178,7 @@ def _message(start: re.Match[str], lines: list[str]) -> Message:
     half = (start["before"] or start["after"] or "").strip().lower()
     hour = int(start["hour"])
     if half.startswith(MORNING + AFTERNOON) and hour <= 12:
-        hour = hour % 12 + 12 * half.startswith(AFTERNOON)
+        hour = hour % 12 + 12 * (not half.startswith(MORNING))
     numbers = (int(start["first"]), int(start["second"]), int(start["third"]))
     stamp = Stamp(numbers, start["by"] == ".", hour, int(start["minute"]))
     text = (found["text"] or "") if found else ""
