@@ -170,6 +170,33 @@ def test_sentences_have_exact_offsets() -> None:
     assert [text[a:b] for a, b in sentences(text)] == ["One.", "Two!", "“Three?”", "four", "five"]
 
 
+WRAPPED = """\
+The other major gap is touch typing. None of my students have been
+touch typists, and it slows them all down far more than they realize.
+I've seen the costs of this:
+
+- a pecked line that is longer than anybody would have liked
+- another
+A short line
+ends there"""
+
+
+def test_a_paragraph_that_is_wrapped_by_hand_has_whole_sentences() -> None:
+    assert [" ".join(WRAPPED[a:b].split()) for a, b in sentences(WRAPPED)] == [
+        "The other major gap is touch typing.",
+        "None of my students have been touch typists, and it slows them all down far more than they realize.",
+        "I've seen the costs of this:",
+        "- a pecked line that is longer than anybody would have liked",
+        "- another",
+        "A short line",
+        "ends there",
+    ]
+    said = "None of my students have been touch typists, and it slows them all down far more than they realize."
+    made = ground(said, [passage(1, WRAPPED)], "Who types?")
+    assert made.text == f"{said} [1]"
+    assert made.citations[0].text == WRAPPED[37 : 37 + len(said)]
+
+
 def test_a_title_and_a_lists_number_end_no_sentence() -> None:
     text = "Mrs. Penhale was right. It is 8 vs. 9, e.g. today.\n1. Oil it.\n2. Wait. I met Dr."
     assert [text[a:b] for a, b in sentences(text)] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inference_pipeline.grounding.ground import ground
-from inference_pipeline.grounding.tidy import tidy, whole
+from inference_pipeline.grounding.tidy import tidy, unrepeated, whole
 from tests.test_ground import passage
 
 OIL = passage(1, "Penetrating oil frees a seized seatpost in three days.").model_copy(
@@ -55,6 +55,35 @@ def test_echoes_and_headings_go_and_prose_stays(raw: str, fit: str) -> None:
 )
 def test_an_answer_ends_with_a_whole_sentence(raw: str, kept: str, cut: bool) -> None:
     assert whole(raw) == (kept, cut)
+
+
+HEADED = OIL.model_copy(update={"text": "### Touch Typing\n\nThe other gap is touch typing."})
+
+
+@pytest.mark.parametrize(
+    ("raw", "fit"),
+    [
+        ("### Touch Typing\n\nIt is a gap.", "It is a gap."),
+        ("It is a gap.\n\nAnswer in your own words and your own voice, using only these passages.", "It is a gap."),
+        ("It is a gap.\nWhat of typing?\nIt is.", "It is a gap.\nIt is."),
+        ("I am asked: what of typing? A lot.", "I am asked: what of typing? A lot."),
+    ],
+)
+def test_what_the_prompt_says_is_no_answer(raw: str, fit: str) -> None:
+    assert tidy(raw, [HEADED], "What of typing?") == fit
+
+
+@pytest.mark.parametrize(
+    ("raw", "fit"),
+    [
+        ("1. Java (9)\n2. Java (1)\n3. Java (3)\n\nSo.", "1. Java (9)\n2. Java (1)\n\nSo."),
+        ("It is fast. It is fast. It is fast. It is not fast.  Oil it.", "It is fast. It is fast. It is not fast.  Oil it."),
+        ("Oil it. Wait. Oil the clock. Wait.", "Oil it. Wait. Oil the clock. Wait."),
+        ("```c\nx  = 1;\nx  = 1;\nx  = 1;\n```", "```c\nx  = 1;\nx  = 1;\nx  = 1;\n```"),
+    ],
+)  # fmt: skip
+def test_what_is_said_over_and_over_is_said_twice(raw: str, fit: str) -> None:
+    assert unrepeated(raw) == fit
 
 
 def test_only_what_ran_into_the_limit_is_cut() -> None:

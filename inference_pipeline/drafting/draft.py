@@ -200,10 +200,10 @@ def _without_echoes(answer: Answer, headings: set[str]) -> tuple[str, list[Sente
         else:
             kept.append(line)
         start += len(line) + 1
-    sentences = [s for s in answer.sentences if not any(first <= s.start < last for first, last in gone)]
+    sentences = [s for s in answer.sentences if not any(first < s.end and s.start < last for first, last in gone)]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
     marked, markers, at = set(answer.markers), list[int](), 0
-    for one in sentences:  # none goes over the end of its line, so each is still there, in order
+    for one in sentences:  # none of their lines is gone, so each is still there, in order
         at = text.index(said := answer.answer[one.start : one.end], at) + len(said)
         markers += [at + 1] if one.end + 1 in marked else []
     return text, sentences, tuple(markers)

@@ -15,7 +15,7 @@ from contracts.records import Citation, Passage, Sentence
 from inference_pipeline.grounding.inert import closed, inert
 from inference_pipeline.grounding.sentences import content_words, first_person, sentences
 from inference_pipeline.grounding.support import Judged, Source, judge, sources
-from inference_pipeline.grounding.tidy import tidy, whole
+from inference_pipeline.grounding.tidy import tidy, unrepeated, whole
 
 if TYPE_CHECKING:
     from inference_pipeline.grounding.support import Embed
@@ -40,7 +40,7 @@ def ground(
 
     `limited`: the model ended because it may say no more. Without `embed`, only words are compared.
     """
-    text = tidy(inert(text, passages), passages)
+    text = unrepeated(tidy(inert(text, passages), passages, question))
     text = inert(text, passages)  # again, as what was tidied away may have stood between two parts
     text, cut = whole(text) if limited else (text, False)
     text = closed(text)

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"”’')\]*_]*(?=\s)|\n+")
 _NO_END = re.compile(r"\b(?:Mrs?|Ms|Dr|St|Prof|e\.g|i\.e|vs|cf)\.\Z|^\s*\d{1,2}[.)]\Z")  # a title, or a list's number
+WRAPPED = 40  # characters of a line that was broken because it was full
+_BLOCK = r"\s*(?:#{1,6}\s|```|~~~|\||\[[^\]\n]+\]:)| {4}|\t"
+_NO_WRAP = re.compile(rf"{_BLOCK}|.*(?:[.!?…。！？:;][\"”’')\]*_`]*|  )$")
+_NO_REST = re.compile(rf"{_BLOCK}|\s*(?:[-*+>]\s|\d{{1,3}}[.)]\s|$)")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NEGATION = re.compile(r"\b(?:not|never|no|none|nothing|nobody|nowhere|neither|nor|cannot|without)\b|n['’]t\b", re.I)
 _FIRST_PERSON = re.compile(r"\b(?:I|my|me|mine|myself|we|our|us)\b|\bI['’]", re.I)
@@ -26,11 +30,14 @@ COMMON = frozenset(
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each sentence, without the space around it; a line break ends one, code fences hold none."""
+    """Start and end of each sentence, without the space around it; code fences hold none.
+
+    A line break ends one, unless its line is full and the next one goes on: many posts are wrapped by hand.
+    """
     start, fenced = 0, False
     for end in [*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]:
         piece = text[start:end]
-        if end < len(text) and _NO_END.search(piece):
+        if end < len(text) and (_NO_END.search(piece) or _goes_on(text, end)):
             continue
         stripped = piece.strip()
         if stripped.startswith(("```", "~~~")):
@@ -39,6 +46,14 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
             first = start + len(piece) - len(piece.lstrip())
             yield first, first + len(stripped)
         start = end
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Whether the line break that ends there only wraps a paragraph."""
+    if text[end - 1] != "\n" or text[end - 2 : end - 1] == "\n":
+        return False
+    line, rest = text[: end - 1].rpartition("\n")[2], text[end:].partition("\n")[0]
+    return len(line) >= WRAPPED and not _NO_WRAP.match(line) and not _NO_REST.match(rest)
 
 
 def content_words(text: str) -> set[str]:
