@@ -37,8 +37,16 @@ def test_a_password_is_kept_as_a_salted_hash_that_nobody_else_reads(tmp_path: Pa
     assert not again.may("Ada", "one and the other")
     assert not again.may("Dan", "one and the same")
     assert (again.who("Ada"), again.who("Dan"), again.who(" "), again.who(None)) == ("Ada", "", "", "")
-    again.remove("Ada")
+    again.change("Ada", "one and another")
     assert not again.may("Ada", "one and the same")
+    assert Users(tmp_path).may("Ada", "one and another")
+    assert Users(tmp_path).may("Bea", "one and the same")
+    with pytest.raises(NotFound):
+        again.change("Dan", "one and another")
+    with pytest.raises(UsageError, match="at least 8"):
+        again.change("Ada", "short")
+    again.remove("Ada")
+    assert not again.may("Ada", "one and another")
     assert Users(tmp_path).names == ["Bea", "Cleo"]
     for wrong in ("Bea", " ", "a\nb\x07", "x" * 81):
         with pytest.raises(UsageError):
@@ -70,7 +78,16 @@ def test_users_are_added_listed_and_removed_by_command(
     assert twin("users", "list", "--json").json == ["Ada"]
     assert twin("users", "list").out == "Ada\n"
     monkeypatch.setattr("sys.stdin", io.StringIO("a loom and flowers\n"))
-    assert twin("users", "add", "Ada").code == 2
+    taken = twin("users", "add", "Ada")
+    assert taken.code == 2
+    assert "twin users passwd 'Ada'" in taken.err
+    monkeypatch.setattr("sys.stdin", io.StringIO("a loom of brass\n"))
+    changed = twin("users", "passwd", "Ada", "--json")
+    assert (changed.code, changed.json) == (0, {"user": "Ada", "changed": True})
+    assert "of brass" not in changed.out + changed.err
+    assert Users(own_home).may("Ada", "a loom of brass")
+    monkeypatch.setattr("sys.stdin", io.StringIO("a loom of brass\n"))
+    assert twin("users", "passwd", "Dan").code == 1
     assert twin("users", "remove", "Ada").code == 0
     assert twin("users", "remove", "Ada").code == 1
     assert Users(own_home).names == []
@@ -141,6 +158,49 @@ def test_two_people_log_in_and_each_sees_their_own(site: str, comes_in: Callable
         shown = kept(comes_in(site, name, PASSWORDS[name]))
         assert question in shown
         assert other not in shown
+
+
+def asked_both(page: Page, question: str) -> None:
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare-question :is(textarea, input)").fill(question)
+    page.locator("#compare-send").click()
+    expect(page.locator("#vote-1")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_comparison_and_its_vote_are_of_the_one_who_asked(
+    tmp_path: Path, comes_in: Callable[[str, str, str], Page]
+) -> None:
+    made = small(tmp_path, pause=0.0)
+    stock(made)
+    for name, password in PASSWORDS.items():
+        made.app.users.add(name, password)
+    with chat_page.running(made.app, port=free_port(), author=WREN) as url:
+        ada, bea = (comes_in(url, name, PASSWORDS[name]) for name in ("Ada", "Bea"))
+        asked_both(ada, SEATPOST)
+        ada.locator("#vote-1").click()
+        expect(ada.locator("#compare-outcome")).to_contain_text("by 1 person")
+        bea.get_by_role("tab", name="Compare").click()
+        expect(bea.locator("#compare-send")).to_be_visible()
+        assert SEATPOST not in bea.locator("#tabs").inner_text()
+        assert "person" not in bea.locator("#compare-outcome").inner_text()  # a vote before hers does not lead her
+        asked_both(bea, "Who regulates the church clock pendulum?")
+        expect(bea.locator("#compare-outcome")).to_be_empty()
+        bea.locator("#vote-same").click()
+        outcome = bea.locator("#compare-outcome")
+        expect(outcome).to_contain_text("by 2 people")  # counted, as in a terminal; nobody's name, nobody's words
+        assert "Ada" not in bea.locator("#tabs").inner_text()
+        assert SEATPOST not in bea.locator("#tabs").inner_text()
+        ada.reload()
+        ada.get_by_role("tab", name="Compare").click()
+        expect(ada.locator("#compare-send")).to_be_visible()
+        expect(ada.locator("#compare-columns")).to_be_hidden()
+        assert "church clock" not in ada.locator("#compare-outcome").inner_text()
+    given = made.app.store.feedback.all(WREN)
+    assert [(one.by, one.question) for one in given] == [
+        ("Ada", SEATPOST),
+        ("Bea", "Who regulates the church clock pendulum?"),
+    ]
 
 
 @pytest.mark.browser

@@ -47,16 +47,17 @@ class Users:
         if not name or not name.isprintable() or len(name) > LONGEST_NAME:
             raise UsageError(f"{name!r} cannot be a name", f"use up to {LONGEST_NAME} letters")
         if name in self._kept:
-            raise UsageError(f"{name} is there already", f"for another password: twin users remove {name!r}, then add")
-        if len(password) < SHORTEST:
-            raise UsageError(f"a password has at least {SHORTEST} characters", "choose a longer one")
-        salt = secrets.token_bytes(16)
-        self._write({**self._kept, name: {"salt": salt.hex(), "hash": _hash(password, salt).hex()}})
+            raise UsageError(f"{name} is there already", f"for another password: twin users passwd {name!r}")
+        self._let(name, password)
         return name
 
+    def change(self, name: str, password: str) -> None:
+        """Another password for the same name, so that what was kept under it stays theirs."""
+        self._known(name)
+        self._let(name, password)
+
     def remove(self, name: str) -> None:
-        if name not in self._kept:
-            raise NotFound(f"there is no user {name!r}", "twin users list")
+        self._known(name)
         self._write({known: one for known, one in self._kept.items() if known != name})
 
     def may(self, name: str, password: str) -> bool:
@@ -68,6 +69,16 @@ class Users:
     def who(self, name: str | None) -> str:
         """The name under which what is said and written is kept; "" where the page is one person's."""
         return name if name and name in self._kept else ""
+
+    def _known(self, name: str) -> None:
+        if name not in self._kept:
+            raise NotFound(f"there is no user {name!r}", "twin users list")
+
+    def _let(self, name: str, password: str) -> None:
+        if len(password) < SHORTEST:
+            raise UsageError(f"a password has at least {SHORTEST} characters", "choose a longer one")
+        salt = secrets.token_bytes(16)
+        self._write({**self._kept, name: {"salt": salt.hex(), "hash": _hash(password, salt).hex()}})
 
     def _write(self, kept: dict[str, dict[str, str]]) -> None:
         write_atomic(self._file, json.dumps(kept, indent=2, ensure_ascii=False, sort_keys=True) + "\n", mode=0o600)

@@ -30,6 +30,15 @@ def add(name: Name, as_json: Json = False) -> None:
         show.out({"user": added})
 
 
+@commands.command()
+def passwd(name: Name, as_json: Json = False) -> None:
+    """Change a user's password; it is asked for as `add` does. What they have kept stays theirs."""
+    app().users.change(name, _password())
+    show.note(f"{name} has another password; {LATER}")
+    if as_json:
+        show.out({"user": name, "changed": True})
+
+
 @commands.command("list")
 def list_(as_json: Json = False) -> None:
     """Every user of the page."""
