@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.int64]
 
 FEWEST = 10  # posts, below which a picture would say less than their list
-MOST = 1_000  # posts on a map: more are sampled, evenly in time, for a layout takes seconds and a screen bears few dots
+MOST = 400  # posts on a map: more are sampled, evenly in time, for a layout of 1,000 takes 1.6 s, of 400 half a second
 TOPICS, A_TOPIC = 8, 12  # topics at most, and the posts that make one more worth its colour
 WORDS, EXAMPLES = 4, 5  # that a topic is named by, and is shown with
 READ = 2_000  # characters of a post that its words are taken from

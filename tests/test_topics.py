@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,10 @@ def test_of_many_posts_a_sample_is_drawn_evenly_over_time_and_said_to_be_one(
     days = sorted(dot.date.toordinal() for dot in drawn.dots if dot.date)
     assert (drawn.of, len(days)) == (40, 15)
     assert sum(day < days[0] + 20 for day in days) in {7, 8}
-    assert "15 posts of 40, evenly over time" in show_posts.topics("Ada", drawn)
+    shown = show_posts.topics("Ada", drawn)
+    assert "15 posts of 40, evenly over time" in shown
+    shares = [round(100 * topic.posts / 15) for topic in drawn.topics]
+    assert re.findall(r"<small>(\d+ % of them)</small></summary>", shown) == [f"{share} % of them" for share in shares]
 
 
 def test_titles_are_text_on_the_map_and_below_it(store: FeatureStore) -> None:

@@ -179,9 +179,8 @@ def topics(author: str, drawn: TopicMap) -> str:
         few = "There is a map of the topics once there are ten posts that differ."
         return markup.section("Topics", markup.paragraphs(few))
     told = f"{len(drawn.dots):,} posts" + (f" of {drawn.of:,}, evenly over time" if len(drawn.dots) < drawn.of else "")
-    size = 4 if len(drawn.dots) > 400 else 5
     dots = "".join(
-        f'<circle class="topic-{dot.topic}" cx="{_across(dot.x)}%" cy="{_down(dot.y)}" r="{size}" '
+        f'<circle class="topic-{dot.topic}" cx="{_across(dot.x)}%" cy="{_down(dot.y)}" r="5" '
         f'data-id="{escape(dot.id)}"><title>{escape(dot.title)} · {_day(dot.date)}</title></circle>'
         for dot in drawn.dots
     )
@@ -236,6 +235,8 @@ def _topic(drawn: TopicMap, number: int, name: str) -> str:
         for dot in (drawn.dots[place] for place in topic.examples)
     )
     count = f"{topic.posts:,} {'post' if topic.posts == 1 else 'posts'}"
+    if len(drawn.dots) < drawn.of:  # of a sample, a number of posts would be that of the sample
+        count = f"{100 * topic.posts / len(drawn.dots):.0f} % of them"
     return (
         f'<details><summary><i class="topic-{number}"></i><b>{number + 1}</b><span dir="auto">{escape(name)}</span>'
         f'<small>{count}</small></summary><ul class="list">{lines}</ul></details>'
