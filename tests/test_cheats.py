@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.records import Figure
+from tests import few_shot
 from tests.fakes import recipe
 from tests.invented import corpus
 from tests.voices import HABITS, article, salad
@@ -133,10 +134,28 @@ def test_another_authors_posts_are_not_taken_for_the_authors(
             assert headline(cheat).startswith("Does not provably") or headline(cheat).endswith(NOBODYS)
 
 
+def test_the_base_model_that_is_shown_three_posts_is_not_taken_for_the_author(
+    verifier: Verifier, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """What the default model then wrote is kept (few_shot.py). V alone would believe it: it begins with what it was shown,
+    and goes on in the author's turns of phrase. Without that beginning it is strange, to MODEL at least, and told apart."""
+    texts = few_shot.texts()
+    whole = measured(texts, verifier, tokenizer)
+    assert value(whole, "verification/adapter") > 0.7 * value(whole, "verification/human")
+    assert (whole["copy_excess"].low or 0) > 0.2
+    assert "copy a post" in headline(whole)
+    rest = measured([text.partition(". ")[2] for text in texts], verifier, tokenizer)
+    for cheat in (whole, rest):
+        assert value(cheat, "taken_for_the_author/adapter") == 0
+        assert value(cheat, "distinguishability") > 0.95
+        assert cheat["gap_closed"].value is None
+        assert headline(cheat).startswith("Cannot measure how much it sounds like you: ")
+
+
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_a_real_authors_cheats_are_caught_with_the_default_model(real_data: Path, tmp_path: Path) -> None:
-    """The base model that is shown three posts is measured in benchmarks/style_verifier.py: it writes for minutes."""
+    """The base model that is shown three real posts is measured in benchmarks/style_verifier.py: it writes for minutes."""
     from benchmarks import style_verifier as bench
 
     names = ("skeeto", "matklad", "eevee", "jessfraz")
