@@ -184,6 +184,10 @@ def structured(author: str) -> str:
 @pytest.mark.parametrize(
     ("stated", "author"),
     [
+        (structured('"Ann O&#039;Lee"'), "Ann O'Lee"),
+        (structured('"Redaktion"'), None),
+        ("<meta name=author content='View all posts by Ann Lee'>", "Ann Lee"),
+        ("<meta name=author content='Ann Lee Updated'>", "Ann Lee"),
         (structured('"Ann Lee"'), "Ann Lee"),
         (structured('{"@type": "Person", "name": "Ann Lee", "url": "https://a.example"}'), "Ann Lee"),
         (structured('[{"name": "Ann Lee"}, {"name": "Bo Ek"}]'), "Ann Lee, Bo Ek"),

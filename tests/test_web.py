@@ -146,6 +146,22 @@ def test_a_blog_is_its_feed_and_its_sitemaps_each_post_once(blog: Blog) -> None:
     assert not {"/tag/x/", "/private", "/posts/1"} & set(blog.asked)
 
 
+@pytest.mark.parametrize(
+    ("written", "author"),
+    [
+        ("ann@a.example (Ann Lee)", "Ann Lee"),
+        ("Ann Lee (ann@a.example)", "Ann Lee"),
+        ("Ann Lee (she/her)", "Ann Lee (she/her)"),
+        ("@ann@a.example", "@ann@a.example"),
+        ("ann@a.example", None),
+    ],
+)
+def test_the_author_of_a_feed_is_named_without_an_address(blog: Blog, written: str, author: str | None) -> None:
+    signed = full(1).replace("<guid>", f"<author>{written}</author><guid>")
+    blog["/feed"] = rss(signed)
+    assert [post.author for post in posts(visit(f"{blog.url}/feed"))] == [author]
+
+
 def test_without_a_sitemap_the_pages_of_older_posts_are_followed(blog: Blog, other: Blog) -> None:
     """As a blog shows them whose feed has the newest alone; that is never taken for all that it has."""
     feed = '<link rel="alternate" type="application/rss+xml" href="/feed">'

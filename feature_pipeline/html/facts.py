@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Iterator
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,19 +62,21 @@ NAMED_HEADING = (
 CHANGED = re.compile(r"updat|modif|edited|revis|change", re.IGNORECASE)
 DAY_IN_ADDRESS = re.compile(r"/((?:19|20)\d\d)[/-](0?[1-9]|1[0-2])[/-](0?[1-9]|[12]\d|3[01])(?:[/-]|\b)")
 BY = re.compile(
-    r"(?:(?:written|posted|published|authored|words|story|text|article|report)\s+)?(?:by|von|par|por|door|author)\b[:\s]+",
+    r"(?:view|see|read) all (?:posts|articles|stories) (?:by|from)\s+"
+    r"|(?:(?:written|posted|published|authored|words|story|text|article|report)\s+)?(?:by|von|par|por|door|author)\b[:\s]+",
     re.IGNORECASE,
 )
 # Where a name ends: at a number, a sign, or the words that say when and for whom.
 AFTER_NAME = re.compile(
     r"\s*(?:[|•·—–\[/]|\d|(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.? \d"
-    r"|,?\s(?:on|in|at|for|published|posted|updated|last updated|\w+day,)\s).*",
+    r"|,?\s(?:on|in|at|for|(?i:published|posted|(?:last )?updated)|\w+day,)(?:\s|\Z)).*",
     re.DOTALL,
 )
 NOBODY = frozenset(
     (
         *("admin", "administrator", "anonymous", "author", "by", "editor", "editorial team", "guest", "name", "none"),
         *("null", "root", "staff", "team", "the editors", "unknown", "user", "webmaster", "follow author", "share"),
+        *("autor", "auteur", "redaktion", "redaction", "published by", "posted by", "written by", "view all posts"),
     )
 )
 # Who wrote a comment, or is quoted in a box beside the article, did not write the article.
@@ -210,7 +213,8 @@ def _headings(elements: list[HtmlElement]) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(re.sub(r"</?[a-z][^<>]{0,200}>", "", text).split())
+    """Without tags and signs of HTML, which some generators write where plain text is meant."""
+    return " ".join(re.sub(r"</?[a-z][^<>]{0,200}>", "", unescape(text)).split())
 
 
 def _opens_or_ends(short: str, text: str) -> bool:

@@ -27,6 +27,8 @@ CUT = re.compile(
 )
 ATOM = "{http://www.w3.org/2005/Atom}"
 WORDPRESS = re.compile(rb"<generator\b[^>]*(?:>\s*|uri=[\"'])https?://(?:www\.)?wordpress\.(?:org|com)/")
+# RSS wants one beside the author's name; feedparser takes a part of one with a long ending for the name.
+ADDRESS = re.compile(r"(?<![@\w])[\w.+-]+@[\w-]+\.[\w.-]+")
 MAX_SITEMAP_BYTES = 5_000_000
 
 
@@ -164,11 +166,15 @@ def _entry(entry: Any, base: str) -> Entry:
         url=web_address(urljoin(base, link)) if link else None,
         title=_plain(title, str(entry.get("title_detail", {}).get("type", ""))),
         date=date,
-        author=str(entry.get("author") or "") or None,
+        author=_named(str(entry.get("author") or "")) or None,
         text=text,
         markup="plain" if best.get("type") == "text/plain" and not re.search(r"<\w+[ />]|&\w+;", text) else "html",
         whole=bool(content) and not CUT.search(text.strip()),
     )
+
+
+def _named(author: str) -> str:
+    return ADDRESS.sub("", author).strip(" ()<>") if ADDRESS.search(author) else author
 
 
 def _date(entry: Any) -> dt.date | None:
