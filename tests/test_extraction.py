@@ -131,6 +131,7 @@ def test_an_article_that_stands_twice_in_boxes_is_read() -> None:
     ("head", "body", "title"),
     [
         ("<title>Soup | Ann's blog</title>", "<h1>Ann's blog</h1>", "Soup"),
+        ("<title>Ann's home</title>", "<h2 class='blog_post_title'>Soup</h2><h2>Salt</h2>", "Soup"),
         ("<title>Soup - The Ladle</title><meta property='og:site_name' content='The Ladle'>", "", "Soup"),
         (
             "<title>The Ladle - Soup</title><meta property='og:title' content='Soup: hot'>",

@@ -54,9 +54,10 @@ DATED = re.compile(
     re.IGNORECASE,
 )
 # What Blogger, WordPress and microformats call the heading of a post; the <h1> may be the blog's.
+HEADINGS = ("entry-title", "post-title", "p-name", "article-title", "post_title", "blog-post-title", "blog_post_title")
 NAMED_HEADING = (
     "//*[self::h1 or self::h2 or self::h3]["
-    + " or ".join(f"contains(concat(' ', @class, ' '), ' {name} ')" for name in ("entry-title", "post-title", "p-name"))
+    + " or ".join(f"contains(concat(' ', normalize-space(@class), ' '), ' {name} ')" for name in HEADINGS)
     + " or @itemprop='headline']"
 )
 CHANGED = re.compile(r"updat|modif|edited|revis|change", re.IGNORECASE)
@@ -193,9 +194,11 @@ def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sit
     said = [plain for text in (*named[:1], *structured[:1], *named[1:], tag) if (plain := _one_line(text))]
     said = [text for text in said if _letters(text) not in sites] or said
     posts = set(_headings(root.xpath(NAMED_HEADING)))
-    if len(posts) == 1 and any(_letters(min(posts)) in _letters(text) for text in said):
-        return posts.pop()
     headings = _headings(list(root.iter("h1")))
+    # A page of one post may be called after its blog in all else.
+    agreed = any(_letters(min(posts)) in _letters(text) for text in said) if posts else False
+    if len(posts) == 1 and (agreed or not (headings or named or structured)):
+        return posts.pop()
     for heading in headings:
         short = _letters(heading)
         if len(short) > 2 and short not in sites and any(_opens_or_ends(short, _letters(text)) for text in said):
