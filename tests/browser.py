@@ -78,8 +78,9 @@ SEATPOST = "How do I free the seized seatpost with oil and heat?"
 
 @dataclass
 class Log:
-    """When a model said its last word, and whether it has ended."""
+    """When a model began to speak and said its last word, and whether it has ended."""
 
+    begun: bool = False
     words: int = 0
     last: float = 0.0
     ended: threading.Event = field(default_factory=threading.Event)
@@ -118,6 +119,7 @@ class ReadsAloud(BaseChatModel):
         asked = str(messages[-1].content)
         found = re.search(r"^\[1\][^\n]*\n(.*?)\n\n", asked, re.DOTALL | re.MULTILINE)
         aloud = found[1] if found else f"{asked}. " * 5
+        self.log.begun = True
         try:
             for word in aloud.split(" ") * self.repeat:
                 if self.log.words == self.fails_after:
@@ -130,15 +132,25 @@ class ReadsAloud(BaseChatModel):
 
 
 class Engine:
-    """Gives each question a model of its own; `logs` has what each did, the latest last."""
+    """Gives each question a model of its own, once it `may`; `logs` has what those did that spoke, the latest last."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
-        self.logs: list[Log] = []
+        self.loaded: list[Log] = []
+        self.may = threading.Event()
+        self.may.set()
+
+    @property
+    def logs(self) -> list[Log]:
+        """Without those that were only loaded, for the first answer not to wait."""
+        return [log for log in self.loaded if log.begun]
 
     def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
-        log = Log()
-        self.logs.append(log)
+        assert self.may.wait(30)
+        self.loaded.append(Log())
+        return self.made(self.loaded[-1])
+
+    def made(self, log: Log) -> BaseChatModel:
         return ReadsAloud(log=log, **self.settings)
 
 

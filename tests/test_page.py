@@ -164,6 +164,46 @@ def test_an_answer_streams_and_shows_what_it_rests_on(site: tuple[str, Small], t
 
 
 @pytest.mark.browser
+def test_the_model_is_loaded_while_the_question_is_typed_and_the_page_says_so(
+    tmp_path: Path, tab: Callable[[str], Page]
+) -> None:
+    twin = small(tmp_path)
+    stock(twin)
+    twin.engine.may.clear()
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        page = tab(url)
+        loading = page.locator("#loading")
+        expect(loading).to_have_text(re.compile("The model is being loaded"))
+        assert not twin.engine.loaded
+        page.get_by_role("tab", name="Posts").click()  # the page is as quick as ever
+        expect(page.locator("#list button").first).to_be_visible()
+        page.get_by_role("tab", name="Chat").click()
+        ask(page, SEATPOST)
+        expect(page.locator("#chat .waiting")).to_be_visible()
+        twin.engine.may.set()
+        answered(page)
+        expect(loading).to_be_hidden()
+        assert len(twin.engine.loaded) == 2  # for the page, and for the question
+        choose(page, "author", ADA)
+        expect(page.locator("#question textarea")).to_have_attribute("placeholder", f"Ask {ADA}")
+        page.wait_for_timeout(500)
+        assert len(twin.engine.loaded) == 3  # of another author another model may answer
+        choose(page, "author", WREN)
+        expect(page.locator("#question textarea")).to_have_attribute("placeholder", f"Ask {WREN}")
+        page.wait_for_timeout(500)
+        assert len(twin.engine.loaded) == 3
+
+
+def test_nothing_is_loaded_before_a_page_is_open(tmp_path: Path) -> None:
+    twin = small(tmp_path)
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        assert httpx.get(url).status_code == 200
+        time.sleep(0.5)
+        assert not twin.engine.loaded
+
+
+@pytest.mark.browser
 def test_stop_ends_the_generation(tmp_path: Path, tab: Callable[[str], Page]) -> None:
     twin = small(tmp_path, pause=0.05, repeat=100)
     stock(twin)

@@ -13,7 +13,6 @@ from langchain_core.language_models import BaseChatModel
 from playwright.sync_api import Page, expect
 
 from contracts.files import write_json
-from contracts.model_registry import ModelVersion
 from contracts.prompt import Message
 from tests.browser import (
     ADA,
@@ -55,11 +54,10 @@ class Meters(Engine):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.may = threading.Event()
+        self.may_meter = threading.Event()
 
-    def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
-        self.logs.append(Log())
-        return Listens(log=self.logs[-1], may=self.may, **self.settings)
+    def made(self, log: Log) -> BaseChatModel:
+        return Listens(log=log, may=self.may_meter, **self.settings)
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +82,9 @@ def site(twin: Small) -> Iterator[str]:
 def may(twin: Small) -> Iterator[threading.Event]:
     """What the meters wait for."""
     assert isinstance(twin.engine, Meters)
-    twin.engine.may.clear()
-    yield twin.engine.may
-    twin.engine.may.set()
+    twin.engine.may_meter.clear()
+    yield twin.engine.may_meter
+    twin.engine.may_meter.set()
 
 
 def open_compare(page: Page) -> None:

@@ -100,7 +100,7 @@ class Writing:
         elif whole.status == "nothing":
             said = f"<em>{NOTHING}</em>"
         else:
-            said = html.prose(text, TURN, whole.markers)
+            said = html.prose(text, TURN, _cited_at(whole))
         return f"<h3>{escape(heading(point))}</h3><div>{said}</div>"
 
     def _planned(self) -> list[str]:
@@ -154,6 +154,12 @@ def _cited(part: Part) -> Iterator[tuple[int, Passage]]:
             if passage.post_id == one.post_id and passage.start <= one.start < passage.end:
                 found.setdefault(one.marker, passage)
     yield from sorted(found.items(), key=lambda pair: pair[0])
+
+
+def _cited_at(section: Section) -> dict[int, list[Citation]]:
+    """Place of each marker → what the section cites under its number."""
+    numbers = ((place, found) for place in section.markers if (found := _MARKER.match(section.text, place)))
+    return {place: [one for one in section.citations if one.marker == int(found[1])] for place, found in numbers}
 
 
 # ---- as a file ------------------------------------------------------------------------------------------------------

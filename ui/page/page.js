@@ -21,7 +21,7 @@
     passage.animate([{outlineColor: "var(--color-accent)"}, {outlineColor: "transparent"}], 1600);
   };
 
-  // A marker that is pointed at, or reached by keyboard, has its passage beside it.
+  // A marker that is pointed at, or reached by keyboard, has the words that it stands for beside it.
   const peek = document.createElement("div");
   peek.id = "peek";
   peek.setAttribute("role", "tooltip");
@@ -29,13 +29,13 @@
   const hide = () => (peek.hidden = true);
   const point = (event) => {
     const marker = event.target.closest?.("a.marker");
-    const passage = marker && document.getElementById(marker.getAttribute("href").slice(1));
-    if (!passage) return hide();
-    const cited = [...passage.querySelectorAll("mark")].map((part) => part.textContent).join(" … ");
-    const words = cited || passage.querySelector("blockquote")?.textContent || "";
+    if (!marker) return hide();
+    // It says in two lines what its own sentence rests on; as a title, the browser would show them once more.
+    if (marker.title) [marker.dataset.cited, marker.title] = [marker.title, ""];
+    const [title, words] = (marker.dataset.cited ?? "").split("\n");
     peek.replaceChildren(document.createElement("b"), document.createElement("span"));
-    peek.firstChild.textContent = passage.querySelector(".title")?.textContent ?? "";
-    peek.lastChild.textContent = words.length > 320 ? `${words.slice(0, 320)}…` : words;
+    peek.firstChild.textContent = title;
+    peek.lastChild.textContent = words;
     peek.hidden = false;
     (marker.closest(".contain") ?? document.body).append(peek);
     marker.setAttribute("aria-describedby", "peek");

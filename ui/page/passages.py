@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 from contracts.records import Answer, Citation, NearestPost, Passage, Sentence
 
@@ -23,27 +24,41 @@ HEADING = "<h1>LLM twin</h1><p>Answers in one person’s voice, each traced to t
 
 SUPPORT = {"unsupported": "No post says so", "inferred": "A post is near it, and does not say it"}
 
+PEEK = 320  # characters of what a marker stands for, beside it
+NO_MARKERS: Mapping[int, Sequence[Citation]] = MappingProxyType({})
+
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 _WEB = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 
 
-def prose(text: str, turn: int = 0, markers: Collection[int] = ()) -> str:
-    """Text as it was written; the [n] at each of the places `markers` leads to passage n of that turn."""
+def prose(text: str, turn: int = 0, markers: Mapping[int, Sequence[Citation]] = NO_MARKERS) -> str:
+    """Text as it was written; the [n] at each of the places `markers` leads to passage n, and says its spans."""
     parts, at = list[str](), 0
     for found in _MARKER.finditer(text):
         if found.start() in markers:
-            link = f'<a class="marker" href="#{_anchor(turn, int(found[1]))}">{int(found[1])}</a>'
+            where, says = _anchor(turn, int(found[1])), _spans(markers[found.start()])
+            link = f'<a class="marker" href="#{where}" title="{says}">{int(found[1])}</a>'
             parts += [escape(text[at : found.start()]), link]
             at = found.end()
     return "".join([*parts, escape(text[at:])]).replace("\n", "<br>")
 
 
+def _spans(cited: Sequence[Citation]) -> str:
+    """The post's title, and in the next line what is cited of it. page.js shows it beside the marker; Gradio's chat lets
+    no attribute of our own through."""
+    words = " … ".join(" ".join(one.text.split()) for one in cited)
+    title = " ".join(cited[0].title.split()) if cited else ""
+    return f"{escape(title or 'Untitled')}&#10;{escape(short(words, PEEK))}"
+
+
 def answer(given: Answer, turn: int) -> str:
     """The answer, with its markers; a sentence that no post supports, or only one that is near, is marked as such."""
     parts, at = list[str](), 0
+    marked = [one.evidence for one in given.sentences if one.evidence and one.support == "supported"]
+    cited = {place: [evidence] for place, evidence in zip(given.markers, marked, strict=True)}
 
     def shown(start: int, end: int) -> str:
-        return prose(given.answer[start:end], turn, {place - start for place in given.markers})
+        return prose(given.answer[start:end], turn, {place - start: spans for place, spans in cited.items()})
 
     for sentence in sorted(given.sentences, key=lambda one: one.start):
         if sentence.support in SUPPORT and sentence.start >= at:
@@ -86,6 +101,11 @@ def _sentences(count: int) -> str:
 
 def waiting(found: bool) -> str:
     return f'<span class="waiting">{"Writing" if found else "Looking through the posts"}…</span>'
+
+
+def loading() -> str:
+    """While the first question is being typed, below it."""
+    return '<p class="aside" role="status">The model is being loaded; you can ask already, and the answer waits for it.</p>'
 
 
 def waits() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -87,7 +86,6 @@ def _served(app: App, host: str, port: int, author: str | None, password: str | 
         )
     except OSError as error:
         raise UsageError(f"port {port} of {host} is in use", "choose another: twin chat --port 7861") from error
-    threading.Thread(target=page.warm, daemon=True, name="warm").start()
     try:
         yield url
     finally:

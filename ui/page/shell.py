@@ -7,7 +7,6 @@ and draws itself anew at its end.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -21,7 +20,7 @@ from ui.page.tabs.draft import Draft
 from ui.page.tabs.me import Me
 from ui.page.tabs.posts import Posts
 from ui.page.tabs.settings import Settings
-from ui.page.tabs.shared import NOW, PLAIN, Tab, Updates
+from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates
 from ui.page.tabs.train import Train
 from ui.page.tabs.versions import Versions
 from ui.wiring import App
@@ -39,13 +38,6 @@ class Shell:
         with self.blocks:
             self._lay_out()
             self._wire()
-
-    def warm(self) -> None:
-        """Load the models before the first question; what is wrong with them is said at that question."""
-        with suppress(TwinError):
-            names = [author.name for author in self._app.store.authors() if author.posts and not author.reference]
-            if names:
-                self._app.twin.warm(self._first if self._first in names else names[0])
 
     def close(self) -> None:
         """End every answer that is being written and every job, then the server."""
@@ -76,6 +68,7 @@ class Shell:
             tab.wire(self)
         everything = [component for tab in self.tabs.values() for component in tab.outputs()]
         mine = [self.author, self.timer, self.where]
+        self.author.change(self.chat.warmed, self.author, self.chat.loading, **QUEUED)
         self.blocks.load(self._loaded, None, [*mine, *self.chat.outputs()], **NOW)
         self.author.input(self._chosen, [self.author, self.where], [*mine, *everything], **NOW)
         standing: list[Any] = []

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
 from contracts.errors import TwinError
 from contracts.feature_store.feedback import Feedback, Verdict
 from contracts.model_registry import parse
+from inference_pipeline.leaving import unless_stopped
 from inference_pipeline.twin import BASE, Found, Question
 from ui.page import conversation, sample
 from ui.page import passages as html
@@ -64,6 +66,8 @@ class Chat(Tab):
         super().__init__(app, jobs)
         self._switches = Switches()
         self.kept = Kept(app)
+        self._warm: set[tuple[str, str]] = set()  # authors and who answers for them, that were loaded
+        self._closing = threading.Event()
 
     def lay_out(self) -> None:
         self.turns: gr.State = gr.State([])
@@ -109,6 +113,7 @@ class Chat(Tab):
                     self.send = gr.Button("Send", elem_id="send", variant="primary", scale=0, min_width=90)
                     self.stop = gr.Button("Stop", elem_id="stop", variant="stop", scale=0, min_width=90, visible=False)
                     self.again = gr.Button("Regenerate", elem_id="again", interactive=False, scale=0, min_width=120)
+                self.loading: gr.HTML = gr.HTML(visible=False, elem_id="loading", **PLAIN)
             with gr.Column(scale=2, min_width=320):
                 self.model: gr.Dropdown = gr.Dropdown([], label="Model version", elem_id="model", min_width=120)
                 self.kept.lay_out()
@@ -191,6 +196,18 @@ class Chat(Tab):
             return self._models(turns[-1].author, choice)
         except TwinError:
             return {}
+
+    def warmed(self, author: str | None) -> Iterator[Any]:
+        """Load what the first answer needs while the question is being typed; the page says so meanwhile.
+
+        It begins once the page stands. What is wrong is told by the answer to that question.
+        """
+        with suppress(Exception):
+            of = (author or "", self._app.twin.models(author)[0] if author else "")
+            if author and of not in self._warm:
+                yield gr.update(value=html.loading(), visible=True)
+                self._warm |= {of for _ in unless_stopped(map(self._app.twin.warm, [author]), self._closing)}
+        yield gr.update(value="", visible=False)
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
         return {} if author else self._first_steps()
@@ -348,6 +365,7 @@ class Chat(Tab):
         )
 
     def close(self) -> None:
+        self._closing.set()
         self._switches.close()
 
     # ---- drawing ----------------------------------------------------------------------------------------------------
