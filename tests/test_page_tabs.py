@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -40,6 +41,7 @@ from ui.wiring import App
 
 TABS = ["Chat", "Draft", "Compare", "Posts", "Train", "Versions", "Which one is me?", "Settings"]
 EVE = "Eve <img src=http://evil.example/e.png onerror='window.hacked = 7'>"
+SEIZED = "Freeing a seized seatpost"
 CLOCK = "I wind the church clock on Sundays, and count every turn. "
 
 pytestmark = IN_CHROMIUM
@@ -97,14 +99,20 @@ def site(twin: Small) -> Iterator[str]:
 # ---- all of them ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
-def test_every_tab_fits_its_width_and_names_what_can_be_used(site: str, tab: Tab, width: int, dark: bool) -> None:
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_every_tab_fits_its_width_and_names_what_can_be_used(
+    site: str, tab: Tab, width: int, dark: bool, tmp_path: Path
+) -> None:
     page = tab(site, width, dark)
-    ask(page, SEATPOST)
+    shots = os.environ.get("SHOTS", str(tmp_path))
+    author(page, "Fay")  # she has posts, versions and figures
+    ask(page, "How do you wind the church clock?")
     answered(page)
     for name in TABS:
         open_tab(page, name)
         page.wait_for_timeout(300)
+        page.screenshot(path=f"{shots}/{TABS.index(name)}-{width}-{'dark' if dark else 'light'}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert nameless(page) == [], name
         assert serious(page) == [], name
@@ -171,7 +179,10 @@ def test_files_are_looked_at_then_taken_in_and_not_kept(site: str, tab: Tab, twi
     expect(page.get_by_text("There is nothing to read")).to_be_visible()
     page.locator("#address textarea, #address input").fill("/etc")
     page.locator("#take").click()
-    expect(page.get_by_text("/etc is no web address")).to_be_visible()
+    expect(page.get_by_text("“/etc” is no web address")).to_be_visible()
+    page.locator("#address textarea, #address input").fill("https://")
+    page.locator("#take").click()
+    expect(page.get_by_text("“https://” is no web address")).to_be_visible()
     page.locator("#address textarea, #address input").fill("")
     page.locator("#files input[type=file]").set_input_files([tmp_path / "rain.md", tmp_path / "empty.md"])
     expect(page.locator("#files")).to_contain_text("rain")
@@ -228,6 +239,13 @@ def test_a_version_is_promoted_against_its_gate_rolled_back_and_deleted(site: st
     open_tab(page, "Versions")
     expect(page.locator("#version")).to_contain_text("62 % of the way from the base model to your own writing [53, 71]")
     expect(page.locator("#delete")).to_be_disabled()
+    rows = page.locator("#intervals table", has_text="Gap closed").locator("tbody tr")
+    expect(rows).to_have_text(
+        [re.compile("^v2.*not measured$"), re.compile(r"^v1 champion62.% \[53.%, 71.%\], n.=.40$")]
+    )
+    expect(rows.nth(0).locator("circle")).to_have_count(0)
+    expect(rows.nth(1).locator("circle")).to_have_count(1)
+    expect(rows.nth(1)).to_have_attribute("aria-current", "true")
     page.locator("#versions button", has_text="v2").click()
     expect(page.locator("#version")).to_contain_text("copies too much")
     page.locator("#compare").click()
@@ -382,15 +400,18 @@ def test_an_early_question_that_is_edited_leaves_the_conversation_as_it_was(site
     assert kept.count() == before
 
 
-def test_a_marker_that_is_pointed_at_shows_its_passage(site: str, tab: Tab) -> None:
+def test_a_marker_that_is_pointed_at_shows_what_its_own_sentence_rests_on(site: str, tab: Tab) -> None:
     page = tab(site)
     ask(page, SEATPOST)
     answered(page)
-    marker, peek = page.locator("#chat a.marker").first, page.locator("#peek")
+    marker, second = (page.locator("#chat a.marker").nth(place) for place in range(2))
+    peek = page.locator("#peek")
+    assert marker.inner_text() == second.inner_text() == "1"  # both of one passage
     expect(peek).to_be_hidden()
+    second.hover()
+    expect(peek).to_have_text(f"{SEIZED}Penetrating oil goes in overnight, and heat follows in the morning.")
     marker.hover()
-    expect(peek).to_contain_text("Freeing a seized seatpost")
-    expect(peek).to_contain_text("The clamp comes off first")
+    expect(peek).to_have_text(f"{SEIZED}The clamp comes off first, bolt and all.")
     expect(peek).to_be_in_viewport(ratio=1)
     assert serious(page) == []
     page.keyboard.press("Escape")
@@ -401,6 +422,11 @@ def test_a_marker_that_is_pointed_at_shows_its_passage(site: str, tab: Tab) -> N
     expect(marker).to_have_accessible_description(re.compile("The clamp comes off"))
     page.locator("#question textarea").focus()
     expect(peek).to_be_hidden()
+    ask(page, "Who regulates the church clock pendulum?")
+    answered(page, answers=2)
+    expect(page.locator("#sources .title").first).to_have_text("The church clock")
+    marker.hover()  # of the answer before, whose passages stand there no more
+    expect(peek).to_have_text(f"{SEIZED}The clamp comes off first, bolt and all.")
 
 
 def test_an_answer_is_copied_without_its_markers(site: str, tab: Tab) -> None:

@@ -37,6 +37,11 @@ def table(rows: Iterable[Sequence[str]], head: Sequence[str] = (), caption: str 
     return f'<div class="wide"><table class="facts">{said}{top}<tbody>{body}</tbody></table></div>'
 
 
+def unbroken(measured: str) -> str:
+    """A value with its interval, which no line ends in the midst of a number of."""
+    return measured.replace(" %", "\N{NO-BREAK SPACE}%").replace("n = ", "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+
+
 def paragraphs(*lines: str) -> str:
     return "".join(f"<p>{escape(line)}</p>" for line in lines if line)
 

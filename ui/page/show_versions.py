@@ -70,7 +70,8 @@ def figures(measured: Mapping[str, Figure]) -> str:
         note = f"<small>{escape(figure.note)}</small>" if figure.note else ""
         says = f"<small>{escape(words.says)}</small>" if words.says else ""
         label = escape(words.label[:1].upper() + words.label[1:])
-        rows.append(f'<tr><th scope="row">{label}{says}</th><td>{escape(said(name, figure))}{note}</td></tr>')
+        value = escape(markup.unbroken(said(name, figure)))
+        rows.append(f'<tr><th scope="row">{label}{says}</th><td>{value}{note}</td></tr>')
     shown = f'<div class="wide"><table class="facts"><tbody>{"".join(rows)}</tbody></table></div>' if rows else ""
     unknown = "".join(
         f"<h3>Cannot measure: {escape(reason)}</h3>{markup.paragraphs('; '.join(labels))}"

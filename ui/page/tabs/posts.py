@@ -334,5 +334,5 @@ def _addresses(given: str) -> list[str]:
     wanted = given.split()
     for address in wanted:
         if not ADDRESS.fullmatch(address):
-            raise UsageError(f"{address} is no web address", "paste one that begins with https://, or drop the file")
+            raise UsageError(f"“{address}” is no web address", "paste one that begins with https://, or drop the file")
     return wanted

@@ -14,6 +14,7 @@ from ui import acts
 from ui.page import game
 from ui.page import markup as html
 from ui.page import show_versions as shown
+from ui.page.intervals import over_versions
 from ui.page.tabs.shared import (
     CLICKS,
     NOW,
@@ -49,6 +50,7 @@ class Versions(Tab):
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=320):
                 self.list: gr.HTML = gr.HTML(elem_id="versions", **CLICKS)
+                self.plots: gr.HTML = gr.HTML(elem_id="intervals", **PLAIN)
                 self.history: gr.HTML = gr.HTML(elem_id="history", **PLAIN)
             with gr.Column(scale=3, min_width=320):
                 with gr.Column(visible=False, elem_id="acts") as self.acts:
@@ -94,7 +96,8 @@ class Versions(Tab):
     def outputs(self) -> list[Any]:
         acts_ = [self.acts, self.promote, self.back, self.delete, self.other, self.download]
         return [
-            self.version, self.list, self.history, self.one, self.more, self.progress, *acts_, *self.sure.outputs()
+            self.version, self.list, self.plots, self.history, self.one, self.more, self.progress,
+            *acts_, *self.sure.outputs(),
         ]  # fmt: skip
 
     # ---- what stands on it ------------------------------------------------------------------------------------------
@@ -126,14 +129,16 @@ class Versions(Tab):
         champion = registry.champion(author) if author else None
         one = next((v for v in versions if v.name == name), champion or next(reversed(versions), None))
         if one is None or author is None:
-            nothing = {self.acts: gr.update(visible=False), self.one: "", self.history: "", self.more: ""}
+            nothing = dict.fromkeys([self.one, self.plots, self.history, self.more, self.progress], "")
             words = "No version yet: train one, under Train." if author else "There is no author yet."
-            return {**nothing, self.list: html.aside(words), self.version: "", self.progress: "", **self.sure.closed()}
+            shut = {self.acts: gr.update(visible=False), **self.sure.closed()}
+            return {**nothing, **shut, self.list: html.aside(words), self.version: ""}
         aliases = registry.aliases(author)
         others = [v.name for v in versions if v.name != one.name]
         return {
             self.version: one.name,
             self.list: shown.timeline(versions, aliases, one.name),
+            self.plots: over_versions(versions, aliases.of, one.name),
             self.history: shown.history(aliases),
             self.one: self._one(one, aliases.of.get(one.number, "")),
             self.more: "",
