@@ -23,6 +23,7 @@ OIL = passage(1, "Penetrating oil frees a seized seatpost in three days.").model
         ("[1] Seized, freed! (2024-01-02)\nUse it.", "Use it."),
         ("## Seized, freed!\nUse it.", "Use it."),
         ("1. Seized, freed! (2023-11-25)\nUse it.", "Use it."),
+        ("2. Seized, freed (2023)\n3. Seized, freed! (21/12/2023)\nUse it.", "Use it."),
         ("1\n\nUse it.", "Use it."),
         ("[1]\nUse it.\n2.", "Use it."),
         ("42", "42"),

@@ -19,7 +19,7 @@ _HEADINGS = re.compile(r"^ {0,3}#{1,6}\s+(.+)$", re.MULTILINE)
 _FIXED = {spoken(line) for line in ANSWER.splitlines() if line and "{" not in line}
 _NUMBER = re.compile(r"^\W*\d{1,2}\W*$")
 _LINK = re.compile(r"^\W*(?:\[[^\]\n]*\]\(\s*)?<?(?:https?://|www\.)\S+>?\)?\W*$")
-_DECORATION = re.compile(r"^\W*(?:\d{1,2}[\].)])?\W*|\W*(?:\(\d{4}-\d\d-\d\d\))?\W*$")
+_DECORATION = re.compile(r"^\W*(?:\d{1,2}[\].)])?\W*|\W*(?:\(\d[\d/.\-]*\))?\W*$")
 _ENDED = re.compile(r"[.!?…。！？:][\"”’')\]*_]*$")
 
 
