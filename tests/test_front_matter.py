@@ -46,6 +46,15 @@ def test_generators_mark_it_in_other_ways(tmp_path: Path, front: str) -> None:
     assert (found.title, found.date, found.text.strip()) == ("A", dt.date(2020, 1, 2), "B")
 
 
+@pytest.mark.parametrize(
+    "lines", ["title: a\n" + "      x\n" * 5_000, "<!--\n" + "\n" * 50_000, "<!--\n" + ".. a: b\n" * 5_000]
+)
+def test_what_never_closes_costs_little(tmp_path: Path, lines: str) -> None:
+    started = time.perf_counter()
+    items_of(write(tmp_path, "x.md", lines))
+    assert time.perf_counter() - started < 5
+
+
 @pytest.mark.parametrize("name", ["publishedAt", "pubDatetime", "publish_date", "datePublished", "date-created"])
 def test_generators_call_the_date_as_they_like(tmp_path: Path, name: str) -> None:
     assert post(write(tmp_path, "x.md", f"---\ntitle: A\n{name}: 2020-01-02\n---\nB")).date == dt.date(2020, 1, 2)

@@ -38,9 +38,9 @@ def test_yaml_of_every_real_post_is_the_same_both_ways(real_data: Path) -> None:
     blocks = 0
     for path in sorted((real_data / "blogs").rglob("*")):
         fenced = FENCED.match(path.read_text("utf-8")) if path.suffix in POSTS else None
-        if fenced and fenced[1] == "---" and isinstance(said := _yaml(fenced[2]), dict):
+        if fenced and fenced["fence"] == "---" and isinstance(said := _yaml(fenced["block"]), dict):
             blocks += 1
-            assert said == _Strings(fenced[2]).get_single_data(), path
+            assert said == _Strings(fenced["block"]).get_single_data(), path
     assert blocks == 437
 
 

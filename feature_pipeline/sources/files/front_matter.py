@@ -25,10 +25,11 @@ MAX_QUICK_LEVELS = 500
 DOT = re.compile(r"[\w\"'-][ \t]*\.[ \t]*[\w\"'-]")
 MAX_DOTS = 1_000
 FENCED = re.compile(
-    r"\A\s*?(---|\+\+\+)(json|toml|yaml)?[ \t]*\r?\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
+    r"\A\s*?(?P<fence>---|\+\+\+)(?P<kind>json|toml|yaml)?[ \t]*\r?\n(?P<block>.*?)^(?:(?P=fence)|\.\.\.)[ \t]*(?:\r?\n|\Z)",
+    re.DOTALL | re.MULTILINE,
 )
 # Hexo needs no first fence, Nikola has a comment, Hugo may have JSON without any fence.
-UNOPENED = re.compile(r"\A((?:[A-Za-z][\w-]*:(?:[ \t].*)?\n(?:(?:[ \t]+|-[ \t]).*\n)*)+)-{3,}[ \t]*\r?(?:\n|\Z)")
+UNOPENED = re.compile(r"\A((?:[A-Za-z][\w-]*:(?:[ \t].*)?\n(?:(?:[ \t]|-[ \t]).*\n)*)+)-{3,}[ \t]*\r?(?:\n|\Z)")
 COMMENT = re.compile(r"\A\s*<!--\s*\n((?:\.\. [\w-]+:.*\n)+)\s*-->[ \t]*\r?\n?")
 OBJECT = re.compile(r"\s*\{\s*\"")
 LINE = re.compile(r"([A-Za-z][\w-]*)[ \t]*[:=](?:[ \t]+(.*)|)$")
@@ -92,7 +93,7 @@ def split(text: str) -> tuple[FrontMatter, str, bool]:
 def _marked(text: str) -> tuple[dict[str, Any] | None, int]:
     """What stands between marks, and where they end; None for what is no front matter."""
     if found := FENCED.match(text):
-        return _values(found[2] or ("toml" if found[1] == "+++" else "yaml"), found[3]), found.end()
+        return _values(found["kind"] or ("toml" if found["fence"] == "+++" else "yaml"), found["block"]), found.end()
     if found := UNOPENED.match(text):
         values = _values("yaml", found[1]) or {}
         return (values if "title" in values else None), found.end()
