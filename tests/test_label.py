@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from contracts.feature_store import Dated, FeatureStore
 from contracts.records import Example, Mark, Post
+from feature_pipeline import label as labelling
 from feature_pipeline import pipeline
 from feature_pipeline.examples import EVIDENCE, examples
 from feature_pipeline.instructions import NOTE, REPLY
@@ -336,3 +339,14 @@ def test_other_rules_label_stored_posts_anew_and_embed_nothing(store: FeatureSto
         assert store.outdated("Ada", LABELS) == set()
         assert store.examples("Ada", "train") == before
     assert embedder.embedded == embedded
+
+
+def test_what_nobody_foresaw_costs_the_examples_of_that_post(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(one: Post) -> list[Example]:
+        raise KeyError(one.title)
+
+    monkeypatch.setattr(labelling, "examples", broken)
+    assert labelling._examples(post(1, PARAGRAPHS)) == []
+    assert "KeyError" in caplog.text
