@@ -69,7 +69,8 @@ def test_a_link_cannot_break_out_of_its_attribute() -> None:
 
 
 def test_only_markers_with_a_citation_lead_somewhere() -> None:
-    assert html.prose("Yes [1], no [2].", 3, {4}) == 'Yes <a class="marker" href="#passage-3-1">1</a>, no [2].'
+    shown = html.prose("Yes [1], no [2].", 3, {4: [citation(0, 3, "So\nit is.")]})
+    assert shown == 'Yes <a class="marker" href="#passage-3-1" title="A title&#10;So it is.">1</a>, no [2].'
 
 
 def test_code_is_no_marker_also_where_its_number_is_one() -> None:
@@ -81,8 +82,9 @@ def test_code_is_no_marker_also_where_its_number_is_one() -> None:
         timings={}, sentences=(said, near),
     )  # fmt: skip
     assert html.answer(given, 2) == (
-        'I said so: argv[1]&lt;. <a class="marker" href="#passage-2-1">1</a> <span class="inferred" title="A post is near '
-        'it, and does not say it: 50% of its words are there">I, x[1] &lt;too&gt;</span>.'
+        'I said so: argv[1]&lt;. <a class="marker" href="#passage-2-1" title="A title&#10;said so">1</a> <span '
+        'class="inferred" title="A post is near it, and does not say it: 50% of its words are there">I, x[1] '
+        "&lt;too&gt;</span>."
     )
 
 
@@ -117,7 +119,7 @@ def test_sentences_that_no_post_supports_are_marked_and_counted() -> None:
     )  # fmt: skip
     shown = html.answer(given, 2)
     assert "I said &lt;b&gt;so&lt;/b&gt;" in shown
-    assert '<a class="marker" href="#passage-2-1">1</a>' in shown
+    assert '<a class="marker" href="#passage-2-1" title="A title&#10;said so">1</a>' in shown
     assert '<span class="unsupported" title="No post says so">Never did I.</span>' in shown
     assert '<span class="inferred" title="A post is near it, and does not say it">Nearly.</span>' in shown
     words = html.in_words(given, "like you")
