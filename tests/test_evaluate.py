@@ -147,6 +147,10 @@ def test_where_nobody_could_tell_the_author_style_is_not_measured(tiny_model: Pa
     assert why.startswith("cannot measure style on this corpus: the verifier's AUC is +0.")
     told = judge.figures(replace(sides, references={}, others={}))[0]["verification_auc"]
     assert judge.why_not(told) == "0 reference authors with 150 words to learn from, needs 2"
+    few = judge.figures(replace(sides, held_out=sides.held_out[:7]))[0]["verification_auc"]
+    assert judge.why_not(few) == "7 held-out texts of 150 words of yours, needs 10"
+    few = judge.figures(replace(sides, others={name: texts[:4] for name, texts in sides.others.items()}))[0]
+    assert judge.why_not(few["verification_auc"]) == "8 held-out texts of 150 words by other authors, needs 10"
     asked = FOUND.examples["test"]
     outputs = scoring.Outputs(FOUND, asked, [], CHOSEN, lambda texts: [], AutoTokenizer.from_pretrained(tiny_model))
     shown = outputs.verified(None, why)

@@ -128,5 +128,7 @@ def why_not(figure: Figure) -> str:
 def auc(found: Judged | str) -> Figure:
     if isinstance(found, str):
         return Figure(value=None, n=0, note=found)
-    few = too_few([found.held_out, found.others], style.FEWEST_JUDGED, f"held-out texts of {POOLED} words")
-    return few or style.auc(found.held_out, found.others)
+    for texts, whose in ((found.held_out, "of yours"), (found.others, "by other authors")):
+        if few := too_few([texts], style.FEWEST_JUDGED, f"held-out texts of {POOLED} words {whose}"):
+            return few
+    return style.auc(found.held_out, found.others)
