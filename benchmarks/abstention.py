@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks import in_home
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import best
@@ -62,7 +62,7 @@ def main(data: Path, home: Path) -> None:
     titles = [f"What did you write in “{post.title}”?" for post in store.posts(AUTHOR) if post.title]
     print(f"\nthe page's suggestions, {len(titles)} titles: {answered(store, AUTHOR, titles):.3f} answered")
     print(f"the rule takes {statistics.median(a.milliseconds for a in asked):.1f} ms in the median")
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
     store.close()
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import retrieval
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.embedder import Embedder, SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.records import Post
@@ -58,7 +58,7 @@ def main(data: Path) -> None:
             cells = [size, overlap, "yes" if header else "no", candidates, *figures]
             print("| " + " | ".join(map(str, cells)) + " |", flush=True)
     print(f"{len(posts)} posts of {retrieval.AUTHOR}, {time.monotonic() - began:.0f} s")
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def _measure(

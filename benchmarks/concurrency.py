@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.generation_speed import conversations, drawn
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.errors import Busy
 from contracts.model_registry import ModelRegistry, ModelVersion
@@ -60,7 +60,7 @@ def main(data: Path, fifty: bool) -> None:
             for place, (users, at_once) in enumerate(LEVELS):
                 _level(engine, version, asked[place * ANSWERS : (place + 1) * ANSWERS], users, at_once)
             _switches(engine, version, other, asked[0])
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def _level(engine: LocalEngine, version: ModelVersion, asked: list[list[Message]], users: int, at_once: int) -> None:

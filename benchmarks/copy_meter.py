@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import in_home
 from benchmarks.retrieval import fill
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.feature_store import FeatureStore
 from contracts.records import Post
 from inference_pipeline.grounding.copied import copied
@@ -39,7 +39,7 @@ def main(data: Path, home: Path) -> None:
     others = [word for text in drawn.sample(pieces, 200) for word in re.findall(r"[^\W_]+", text)]
     for length in LENGTHS:
         measure(store, snapshot, posts, others, length, drawn)
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
     store.close()
 
 

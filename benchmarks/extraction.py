@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import mean, quantiles
 from typing import Any
 
-from contracts import hardware
+from benchmarks.speed import machine
 from feature_pipeline.html import page as html_page
 from feature_pipeline.html import parser
 from feature_pipeline.html.markdown import prune, to_markdown
@@ -72,7 +72,7 @@ def main(data: Path) -> None:
         for measure, figure in measures(scores).items():
             low, high = interval(scores, measure)
             print(f"  {measure:<10} {figure:.4f}  [{low:.4f}, {high:.4f}]")
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def samples(data: Path, every: int = 1) -> list[Sample]:

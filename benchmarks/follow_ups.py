@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from benchmarks import in_home
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import fuse
@@ -53,7 +53,7 @@ def main(data: Path, home: Path) -> None:
     others = zip(asked, asked[1:] + asked[:1], strict=True)
     left = sum(made_whole(question, [(before, ANSWER)]) is None for (before, _), (question, _) in others)
     print(f"{left} of {len(asked)} questions after another one are asked as they stand")
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
     store.close()
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.embedder import Embedder, SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from feature_pipeline import pipeline
@@ -48,7 +48,7 @@ def main(data: Path, number: int) -> None:
     _near_duplicates()
     for size in SIZES:
         print(f"peak memory of {size} small posts, model aside: {_memory(size) / 1024:.0f} MiB", flush=True)
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def _side_by_side(folder: Path, data: Path, number: int) -> None:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.records import Post
 from feature_pipeline.clean import clean
 from feature_pipeline.sources import RawPost, read
@@ -27,7 +27,7 @@ def main(data: Path) -> None:
         private.update(mark.instead for post in posts for mark in post.marks if mark.kind == "private")
         print(f"{blog.name}: {len(posts)} posts of {len(raws)}, {len(raws) / took:.0f} a second; {shares(posts)}")
     print("private:", dict(private))
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def shares(posts: list[Post]) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from benchmarks.search_speed import AUTHOR, Drawn, fill
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.conversations import Said
 from inference_pipeline.twin import Question, Twin
@@ -40,7 +40,7 @@ def main(data: Path, chunks: int) -> None:
     print("| action | p50 ms | p95 ms |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, _site(Path(folder), words, chunks) as url, _browser() as opened:
         _measure(url, opened)
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 @contextmanager

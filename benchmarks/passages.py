@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import in_home, retrieval
 from benchmarks.chunks import Once
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore, Hit
 from contracts.feature_store.retrieve import Scored, as_passages, fuse
@@ -44,7 +44,7 @@ def main(data: Path, home: Path) -> None:
     for name, rank in rankings().items():
         cells = [*_gold(store, gold, rank), *_known(store, asked, rank)]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
     store.close()
 
 

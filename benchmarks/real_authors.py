@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.records import Figure, digest
 from feature_pipeline import pipeline as features
 from training_pipeline import data, pipeline
@@ -73,7 +73,7 @@ def results(blogs: Path, home: Path, recipe: Recipe, authors: Sequence[str], siz
                     file.write(json.dumps(row) + "\n")
         app.store.close()
     print_table(rows(table))
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def read(app: App, blogs: Path, author: str) -> None:

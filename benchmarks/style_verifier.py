@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import in_home
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.prompt import encode
 from contracts.records import Example, Figure, Post, Snapshot
@@ -62,7 +62,7 @@ def main(data: Path, home: Path) -> None:
     print("\n| text | V | taken for the author | copies | fluent | distinguishable |\n|---|---|---|---|---|---|")
     for name, found in cheats(corpus(posts, CHEATED), base, 24, 200).items():
         print(f"| {name} | " + " | ".join(cell(figure) for figure in found.values()) + " |", flush=True)
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def cleaned(folder: Path, author: str) -> list[Post]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.abstention import interval
-from contracts import hardware
+from benchmarks.speed import machine
 from contracts.embedder import SentenceEmbedder
 from contracts.records import Passage
 from inference_pipeline.grounding.support import NEAR, PARAPHRASE, judge, sources
@@ -42,7 +42,7 @@ def main() -> None:
         said = [row for row in rows if foreign[row["file"]] is not known[row["file"]]]
         print(f"  another post: {verdicts([judge([r['says']], foreign[r['file']], using)[0].support for r in said])}")
     timed(rows, known, embed)
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
 
 
 def passage(name: str, text: str) -> Passage:

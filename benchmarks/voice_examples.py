@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import in_home
+from benchmarks.speed import machine
 from benchmarks.style_verifier import BLOGS, cleaned
-from contracts import hardware
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
@@ -66,7 +66,7 @@ def main(data: Path, home: Path) -> None:
     for count in COUNTS[1:]:
         print(f"{count} against none, paired: {_mean(scores[count] - scores[0])}")
     print(f"the author's own texts: V {verifier.own.mean():.2f}, other authors': {verifier.others.mean():.2f}")
-    print("machine:", ", ".join(f"{key} {value}" for key, value in hardware.describe().items()))
+    print(machine())
     store.close()
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from contracts.progress import Progress
     from contracts.records import Answer, Citation, Passage
     from inference_pipeline.twin import Question
     from ui.doctor import Check
-
-Progress = Callable[[str, int, int | None], None]
 
 
 def out(value: Any, lines: bool = False) -> None:
@@ -145,7 +144,9 @@ def _meters(answer: Answer) -> Iterator[str]:
     else:
         yield "Style: not measured. It takes a trained version that runs here, ten held-out posts, and a sentence or two."
     if not answer.copied:
-        yield "Copied: nothing; no six words in a row stand in a post."
+        from inference_pipeline.grounding.copied import FEWEST
+
+        yield f"Copied: nothing; no {FEWEST} words in a row stand in a post."
 
 
 def citations(cited: Sequence[Citation]) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from training_pipeline.lineage import Difference, Lineage
     from training_pipeline.votes import Preferred
 
-POSTS_SHOWN = 12  # of a lineage
 PARTS = {"train": "learned from", "validation": "stopped by", "test": "held out"}
 
 
