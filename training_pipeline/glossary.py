@@ -102,11 +102,15 @@ def said(name: str, figure: Figure) -> str:
     """The value with its interval and sample size, or why there is none: `0.0578 [0.0543, 0.062] nats/byte, n = 40`."""
     if figure.value is None:
         return f"cannot measure: {figure.note}"
-    shown = value(name, figure.value)
-    if figure.low is not None and figure.high is not None:
-        shown += f" [{value(name, figure.low)}, {value(name, figure.high)}]"
     unit = "" if meaning(name).percent or not figure.unit else f" {figure.unit}"
-    return f"{shown}{unit}, n = {figure.n}"
+    return f"{with_interval(name, figure.value, figure)}{unit}, n = {figure.n}"
+
+
+def with_interval(name: str, known: float, figure: Figure) -> str:
+    """The figure's value, which is known, and its interval where it has one."""
+    if figure.low is None or figure.high is None:
+        return value(name, known)
+    return f"{value(name, known)} [{value(name, figure.low)}, {value(name, figure.high)}]"
 
 
 def headline(figures: dict[str, Figure]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from training_pipeline.glossary import meaning, value
+from training_pipeline.glossary import meaning, value, with_interval
 from training_pipeline.plots import Scale, scale
 from ui.page import markup
 
@@ -72,9 +72,7 @@ def _ends(figure: Figure | None) -> list[float]:
 def _said(name: str, figure: Figure | None) -> str:
     if figure is None or figure.value is None:
         return "not measured"
-    if figure.low is None or figure.high is None:
-        return f"{value(name, figure.value)}, n = {figure.n}"
-    return f"{value(name, figure.value)} [{value(name, figure.low)}, {value(name, figure.high)}], n = {figure.n}"
+    return f"{with_interval(name, figure.value, figure)}, n = {figure.n}"
 
 
 def _bar(figure: Figure | None, across: Scale, marks: Sequence[float]) -> str:
