@@ -19,7 +19,9 @@ STAGES = {
     "load models": "Loading the model",
     "train": "Training",
     "prefer": "Training by preference",
-    "measure": "Loading the judges",
+    "write pairs": "Writing what it should not sound like",
+    "measure": "Measuring on held-out posts",
+    "verify": "Getting to know the other authors",
     "write": "Writing samples",
     "pack": "Packing",
 }
