@@ -29,6 +29,7 @@ from contracts.feature_store import FeatureStore
 from tests import chat_server
 from tests.chat_server import Server
 from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, one_thread, tiny_embedder, tiny_llama
+from tests.ingested import write
 from ui.cli import main
 
 if TYPE_CHECKING:
@@ -92,6 +93,14 @@ def store(tmp_path: Path) -> Iterator[FeatureStore]:
     made = FeatureStore(tmp_path / "home", WordEmbedder())
     yield made
     made.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Eight posts, of a day each."""
+    for number in range(8):
+        write(tmp_path / "posts", number)
+    return tmp_path / "posts"
 
 
 @pytest.fixture(scope="session")
