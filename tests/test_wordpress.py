@@ -1,12 +1,10 @@
-"""WordPress: exports with what exports have in them, and a site on loopback that answers as WordPress does."""
+"""WordPress: exports with what exports have in them."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import resource
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +13,7 @@ from feature_pipeline.sources import Complete, Item, RawPost
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.xml_export import elements
 from feature_pipeline.sources.platforms import wordpress
-from feature_pipeline.sources.platforms.wordpress_html import plain_title, to_html
-from feature_pipeline.sources.web.fetch import Fetcher
-from feature_pipeline.sources.web.visit import Visit
-from tests.blog_server import Blog, Reply, posts, reasons
+from tests.blog_server import posts, reasons
 
 HEAD = """<?xml version="1.0" encoding="UTF-8" ?>
 <!-- This is a WordPress eXtended RSS file & it has <![CDATA[ in a comment. -->
@@ -298,223 +293,6 @@ def test_what_is_not_wordpress_is_left_alone(tmp_path: Path, content: bytes) -> 
     assert not wordpress.recognises(Archive(tmp_path / "x.xml"))
 
 
-@pytest.mark.parametrize(
-    ("content", "shown"),
-    [
-        ("One.\nStill one.\r\n\r\nTwo.", "<p>One.<br>\nStill one.</p>\n<p>Two.</p>"),
-        ("<strong>Bold</strong> start\n\nEnd", "<p><strong>Bold</strong> start</p>\n<p>End</p>"),
-        ("One.\n<!--more-->\nTwo.", "<p>One.</p>\n<p>Two.</p>"),
-        ("<blockquote>Said\n\nSo</blockquote>\nYes", "<blockquote><p>Said</p>\n<p>So</p>\n</blockquote><p>Yes</p>"),
-        ("<ul>\n<li>a\nb</li>\n</ul>", "<ul>\n<li>a\nb</li>\n</ul>"),
-        ("<p>Own\n\nparagraph</p>", "<p>Own\n\nparagraph</p>"),
-        ("a\n\n<pre>x\n\ny</pre>\n\nb", "<p>a</p>\n<pre>x\n\ny</pre><p>b</p>"),
-        ("<!-- wp:paragraph -->\n<p>B\nc</p>\n<!-- /wp:paragraph -->", "<p>B\nc</p>"),
-        (
-            'Old.\n\nStyle.\n<!-- wp:paragraph {"a":1} --><p>New.</p><!-- /wp:paragraph --><!-- wp:x /-->\nAnd\n\nold.',
-            "<p>Old.</p>\n<p>Style.</p>\n<p>New.</p><p>And</p>\n<p>old.</p>",
-        ),
-        ('[gallery ids="1,2"]Text[embed]https://v.example/1[/embed][youtube=https://v.example]', "<p>Text</p>"),
-        ("As he said [sic], see [1] and [\u2026] or [my note] [where n=3] [see https://a.example/]", None),
-        ('<img alt="[x]"> [[caption]]', '<p><img alt="[x]"> [caption]</p>'),
-        ('<code>[vc_row a="b"]</code> kept', '<p><code>[vc_row a="b"]</code> kept</p>'),
-        ('[vc_row css=".x"][vc_column]Words[/vc_column][/vc_row]', "<p>Words</p>"),
-        ("[contact-form-7 id=3]Hello", "<p>Hello</p>"),
-        (
-            '[sourcecode language="c"]\na &lt; b\n\n[1]\n[/sourcecode]',
-            '<pre><code class="language-c">a &lt; b\n\n[1]</code></pre>',
-        ),
-        ("[code]if a<b[/code]", "<pre><code>if a&lt;b</code></pre>"),
-    ],
-)
-def test_what_the_editors_keep_becomes_what_readers_see(content: str, shown: str | None) -> None:
-    assert to_html(content) == (f"<p>{content}</p>" if shown is None else shown)
-
-
-def test_the_words_of_captions_stay() -> None:
-    new = to_html('[caption id="a" width="300"]<img src="x"> The cat[/caption]\nText')
-    assert new == '<div><p><img src="x"> The cat</p>\n</div><p>Text</p>'
-    assert "<p>Old cat</p>" in to_html('[caption id="a" caption="Old cat"]<img src="x">[/caption]')
-    assert to_html("[quote]Hm[/quote]") == "<blockquote><p>Hm</p>\n</blockquote>"
-
-
-@pytest.mark.parametrize(
-    "hostile", ["[" * 200_000, "<pre>" * 50_000, "[a " * 50_000, "<div" * 50_000, "<!-- " * 50_000]
-)
-def test_hostile_content_takes_no_time(hostile: str) -> None:
-    to_html(hostile)
-    plain_title(hostile)
-
-
-# A live site
-
-
-def api_post(number: int, **values: object) -> dict[str, object]:
-    return {
-        "id": number,
-        "date": "2021-03-04T23:30:00",
-        "date_gmt": "2021-03-05T04:30:00",
-        "link": f"https://ann.example/{number}",
-        "status": "publish",
-        "type": "post",
-        "title": {"rendered": f"Post &#8217;{number}&#8217;"},
-        "content": {"rendered": f"<p>Words of {number}.</p>\n", "protected": False},
-        "author": 1,
-        **values,
-    }
-
-
-@pytest.fixture
-def site() -> Iterator[Blog]:
-    blog = Blog()
-    blog["/wp-json/?_fields=home"] = json.dumps({"home": "https://www.ann.example/blog"})
-    blog["/wp-json/wp/v2/users?per_page=100&_fields=id,name"] = json.dumps([{"id": 1, "name": "Ann &amp; Co"}])
-    put(blog, "pages", 1, [])
-    yield blog
-    blog.close()
-
-
-AFTER_THE_LAST = Reply('{"code": "rest_post_invalid_page_number", "data": {"status": 400}}', 400)
-
-
-def put(blog: Blog, kind: str, page: int, answer: object, size: int = 100, **reply: int) -> None:
-    """The page, and after it what WordPress says where there is none."""
-    body = answer if isinstance(answer, str) else json.dumps(answer)
-    path = f"/wp-json/wp/v2/{kind}?per_page={size}&page={{}}&_fields={wordpress.FIELDS}"
-    blog[path.format(page)] = Reply(body, **reply)
-    blog.replies.setdefault(path.format(page + 1), [AFTER_THE_LAST])
-
-
-def visited(blog: Blog, api: str = "/wp-json/") -> list[Item]:
-    with Fetcher(allow_private=True) as fetcher:
-        return list(wordpress.visit(Visit(fetcher), f"{blog.url}/", f"{blog.url}{api}"))
-
-
-def test_a_site_is_listed_page_by_page(site: Blog) -> None:
-    shared = '<p>Mine.</p><div id="jp-post-flair" class="sharedaddy"><h3>Share this</h3></div>'  # by plugins
-    first = [api_post(number) for number in range(300, 201, -1)]
-    put(site, "posts", 1, [*first, api_post(201, content={"rendered": shared, "protected": False})])
-    put(site, "posts", 2, [api_post(201), api_post(200, content={"rendered": "", "protected": True})])
-    put(site, "pages", 1, [api_post(9, type="page", title={"rendered": "About"})])
-    found = visited(site)
-    assert posts(found)[0] == RawPost(
-        source="wordpress:ann.example/blog",
-        source_id="300",
-        title="Post \u2019300\u2019",
-        date=dt.date(2021, 3, 4),
-        url="https://ann.example/300",
-        text="<p>Words of 300.</p>\n",
-        markup="html",
-        author="Ann & Co",
-        format="article",
-    )
-    assert [post.source_id for post in posts(found)] == [*map(str, range(300, 200, -1)), "9"]
-    assert posts(found)[99].text == "<p>Mine.</p>"
-    assert reasons(found) == [("200", "private")]
-    assert found[-1] == Complete()
-
-
-def test_a_full_last_page_is_followed_by_a_400(site: Blog) -> None:
-    put(site, "posts", 1, [api_post(number) for number in range(1, 101)])
-    found = visited(site)
-    assert len(posts(found)) == 100
-    assert found[-1] == Complete()
-
-
-def test_a_page_from_which_a_plugin_took_a_post_is_not_the_last(site: Blog) -> None:
-    put(site, "posts", 1, [api_post(number) for number in range(1, 100)])
-    put(site, "posts", 2, [api_post(number) for number in range(101, 104)])
-    found = visited(site)
-    assert len(posts(found)) == 102
-    assert found[-1] == Complete()
-
-
-def test_an_empty_page_is_the_end_where_a_site_does_not_say_so(site: Blog) -> None:
-    put(site, "posts", 1, [api_post(1)])
-    put(site, "posts", 2, [])
-    found = visited(site)
-    assert [post.source_id for post in posts(found)] == ["1"]
-    assert found[-1] == Complete()
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "reason"),
-    [
-        ("oops", 500, "server_error"),
-        ("[{broken", 200, "bad_answer"),
-        ({"code": "rest_invalid_param"}, 400, "http_error"),
-        ("<h1>Bad request</h1>", 400, "http_error"),
-        ({"code": "rest_forbidden"}, 401, "blocked_page"),
-        ([api_post(number) for number in range(1, 101)], 200, "bad_answer"),
-    ],
-)
-def test_a_page_that_fails_ends_the_listing_without_complete(
-    site: Blog, answer: object, status: int, reason: str
-) -> None:
-    put(site, "posts", 1, [api_post(number) for number in range(1, 101)])
-    put(site, "posts", 2, answer, status=status)
-    found = visited(site)
-    assert len(posts(found)) == 100
-    assert [reason for _, reason in reasons(found)] == [reason]
-    assert Complete() not in found
-
-
-@pytest.mark.parametrize(
-    ("answer", "status"), [("[" + " " * 5_100_000 + "]", 200), ({"code": "rest_invalid_param"}, 400)]
-)
-def test_fewer_are_asked_for_where_a_hundred_are_too_many(site: Blog, answer: object, status: int) -> None:
-    put(site, "posts", 1, answer, status=status)
-    put(site, "posts", 1, [api_post(number) for number in range(20)], size=20)
-    put(site, "posts", 2, [api_post(20)], size=20)
-    found = visited(site)
-    assert len(posts(found)) == 21
-    assert found[-1] == Complete()
-
-
-def test_without_home_or_names_the_api_says_where_it_is(site: Blog) -> None:
-    del site.replies["/wp-json/?_fields=home"], site.replies["/wp-json/wp/v2/users?per_page=100&_fields=id,name"]
-    put(
-        site, "posts", 1, [api_post(1, author={"name": "Ann"}), api_post(1), {"id": 2}, "x", api_post(3, type=["post"])]
-    )
-    found = visited(site)
-    assert [(post.source, post.author) for post in posts(found)] == [(f"wordpress:127.0.0.1:{site.port}", None)]
-    assert reasons(found) == [("2", "bad_item"), ("?", "bad_item"), ("3", "not_a_post")]
-
-
-def test_plain_permalinks_and_wordpress_com(site: Blog) -> None:
-    first, second = (f"per_page=100&page={page}&_fields={wordpress.FIELDS}" for page in (1, 2))
-    for root in ("/?rest_route=/wp/v2/posts&", "/wp/v2/sites/77/posts?"):
-        site[root + first] = json.dumps([api_post(1)])
-        site[root + second] = AFTER_THE_LAST
-        site[root.replace("posts", "pages") + first] = "[]"
-    for api in ("/?rest_route=/", "/wp/v2/sites/77/"):
-        found = visited(site, api)
-        assert [post.source for post in posts(found)] == [f"wordpress:127.0.0.1:{site.port}"]
-        assert found[-1] == Complete()
-
-
-def test_pages_are_asked_where_the_site_has_none_to_show(site: Blog) -> None:
-    put(site, "posts", 1, [api_post(1)])
-    put(site, "pages", 1, {"code": "rest_no_route"}, status=404)
-    found = visited(site)
-    assert [reason for _, reason in reasons(found)] == ["not_found"]
-    assert Complete() not in found
-
-
-@pytest.mark.parametrize(
-    ("page", "api"),
-    [
-        ('<link rel="https://api.w.org/" href="https://a.example/wp-json/" />', "https://a.example/wp-json/"),
-        ("<LINK href='/?rest_route=/&amp;x=1' rel='https://api.w.org/'>", "https://a.example/?rest_route=/&x=1"),
-        ('<link rel="alternate" href="https://api.w.org.evil/">', None),
-        ('<link rel="https://api.w.org/" href="javascript:alert(1)">', None),
-        ('<a href="https://api.w.org/">x</a>', None),
-        ("", None),
-    ],
-)
-def test_a_page_names_its_api(page: str, api: str | None) -> None:
-    assert wordpress.found_in(f"<html><head>{page}</head></html>", "https://a.example/x") == api
-
-
 # Real exports
 
 
@@ -558,7 +336,7 @@ def test_real_exports(real_data: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_real_answers_of_the_api(real_data: Path, site: Blog) -> None:
+def test_real_answers_of_the_api_in_a_file(real_data: Path) -> None:
     folder = real_data / "export_ghostmigrate/packages/mg-wp-api/test/fixtures"
     (post,) = read(folder / "single-post.json")
     assert isinstance(post, RawPost)
@@ -570,8 +348,3 @@ def test_real_answers_of_the_api(real_data: Path, site: Blog) -> None:
     assert [post.author for post in posts(read(folder / "co-authors-post.json"))] == ["Alice Smith, Bob Jones"]
     assert reasons(read(folder / "single-cpt-post.json")) == [("12345", "not_a_post")]
     assert not wordpress.recognises(Archive(folder / "single-user.json"))
-    put(site, "posts", 1, [json.loads((folder / "single-post.json").read_text())])
-    put(site, "pages", 1, [json.loads((folder / "single-page.json").read_text())])
-    found = visited(site)
-    assert [post.title for post in posts(found)] == ["My Awesome Post", "Sample Page"]
-    assert found[-1] == Complete()
