@@ -26,6 +26,7 @@ from inference_pipeline.retrieval.follow_up import made_whole
 from inference_pipeline.retrieval.retrieve import retrieve
 from inference_pipeline.retrieval.voice import voice
 from inference_pipeline.sampling import Sampling, until
+from inference_pipeline.small_talk import is_talk, reply
 from inference_pipeline.split import drawn
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Found:
     """What finding it took."""
     asked: str
     """The question as a reader understands it who has not heard what was said before."""
+    reply: str = ""
+    """What is said instead, where nothing was asked that posts could answer."""
 
 
 Event = Found | str | Answer
@@ -144,9 +147,13 @@ class Twin:
 
     def find(self, question: Question) -> Found:
         """The passages that an answer will be written from; none where the author has written nothing that fits."""
-        began = time.perf_counter()
-        follow = made_whole(question.text, question.history)
-        passages = retrieve(self._store, question.text, question.author, self._passages, question.filters, follow)
+        began, author = time.perf_counter(), question.author
+        if not question.format and is_talk(question.text, author):  # a draft may be called “Who are you?”
+            said, snapshot = reply(self._store, author, question.text), self._store.snapshot().id
+            return Found(question, (), snapshot, time.perf_counter() - began, question.text, said)
+        history = [said for said in question.history if not is_talk(said.question, author)]
+        follow = made_whole(question.text, history)
+        passages = retrieve(self._store, question.text, author, self._passages, question.filters, follow)
         asked, took = follow.asked if follow else question.text, time.perf_counter() - began
         return Found(question, tuple(passages), self._store.snapshot().id, took, asked)
 

@@ -65,7 +65,6 @@ def test_these_lean_on_what_was_said(question: str) -> None:
         "Is there a way to hide files in a PNG?",
         "What do you think that Lisp gets right?",
         "What do you use these days for backups?",
-        "Who are you?",
         "And how do you sharpen a plane iron?",
         "What do you think of C?",
         "What is the 3n + 1 problem?",

@@ -97,6 +97,12 @@ def test_filters_narrow_a_search(small_twin: Small) -> None:
     assert call(small_twin, "ask_twin", question=SEATPOST, author=WREN, after="2024")["citations"]
 
 
+def test_an_assistant_is_told_what_the_twin_is(small_twin: Small) -> None:
+    said = call(small_twin, "ask_twin", question="What can you do?", author=WREN)
+    assert said["answer"].startswith(f"I am a twin of {WREN}, and not {WREN}:")
+    assert (said["citations"], said["nearest"]) == ({}, [])
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "words"),
     [

@@ -284,6 +284,15 @@ def test_what_was_never_written_about_is_said(site: tuple[str, Small], tab: Call
 
 
 @pytest.mark.browser
+def test_a_greeting_is_returned(site: tuple[str, Small], tab: Callable[[str], Page]) -> None:
+    page = tab(site[0])
+    choose(page, "author", WREN)
+    ask(page, "Hi, who are you?")
+    assert f"Hello. I am a twin of {WREN}, and not {WREN}:" in answered(page)
+    expect(page.locator("#sources")).not_to_contain_text("Nothing was found")
+
+
+@pytest.mark.browser
 def test_an_older_answer_shows_its_passages_again(site: tuple[str, Small], tab: Callable[[str], Page]) -> None:
     page = tab(site[0])
     choose(page, "author", WREN)

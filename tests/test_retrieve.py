@@ -197,15 +197,6 @@ def test_these_ask_for_posts_of_a_time(question: str, days: Filters, oldest: boo
     assert asks_by_date(question) == (days, oldest)
 
 
-@pytest.mark.parametrize("said", ["hello", "Thank you very much!", "?", "Good morning!", "👋"])
-def test_a_greeting_is_answered_from_no_post(tmp_path: Path, said: str) -> None:
-    store = FeatureStore(tmp_path, WordEmbedder(512))
-    fill(store, [post(1, "Hello and good morning, and thank you very much for the clock!")])
-    assert retrieve(store, said, "Ada", 4) == []
-    assert retrieve(store, f"{said} What of the clock, good morning or hello?", "Ada", 4)
-    store.close()
-
-
 def test_a_long_question_is_judged_by_what_it_asks(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, WordEmbedder(512))
     fill(store, [post(1, "The church clock gains four minutes when it rains.")])

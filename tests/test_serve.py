@@ -127,6 +127,18 @@ def test_what_the_posts_do_not_cover_is_said_to_be_so(site: Site, stream: bool) 
         assert response.json()["usage"] == {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_greeting_is_returned_and_counts_as_no_refusal(site: Site, stream: bool) -> None:
+    before = site.figures()
+    response = site.chat("Hello, who are you?", stream=stream)
+    twin = events(response)[-1]["twin"] if stream else response.json()["twin"]
+    assert twin["answer"].startswith(f"Hello. I am a twin of {WREN}, and not {WREN}:")
+    assert (twin["passages"], twin["citations"], twin["nearest"]) == ([], [], [])
+    if stream:
+        assert events(response)[1]["choices"][0]["delta"]["content"] == twin["answer"]
+    assert site.figures().get("twin_refusals_total", 0) == before.get("twin_refusals_total", 0)
+
+
 def test_what_has_no_effect_is_named(site: Site) -> None:
     messages = [{"role": "system", "content": "Speak like a pirate."}, {"role": "user", "content": SEATPOST}]
     body = {"model": WREN, "messages": messages, "top_p": 0.5, "not a name": 1}

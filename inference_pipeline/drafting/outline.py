@@ -73,12 +73,15 @@ class Outline:
 
 def outline(twin: Twin, brief: Brief) -> Outline:
     """Evidence is searched for each point by itself; a passage stands in the one section that it is nearest to."""
+
+    def found_for(text: str) -> Found:
+        return twin.find(Question(text, brief.author, filters=brief.filters, format=brief.format))
+
     points, snapshot = brief.points, ""
     if not points:
-        found = twin.find(Question(brief.title, brief.author, user=brief.user, filters=brief.filters))
+        found = found_for(brief.title)
         points, snapshot = _points(brief, found.passages), found.snapshot
-    asked = (Question(_query(brief, point), brief.author, filters=brief.filters) for point in points)
-    sections = [Planned(point, twin.find(one)) for point, one in zip(points, asked, strict=True)]
+    sections = [Planned(point, found_for(_query(brief, point))) for point in points]
     return Outline(brief, tuple(_shared_out(sections)), sections[0].found.snapshot if sections else snapshot)
 
 

@@ -30,20 +30,20 @@ class Checked(TypedDict):
 
 
 def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checked:
-    """What the model said, traced to the passages that it was shown; the refusal where there were none.
+    """What the model said, traced to the passages that it was shown; the refusal, or a fixed reply, where there were none.
 
     `limited`: the model ended because it may say no more.
     """
     author = found.question.author
     if not found.passages:
         return Checked(
-            answer=NOTHING_FOUND,
+            answer=found.reply or NOTHING_FOUND,
             citations=(),
             sentences=(),
             unsupported_claims=0,
             cut=False,
             copied=None,
-            nearest=nearest(store, found.asked, author, found.question.filters),
+            nearest=() if found.reply else nearest(store, found.asked, author, found.question.filters),
         )
     version = store.active()
     embed = store.embedder_of(version).embed if version else None

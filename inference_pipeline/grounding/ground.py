@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from contracts.orders import is_order, withheld
 from contracts.records import Citation, Passage, Sentence
-from inference_pipeline.grounding.inert import closed, inert
+from inference_pipeline.grounding.inert import closed, inert, stands
 from inference_pipeline.grounding.sentences import content_words, first_person, sentences
 from inference_pipeline.grounding.support import Judged, Source, judge, sources
 from inference_pipeline.grounding.tidy import tidy, unrepeated, whole
@@ -87,7 +87,7 @@ def _marked(
 def _quoted(text: str, source: Source, passages: Sequence[Passage]) -> tuple[str, Sentence]:
     """The text with a quotation at its end, and that quotation."""
     title = passages[source.passage - 1].title
-    named = title and not is_order(title) and _stands(title, passages)  # a note has no title
+    named = title and not is_order(title) and stands(title, passages)  # a note has no title
     where = f" in “{title}”" if named else ""
     text = f"{text}\n\n" if text else ""
     quotation = f"I wrote{where}: “{source.text}”"
@@ -112,24 +112,19 @@ def _quotation(question: str, known: Sequence[Source], passages: Sequence[Passag
         (source for source in known if source.words),
         key=lambda source: (-len(source.words & asked), source.passage, len(source.words) <= 4),
     )
-    first = next((source for source in telling if _stands(source.text, passages)), None)
+    first = next((source for source in telling if stands(source.text, passages)), None)
     if first is None:
         begun = (_beginning(n, passage) for n, passage in enumerate(passages, 1) if not withheld(passage.text))
-        return next((source for source in begun if _stands(source.text, passages)), None)
+        return next((source for source in begun if stands(source.text, passages)), None)
     # … and what follows it, as far as a quotation goes, and as an order to the model does not stand between.
     text = passages[first.passage - 1].text
     orders = [start for start, _ in withheld(text) if start > first.start]
     longest = min(first.start + QUOTE, *orders) if orders else first.start + QUOTE
     ends = [s.end for s in known if s.passage == first.passage and first.end < s.end <= longest]
     end = min(max(ends, default=first.end), first.start + QUOTE)
-    if not _stands(text[first.start : end], passages):
+    if not stands(text[first.start : end], passages):
         end = first.end
     return Source(first.passage, first.start, end, text[first.start : end], first.words)
-
-
-def _stands(text: str, passages: Sequence[Passage]) -> bool:
-    """Whether it can be shown as it is."""
-    return inert(text, passages) == closed(text) == text
 
 
 def _shared(text: str, source: Source | None) -> float:

@@ -37,6 +37,11 @@ def closed(text: str) -> str:
     return f"{text}\n{stream.fence}" if stream.fence else text
 
 
+def stands(text: str, passages: Sequence[Passage]) -> bool:
+    """Whether it can be shown as it is."""
+    return inert(text, passages) == closed(text) == text
+
+
 class Inert:
     """The same piece by piece, but for orders that are echoed. A plain text passes as it comes.
 

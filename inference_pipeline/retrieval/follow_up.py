@@ -92,8 +92,6 @@ def leans(question: str) -> bool:
         return False
     rest = _OPENING.sub("", asked)
     own = _own(rest)
-    if re.match(r"who are you\b", rest, re.IGNORECASE):
-        return False
     if not own or _MOVES_ON.match(rest):
         return True
     if rest != asked and len(own) <= 3 and not _ASKS.search(rest):  # "And in winter?"

@@ -18,10 +18,6 @@ _RECENT = re.compile(
     r"\b(lately|recent(ly)?|newest|latest|these days|last (week|month)|this year|new)\b", re.IGNORECASE
 )
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_PLEASANTRIES = set(
-    "hello hi hey there good morning evening afternoon day night thanks thank you very much so ok okay bye goodbye cheers "
-    "great nice cool please welcome yo".split()
-)
 _FIRST = re.compile(r"\b(first|oldest|earliest)\b", re.IGNORECASE)
 _NO_TOPIC = set(
     "a about all and any anything are at been blog can did do doing for from going has have i in is it just me "
@@ -42,8 +38,6 @@ def retrieve(
     follow: FollowUp | None = None,
 ) -> list[Passage]:
     """Up to `limit` passages, best first; none where the author has written nothing that fits."""
-    if not set(_WORD.findall(question.lower())) - _PLEASANTRIES:
-        return []
     if dated := asks_by_date(question, alone=follow is None):
         days, oldest = dated
         return store.newest(author, limit, (filters or Filters()).and_days_of(days), oldest)

@@ -12,6 +12,7 @@ from inference_pipeline.twin import Exchange, Found, Question
 from ui.page import passages as html
 
 REMEMBERED = 6  # turns before a question that it may refer to
+SHOWN = 10  # turns at least that stand in the chat, and not twice as many: a browser takes long over hundreds
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Turn:
         return html.prose(self.text) + failed or html.waiting(bool(self.found))
 
     def sources(self) -> str:
-        if self.found is None:
+        if self.found is None or self.found.reply:
             return html.idle_sources()
         citations = self.answer.citations if self.answer else () if self.problem else None
         nearest = self.answer.nearest if self.answer else ()
@@ -107,6 +108,16 @@ def question(turns: Sequence[Turn]) -> Question:
     *before, last = turns
     said = [turn.exchange() for turn in before[-REMEMBERED:] if turn.answer and turn.found and turn.found.passages]
     return Question(last.question, last.author, tuple(said), key=turns[0].question)
+
+
+def first_shown(turns: Sequence[Turn]) -> int:
+    """The place of the first turn that stands in the chat. It moves by SHOWN at a time, so that what is read stays put."""
+    return max(0, ((len(turns) - 1) // SHOWN - 1) * SHOWN)
+
+
+def place(index: Any, first: int) -> int:
+    """Of the turn that a message is of, where `first` stands first; Gradio's events name it by number, or in a list."""
+    return first + int(index[0] if isinstance(index, (list, tuple)) else index) // 2
 
 
 def messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from contracts.records import Answer
 from inference_pipeline.sampling import Sampling
-from inference_pipeline.twin import Event, Exchange, Found, Question
+from inference_pipeline.twin import NOTHING_FOUND, Event, Exchange, Found, Question
 from ui.serve.catalogue import Served
 from ui.serve.keys import Caller
 from ui.serve.problems import problem, told
@@ -120,8 +120,8 @@ def finish(answer: Answer) -> Literal["stop", "length"]:
 
 
 def covered(answer: Answer) -> bool:
-    """Whether the posts had anything to answer from."""
-    return bool(answer.passages)
+    """Whether the posts had anything to answer from, or did not need to: a greeting is returned, and no refusal."""
+    return bool(answer.passages) or answer.answer != NOTHING_FOUND
 
 
 def usage(answer: Answer) -> Usage | None:

@@ -1,0 +1,76 @@
+"""What is no question to the author: a greeting, thanks, a question about the twin itself. It gets a fixed reply.
+
+No post is searched and no model is asked, so that nothing greets a reader as the person. Whoever asks anything besides
+("Hello, which glue do you use?") is answered from the posts. The patterns are English.
+"""
+
+from __future__ import annotations
+
+import re
+
+from contracts.feature_store import FeatureStore
+from contracts.orders import is_order
+from inference_pipeline.grounding.inert import stands
+
+TITLES = 10  # of the newest posts, looked through for one to ask about
+LONGEST_TITLE = 80  # characters
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_COURTESIES = set(
+    "hello hi hey hiya howdy there good morning evening afternoon day night thanks thank thx you very much so ok okay bye "
+    "goodbye cheers great nice cool please welcome yo greetings".split()
+)
+_OPENINGS = (
+    ("You are welcome.", {"thanks", "thank", "thx", "cheers"}),
+    ("Goodbye.", {"bye", "goodbye", "night"}),
+    ("Hello.", {"hello", "hi", "hey", "hiya", "howdy", "yo", "greetings", "good", "morning", "evening", "afternoon"}),
+)
+_BEFORE = r"(?:hello|hi|hey|hiya|there|good|morning|evening|afternoon|thanks|ok|okay|so|and|but|please)"
+_AFTER = r"(?:please|thanks|today|then|really|exactly|here|for me)"
+_THING = (
+    r"(?:an? |the )?(?:real |actual )?(?:ai|bot|chatbot|robot|machine|computer|program|llm|language model|twin|clone|"
+    r"human|human being|person|real|alive)"
+)
+_ITSELF = (
+    r"who (?:are you|is this|am i (?:talking|speaking|chatting|writing) (?:to|with))",
+    r"(?:what are you|what model are you|how are you(?: doing)?|what(?:'s| is) your name|introduce yourself|help)",
+    r"what (?:can you (?:do|tell me)|can i ask(?: you)?|(?:should|could) i ask(?: you)?|can you help(?: me)? with)",
+    r"how can you help(?: me)?|who (?:made|built|trained|created) you",
+    rf"(?:are you|is this) (?:really )?{_THING}(?: or {_THING})?",
+)
+
+
+def is_talk(text: str, author: str) -> bool:
+    words = _words(text)
+    name = " ".join(_words(author))
+    names = rf"(?:are you|is this|am i talking to) (?:really )?(?:{re.escape(name)}|{re.escape(name.split(' ')[0])})"
+    itself = rf"(?:{_BEFORE} )*(?:{'|'.join((*_ITSELF, names))})(?: {_AFTER})*"
+    return set(words) <= _COURTESIES or bool(re.fullmatch(itself, " ".join(words)))
+
+
+def reply(store: FeatureStore, author: str, text: str) -> str:
+    """Who answers, from what, and what it can be asked; thanks alone are only returned."""
+    words = set(_words(text))
+    opening = next((said for said, of in _OPENINGS if words & of), "")
+    if words <= _COURTESIES and opening and opening != "Hello.":
+        return opening
+    return " ".join(part for part in (opening, _itself(store, author)) if part)
+
+
+def _itself(store: FeatureStore, author: str) -> str:
+    known = store.corpus(author)
+    count, first, last = known["posts"], *((known[end] or "")[:4] for end in ("first", "last"))
+    posts = "one post" if count == 1 else f"{count:,} posts"
+    years = "" if not first else f" of {first}" if first == last else f" from {first} to {last}"
+    made = (
+        f"I am a twin of {author}, and not {author}: a program made from {posts}{years}. I answer from them alone, show "
+        "which ones, and say so where they hold nothing."
+    )
+    titles = (" ".join(post.title.split()) for post in store.posts(author, TITLES))
+    fit = (title for title in titles if title and len(title) <= LONGEST_TITLE and "“" not in title)
+    shown = next((title for title in fit if stands(title, ()) and not is_order(title)), None)
+    return f"{made} Ask, for example: What did you write in “{shown}”?" if shown else made
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower().replace("’", "'") for word in _WORD.findall(text)]
