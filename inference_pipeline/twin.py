@@ -27,7 +27,7 @@ from inference_pipeline.retrieval.retrieve import retrieve
 from inference_pipeline.retrieval.voice import voice
 from inference_pipeline.sampling import Sampling, until
 from inference_pipeline.small_talk import is_talk, reply
-from inference_pipeline.split import drawn
+from inference_pipeline.traffic import drawn
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -1,4 +1,4 @@
-"""Traffic split: its share is kept, conversations stay where they are, and only the challenger ever gains."""
+"""Traffic between champion and challenger: its share is kept, conversations stay where they are, and only the challenger ever gains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
-from inference_pipeline.split import drawn, place
+from inference_pipeline.traffic import drawn, place
 from inference_pipeline.twin import BASE, Exchange, Question, Twin
 from tests.conftest import Twin as Command
 from tests.fakes import WordEmbedder, fill, post
