@@ -1,7 +1,7 @@
 """Does a base model write more like the author when shown how they write?  python -m benchmarks.voice_examples DATA [HOME]
 
-The base model answers the same questions about one author's blog from the same passages, as serving does, with none, one and
-two voice examples in the prompt. Texts are judged by training_pipeline.evaluation.verify against other authors' blogs,
+The base model answers the same questions about one author's blog from the same passages, as serving does, with none, two and
+one voice example in the prompt. Texts are judged by training_pipeline.evaluation.verify against other authors' blogs,
 pooled in threes; the share that copies 12 words in a row of an example is what the likeness may have been bought with.
 """
 
@@ -33,7 +33,7 @@ from training_pipeline.evaluation.verify import Verifier
 
 AUTHOR = "skeeto"
 QUESTIONS = Path(__file__).parent / "questions_skeeto.tsv"
-COUNTS, ASKED, TOGETHER, POOLED = (0, 1, 2), 60, 4, 3
+COUNTS, ASKED, TOGETHER, POOLED = (0, 2, 1), 60, 4, 3
 
 
 def main(data: Path, home: Path) -> None:
@@ -63,8 +63,8 @@ def main(data: Path, home: Path) -> None:
             f"support an answer, {tokens:.0f} tokens a prompt",
             flush=True,
         )
-    for count in COUNTS[1:]:
-        print(f"{count} against none, paired: {_mean(scores[count] - scores[0])}")
+        if count:
+            print(f"{count} against none, paired: {_mean(scores[count] - scores[0])}", flush=True)
     print(f"the author's own texts: V {verifier.own.mean():.2f}, other authors': {verifier.others.mean():.2f}")
     print(machine())
     store.close()

@@ -1,4 +1,4 @@
-"""Traffic between champion and challenger: which questions the challenger answers instead of the champion, drawn so that every draw can be repeated.
+"""Traffic: which questions the challenger answers instead of the champion, drawn so that every draw can be repeated.
 
 Knows no model: it turns a key into a number, and compares that with a share.
 """

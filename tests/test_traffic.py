@@ -1,4 +1,4 @@
-"""Traffic between champion and challenger: its share is kept, conversations stay where they are, and only the challenger ever gains."""
+"""Traffic: a challenger's share is kept, conversations stay where they are, and only the challenger ever gains."""
 
 from __future__ import annotations
 
