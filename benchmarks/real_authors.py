@@ -21,10 +21,11 @@ from typing import Any
 from benchmarks.speed import machine
 from contracts.records import Figure, digest
 from feature_pipeline import pipeline as features
-from training_pipeline import data, pipeline
+from training_pipeline import data
 from training_pipeline.evaluation.gate import gate
 from training_pipeline.glossary import said
 from training_pipeline.recipe import Recipe, load
+from training_pipeline.stages import Run
 from ui.wiring import App
 
 BLOGS = {
@@ -99,8 +100,8 @@ def result(app: App, corpus: data.Corpus, recipe: Recipe, key: str) -> dict[str,
     began = time.monotonic()
     folder = app.home / "runs" / key
     folder.mkdir(parents=True, exist_ok=True)
-    made = pipeline.train(corpus, app.base_model, recipe, folder, progress)
-    figures = pipeline.measure(corpus, app.store, app.base_model, recipe, folder / "adapter", progress).figures
+    run = Run(corpus, app.base_model, recipe, folder, progress)
+    made, figures = run.train(), run.measure(run.adapter).figures
     shutil.rmtree(folder)
     return {
         "examples": made["examples"],

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 
 def write_atomic(path: Path, text: str, mode: int = 0o666) -> None:
@@ -57,3 +58,8 @@ def staged(folder: Path, done: str) -> Iterator[Path]:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_name(author: str) -> str:
+    """A name for the author's files and folders, which `unquote` turns back: no path, and none that is hidden."""
+    return quote(author, safe=" ").replace(".", "%2E")

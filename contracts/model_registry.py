@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from filelock import FileLock
 from pydantic import ValidationError
@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from contracts import aliases
 from contracts.aliases import CHALLENGER, CHAMPION, Aliases
 from contracts.errors import Mismatch, ModelError, NotFound, UsageError
-from contracts.files import read_json, sha256_of, write_atomic, write_json
+from contracts.files import file_name, read_json, sha256_of, write_atomic, write_json
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Record
 
@@ -106,11 +106,6 @@ def parse(model: str) -> tuple[str, str]:
     if not at or not author or not re.fullmatch(rf"{NUMBER}|(?!v[-\d])[a-z][a-z0-9_-]*", version):
         raise UsageError(f"{model!r} names no model version", "write author@v3 or author@champion")
     return author, version
-
-
-def file_name(author: str) -> str:
-    """A name for the author's files and folders, which `unquote` turns back: no path, and none that is hidden."""
-    return quote(author, safe=" ").replace(".", "%2E")
 
 
 Judge = Callable[[ModelVersion | None], Collection[str]]

@@ -35,6 +35,8 @@ from ui.cli import main
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from tests.trained import Trained
+
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 REQUIRED = os.environ.get("TWIN_REQUIRE", "").split(",")
 
@@ -106,6 +108,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_llama(tmp_path_factory.mktemp("tiny-llama"))
+
+
+@pytest.fixture(scope="module")
+def trained(single: None, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    """A home of the test file's own, with a version of Ada's."""
+    from tests.trained import trained_in
+
+    yield from trained_in(tmp_path_factory.mktemp("trained"), tiny_model)
 
 
 @pytest.fixture(scope="session")

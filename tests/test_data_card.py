@@ -180,7 +180,9 @@ def test_whether_it_is_worth_it_is_told_by_what_is_held_out(
     for author in ("Ada", "Bea"):
         label(author, store, changed=True)
     corpus = data.read(store, "Ada")
-    assert described(corpus, base, recipe(max_tokens=1024)).worth_it.startswith(said)
+    told = described(corpus, base, recipe(max_tokens=1024)).worth_it
+    assert told.startswith(said)
+    assert told.endswith(f" --folds measures the recipe on all {dated + undated}.") == said.startswith("Hardly")
 
 
 def test_a_histogram_has_no_empty_ends() -> None:

@@ -16,6 +16,7 @@ from feature_pipeline import edits as lessons
 from tests.conftest import Twin
 from tests.fakes import fill, recipe, stock
 from training_pipeline import data, edits, pipeline
+from training_pipeline.pipeline import Options, Parts
 
 ANSWER = "The clock is an interesting topic with many aspects. [1]"
 EDITED = "The clock runs slow, and I count its screws twice. [1]"
@@ -139,7 +140,7 @@ def test_edits_are_learned_from_only_where_that_is_asked_for(
     assert data.read(store, "Ada").edits == ()
     registry, base = ModelRegistry(tmp_path / "home"), BaseLanguageModel(str(tiny_model), tmp_path / "home")
     with pytest.raises(UsageError, match="edits are learned from by preference"):
-        pipeline.run("Ada", store, registry, base, recipe(), tmp_path / "home", with_edits=True)
+        pipeline.run("Ada", Parts(store, registry, base, tmp_path / "home"), recipe(), Options(with_edits=True))
 
 
 def test_the_command_says_so_before_it_begins(twin: Twin, store: FeatureStore) -> None:

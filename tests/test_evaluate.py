@@ -24,7 +24,7 @@ from training_pipeline.evaluation.texts import pooled, stripped
 from training_pipeline.recipe import Recipe
 
 CHOSEN: Recipe = recipe(seeds=2, generations=6, generation_tokens=24, max_tokens=1500)
-FOUND = corpus()
+FOUND = replace(corpus(), embed=WordEmbedder().embed)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def model(tiny_model: Path) -> Iterator[PeftModel]:
 @pytest.fixture(scope="module")
 def evaluation(model: PeftModel, tiny_model: Path) -> Evaluation:
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    return evaluate.evaluate(model, tokenizer, FOUND, CHOSEN, lambda *_: None, WordEmbedder().embed)
+    return evaluate.evaluate(model, tokenizer, FOUND, CHOSEN, lambda *_: None)
 
 
 def test_every_condition_writes_for_the_same_held_out_instructions(evaluation: Evaluation) -> None:

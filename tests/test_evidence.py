@@ -15,9 +15,10 @@ from contracts.prompt import PASSAGES, encode, messages
 from contracts.records import Example
 from feature_pipeline.label import label
 from tests.fakes import WORDS, WordEmbedder, fill, post, recipe, stock, tiny_llama, voice
-from training_pipeline import data, pipeline
+from training_pipeline import data
 from training_pipeline.data import Corpus, in_turn
 from training_pipeline.evidence import answers, spans
+from training_pipeline.stages import Run
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_posts_that_were_only_shown_are_learned_from_too(tiny_model: Path, tmp_p
     stock(store)
     corpus = data.read(store, "Ada")
     chosen = recipe(max_tokens=2048, train_tokens=4_000, epochs=1, evidence_share=1.0)
-    learned = pipeline.train(corpus, base, chosen, tmp_path / "run", lambda *_: None)
+    learned = Run(corpus, base, chosen, tmp_path / "run", lambda *_: None).train()
     train = data.select(corpus, base.tokenizer(), chosen).train
     own, shown = {example.post_id for example in train}, {post_id for e in train for post_id in e.shown}
     assert shown - own

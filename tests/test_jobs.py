@@ -19,7 +19,7 @@ from inference_pipeline.queue import Queue
 from tests import fakes
 from tests.browser import register, small, written
 from tests.fakes import adapter, card, fill
-from training_pipeline.votes import wilson
+from training_pipeline.evaluation.bootstrap import wilson
 from ui import acts
 from ui.guard import LARGEST_REQUEST, Guard
 from ui.page import game

@@ -21,6 +21,7 @@ from feature_pipeline import edits as lessons
 from tests.fakes import WordEmbedder, recipe, stock
 from training_pipeline import data, edits, lora, pipeline, preference
 from training_pipeline.data import Corpus, Edit
+from training_pipeline.pipeline import Options, Parts
 from training_pipeline.preference import Pair
 from training_pipeline.recipe import Recipe
 
@@ -195,7 +196,7 @@ def test_a_run_with_edits_says_what_it_learned_from_and_what_not(base: BaseLangu
         store.feedback.add(Feedback.model_validate({**values, **more, "passages": (span,)}))
     lessons.label("Ada", store)
     one = chosen(train_tokens=600, epochs=1, gate=OPEN)  # too few tokens for every post
-    made = pipeline.run("Ada", store, registry, base, one, tmp_path, preference=True, with_edits=True)
+    made = pipeline.run("Ada", Parts(store, registry, base, tmp_path), one, Options(preference=True, with_edits=True))
     corpus = data.read(store, "Ada")
     store.close()
     assert made is not None
@@ -214,7 +215,7 @@ def test_a_card_names_every_post_whose_words_were_preferred(base: BaseLanguageMo
     store, registry = FeatureStore(tmp_path, WordEmbedder()), ModelRegistry(tmp_path)
     stock(store)
     one = chosen(train_tokens=600, epochs=1, gate=OPEN)
-    made = pipeline.run("Ada", store, registry, base, one, tmp_path, preference=True)
+    made = pipeline.run("Ada", Parts(store, registry, base, tmp_path), one, Options(preference=True))
     corpus = data.read(store, "Ada")
     store.close()
     assert made is not None

@@ -5,82 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from contracts.base_model import BaseLanguageModel
 from contracts.errors import UsageError
-from contracts.feature_store import FeatureStore
-from contracts.model_registry import ModelRegistry, ModelVersion
+from contracts.model_registry import ModelVersion
 from contracts.progress import Progress, silent
 from training_pipeline import data, report
 from training_pipeline.evaluation import bootstrap, judge
 from training_pipeline.evaluation.scoring import asked_for, in_same_pools
-from training_pipeline.pipeline import measure
+from training_pipeline.pipeline import Parts
 from training_pipeline.recipe import Recipe
+from training_pipeline.stages import Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from training_pipeline.evaluation.records import Comparison, Evaluation
     from training_pipeline.evaluation.verify import Verifier
 
 SAME_TEXT = ("max_tokens", "generations", "generation_tokens")  # of a recipe: what is measured, and as far as it goes
 
 
-def reevaluate(
-    model: str,
-    store: FeatureStore,
-    registry: ModelRegistry,
-    base: BaseLanguageModel,
-    progress: Progress = silent,
-) -> tuple[ModelVersion, Evaluation]:
+def reevaluate(model: str, parts: Parts, progress: Progress = silent) -> tuple[ModelVersion, Evaluation]:
     """What a registered version proves on today's held-out posts; its card stays as it is."""
-    version = registry.get(model)
-    return version, _again(version, (version,), store, base, progress)
+    version = parts.registry.get(model)
+    return version, _again(version, (version,), parts, progress)
 
 
 def compare(
-    model: str,
-    against: str,
-    store: FeatureStore,
-    registry: ModelRegistry,
-    base: BaseLanguageModel,
-    progress: Progress = silent,
-    *,
-    home: Path,
+    model: str, against: str, parts: Parts, progress: Progress = silent
 ) -> tuple[ModelVersion, ModelVersion, dict[str, Comparison]]:
     """`model` − `against` on the same posts: as they proved it then, or both measured again where that was on others.
 
     V is compared where the texts of both are kept.
     """
-    versions = registry.checked(against), registry.checked(model)
+    versions = parts.registry.checked(against), parts.registry.checked(model)
     if len({version.author for version in versions}) > 1:
         raise UsageError(f"{model} and {against} are of two authors", "compare versions of one author")
-    before, now = (report.kept(home, version) for version in versions)
+    before, now = (report.kept(parts.home, version) for version in versions)
     text = [[version.card.recipe.get(name) for name in SAME_TEXT] for version in versions]
     if before is None or now is None or before.deltas.keys() != now.deltas.keys() or text[0] != text[1]:
-        before, now = (_again(version, versions, store, base, progress) for version in versions)
+        before, now = (_again(version, versions, parts, progress) for version in versions)
     with_texts = before.has_texts and now.has_texts
-    verifier = judge.verified(data.read(store, versions[0].author, keep=False))[1] if with_texts else None
+    verifier = judge.verified(data.read(parts.store, versions[0].author, keep=False))[1] if with_texts else None
     return versions[1], versions[0], differences(before, now, verifier)
 
 
-def _again(
-    version: ModelVersion,
-    judged: Sequence[ModelVersion],
-    store: FeatureStore,
-    base: BaseLanguageModel,
-    progress: Progress,
-) -> Evaluation:
+def _again(version: ModelVersion, judged: Sequence[ModelVersion], parts: Parts, progress: Progress) -> Evaluation:
     """Measure the version on the posts that are held out today, and that none of `judged` has seen.
 
     By its recipe, but as far as the recipe of the first of `judged` goes: so all of them are measured on the same text.
     """
-    version.check(base)
-    corpus = data.read(store, version.author)
+    version.check(parts.base)
+    corpus = data.read(parts.store, version.author)
     seen = {id_ for one in judged for id_ in (*one.card.posts["train"], *one.card.posts["validation"])}
     corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
     recipe, first = (Recipe.model_validate(one.card.recipe) for one in (version, judged[0]))
     alike = {name: getattr(first, name) for name in (*SAME_TEXT, "eval_posts", "conditions", "seeds")}
-    return measure(corpus, store, base, recipe.model_copy(update=alike), version.folder, progress)
+    made = Run(corpus, parts.base, recipe.model_copy(update=alike), version.folder, progress)
+    return made.measure(version.folder)
 
 
 def differences(a: Evaluation, b: Evaluation, verifier: Verifier | None = None) -> dict[str, Comparison]:

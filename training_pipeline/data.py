@@ -23,6 +23,8 @@ from training_pipeline.recipe import Recipe
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from training_pipeline.evaluation.content import Embed
+
 MASKED = -100  # the label that the loss ignores
 SHORTEST_TARGET = 16  # tokens; a shorter rest after truncation teaches an ending, not a voice
 FIRST = ("title", "reply")  # the kinds of which each post has one at most: what it is measured by
@@ -75,6 +77,8 @@ class Corpus:
     """Finds passages as serving does; without it, an example shows what is stored with it."""
     spans_of: Callable[[str], Sequence[Span]] = field(default=lambda post_id: (), compare=False, repr=False)
     """Where a post is cut into passages."""
+    embed: Embed | None = field(default=None, compare=False, repr=False)
+    """Without it, nearness to the instruction is not measured."""
     edits: tuple[Edit, ...] = ()
     edits_left_out: dict[str, int] = field(default_factory=dict)
     """How many edits teach nothing, by reason."""
@@ -143,6 +147,7 @@ def _read(store: FeatureStore, author: str, snapshot: Snapshot) -> Corpus:
         copies=store.sightings.copies(author),
         search=search,
         spans_of=store.spans_of,
+        embed=store.embedder.embed,
     )
 
 

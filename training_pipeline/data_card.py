@@ -156,7 +156,8 @@ def worth_it(posts: int, held_out: int, others: int) -> str:
         return f"No: a tenth of at least {FEW} posts is needed to know when to stop training."
     proof = f"a figure needs {FEWEST}, so that no version can prove itself and be promoted"
     if held_out < FEWEST:
-        return f"Hardly: {held_out} posts are held out, and {proof}. Of 25 posts with dates, 5 are held out."
+        folds = f" --folds measures the recipe on all {posts}." if posts >= FEWEST else ""
+        return f"Hardly: {held_out} posts are held out, and {proof}. Of 25 posts with dates, 5 are held out.{folds}"
     if others < FEWEST:
         return (
             f"Hardly: there are {others} posts of reference authors to compare with, and {proof}. "

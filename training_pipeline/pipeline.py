@@ -23,19 +23,46 @@ from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.progress import Progress, silent
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Split, digest
-from training_pipeline import data, edits, model_card, report
+from training_pipeline import data, edits, folds, model_card, report
 from training_pipeline.evaluation.gate import gate
 from training_pipeline.recipe import Recipe
 from training_pipeline.run_folder import held, is_first
+from training_pipeline.stages import Run
 
 if TYPE_CHECKING:
-    from peft import PeftModel
-
     from training_pipeline.data_card import DataCard
     from training_pipeline.evaluation.records import Evaluation
 
 PROOF = "proof.json"  # in a run's folder: what it proved, with the texts
 LIBRARIES = ("torch", "transformers", "peft", "trl", "tokenizers")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of the application that a training works with; `home` is where they keep their files."""
+
+    store: FeatureStore
+    registry: ModelRegistry
+    base: BaseLanguageModel
+    home: Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be asked of a run beside its recipe."""
+
+    resume: bool = False
+    preference: bool = False
+    """Train on by the recipe's [preference], and keep that where it passes the gate too."""
+    with_edits: bool = False
+    """Then also what people made of answers is preferred, as far as the feature pipeline has made lessons of it."""
+    without_forgotten: bool = False
+    """The version replaces a champion that learned from posts which are forgotten since."""
+    folds: bool = False
+    """Few posts: measure every one of them by a training that has not seen it, too."""
+
+
+PLAIN = Options()
 
 
 @dataclass(frozen=True)
@@ -54,87 +81,84 @@ class Outcome:
 
 
 def run(
-    author: str,
-    store: FeatureStore,
-    registry: ModelRegistry,
-    base: BaseLanguageModel,
-    recipe: Recipe,
-    home: Path,
-    *,
-    resume: bool = False,
-    preference: bool = False,
-    with_edits: bool = False,
-    without_forgotten: bool = False,
-    progress: Progress = silent,
+    author: str, parts: Parts, recipe: Recipe, options: Options = PLAIN, progress: Progress = silent
 ) -> Outcome | None:
     """Train, evaluate and register a version; promote it where it passes the recipe's gate.
 
     None in all but the first of several processes, which alone measures and registers.
-    `preference`: train on by the recipe's [preference], and keep that where it passes the gate too.
-    `with_edits`: then also what people made of answers is preferred, as far as the feature pipeline has made lessons of it.
-    `without_forgotten`: the version replaces a champion that learned from posts which are forgotten since.
     """
     began = time.monotonic()
-    progress = progress if is_first() else silent
-    if with_edits and not preference:
-        raise UsageError("edits are learned from by preference", "add --preference")
-    recipe = _with_preference(recipe) if preference else recipe.model_copy(update={"preference": None})
-    corpus = edits.added(data.read(store, author), store) if with_edits else data.read(store, author)
-    run_id = digest(author, recipe.deciding(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash)
-    champion = registry.champion(author)
-    done = _registered(registry, author, run_id) if resume else None
-    if done and not (home / "runs" / run_id).exists():
+    recipe, corpus = _recipe(recipe, options), _corpus(author, parts.store, options)
+    run_id = _id(corpus, recipe, parts.base, options)
+    registry, champion = parts.registry, parts.registry.champion(author)
+    done = _registered(registry, author, run_id) if options.resume else None
+    if done and not (parts.home / "runs" / run_id).exists():
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
-    forgotten = _forgotten(registry, champion, author) if without_forgotten and not done else 0
-    with held(home / "runs" / run_id, author, resume) as folder:
-        learned = {} if done else train(corpus, base, recipe, folder, progress)
-        preferred = prefer(corpus, base, recipe, folder, progress) if preference and not done else None
-        if not is_first():
-            return None
+    replaces = _outdated(champion, registry, author) if options.without_forgotten and not done else {}
+    with held(parts.home / "runs" / run_id, author, options.resume) as folder:
         version = done  # where it was stopped after it was registered, before it could be promoted
         if not version:
-            adapter, proof, kept = prove(corpus, store, base, recipe, folder, preferred, registry, progress)
-            if champion and forgotten:
-                learned |= {"without_forgotten": forgotten, "replaces": champion.name}
-            card = _card(corpus, base, recipe, run_id, learned | kept, proof, registry.champion(author))
-            version = _register(registry, card, proof, adapter, base, folder)
-        report.keep(home, version, folder / PROOF)
-        promoted, refused = _decide(version, store, registry, base)
-        replaced = _replace(version, registry, home) if promoted else ""
-        page = report.write(home, version, store, promoted)
+            made = Run(corpus, parts.base, recipe, folder, progress if is_first() else silent)
+            learned = made.train()
+            preferred = made.prefer() if options.preference else None
+            folded = folds.train(made) if options.folds else []
+            if is_first():
+                adapter, proof, kept = prove(made, preferred, registry)
+                proof = proof.model_copy(update={"figures": proof.figures | (folds.measure(folded) if folded else {})})
+                card = _card(made, run_id, learned | kept | replaces, proof, registry.champion(author))
+                version = _register(parts, card, proof, adapter, folder)
+        if not version or not is_first():
+            return None
+        report.keep(parts.home, version, folder / PROOF)
+        promoted, refused = _decide(version, parts)
+        replaced = _replace(version, registry, parts.home) if promoted else ""
+        page = report.write(parts.home, version, parts.store, promoted)
         shutil.rmtree(folder, ignore_errors=True)  # last: while the folder is there, the run is not over
     return Outcome(version, promoted, not done, time.monotonic() - began, page, refused, replaced)
 
 
-def _with_preference(recipe: Recipe) -> Recipe:
-    """Told before anything is trained. Raises UsageError."""
+def _recipe(recipe: Recipe, options: Options) -> Recipe:
+    """As it is followed. Told before anything is trained: raises UsageError."""
+    if options.with_edits and not options.preference:
+        raise UsageError("edits are learned from by preference", "add --preference")
+    if not options.preference:
+        return recipe.model_copy(update={"preference": None})
     if recipe.preference is None:
         raise UsageError(f"the recipe {recipe.name} has no section [preference]", "add one: see recipes/standard.toml")
     return recipe
 
 
-def _register(
-    registry: ModelRegistry, card: AdapterCard, proof: Evaluation, adapter: Path, base: BaseLanguageModel, folder: Path
-) -> ModelVersion:
+def _corpus(author: str, store: FeatureStore, options: Options) -> data.Corpus:
+    corpus = data.read(store, author)
+    if options.folds:
+        folds.check(corpus)
+    return edits.added(corpus, store) if options.with_edits else corpus
+
+
+def _id(corpus: data.Corpus, recipe: Recipe, base: BaseLanguageModel, options: Options) -> str:
+    """Of everything that decides what comes of a run."""
+    folded = ["folds"] if options.folds else []
+    return digest(corpus.author, recipe.deciding(), base.hash, base.tokenizer_hash, PROMPT_HASH, corpus.hash, *folded)
+
+
+def _register(parts: Parts, card: AdapterCard, proof: Evaluation, adapter: Path, folder: Path) -> ModelVersion:
     write_atomic(folder / PROOF, proof.model_dump_json(indent=2) + "\n")
     write_atomic(adapter / "evaluation.json", proof.without_texts().model_dump_json(indent=2) + "\n")
-    licensed = model_card.licence(base)
-    return registry.register(card, adapter, readme=lambda name: model_card.text(name, card, licensed))
+    licensed = model_card.licence(parts.base)
+    return parts.registry.register(card, adapter, readme=lambda name: model_card.text(name, card, licensed))
 
 
-def _decide(
-    version: ModelVersion, store: FeatureStore, registry: ModelRegistry, base: BaseLanguageModel
-) -> tuple[bool, str]:
+def _decide(version: ModelVersion, parts: Parts) -> tuple[bool, str]:
     """Promote the version if it may be, and why not. From then on its held-out posts stay held out.
 
     Judged against the champion of this moment: while it was trained, another may have taken the place of its parent.
     """
-    card = version.card
+    card, registry = version.card, parts.registry
     if not card.gate:
-        store.freeze_split(version.author)
+        parts.store.freeze_split(version.author)
     recipe = Recipe.model_validate(card.recipe)
     promoted = registry.decide(
-        version.name, lambda now: gate(card.evaluation, recipe, now.card.evaluation if now else None), base
+        version.name, lambda now: gate(card.evaluation, recipe, now.card.evaluation if now else None), parts.base
     )
     history = registry.aliases(version.author).history
     refused = [one.why for one in history if one.version == version.number and one.did == "not promoted"]
@@ -157,14 +181,14 @@ def recipe_of_champion(author: str, registry: ModelRegistry) -> tuple[Recipe, bo
     return Recipe.model_validate(card.recipe), kept, kept and told["edits"] > 0
 
 
-def _forgotten(registry: ModelRegistry, champion: ModelVersion | None, author: str) -> int:
-    """How many posts that the champion learned from are forgotten since. Raises NotFound where none is."""
+def _outdated(champion: ModelVersion | None, registry: ModelRegistry, author: str) -> dict[str, Any]:
+    """What the card says of the champion that learned from posts which are forgotten since. NotFound where none has."""
     count = registry.forgotten(champion) if champion else 0
-    if not count:
+    if not champion or not count:
         raise NotFound(
             f"no champion of {author!r} has learned from posts that are forgotten", f"twin train --author {author!r}"
         )
-    return count
+    return {"without_forgotten": count, "replaces": champion.name}
 
 
 def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
@@ -178,64 +202,17 @@ def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
     return ""
 
 
-def train(
-    corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, folder: Path, progress: Progress
-) -> dict[str, Any]:
-    """Fine-tune into `folder`/adapter; the data card of what was learned from, the loss curves and what it cost.
-
-    Raises TrainingError where nothing could be trained.
-    """
-    from training_pipeline import data_card
-
-    selection = data.select(corpus, base.tokenizer(), recipe)
-    card, train = data_card.build(corpus, selection, recipe), selection.train
-    progress("load models", 0, None)
-    from training_pipeline import lora, samples
-
-    progress("train", 0, None)
-    began = time.monotonic()
-    asked = samples.asked(corpus, base.tokenizer(), recipe)
-    curve = lora.train(base, train, selection.validation, recipe, folder, progress, asked)
-    seconds = time.monotonic() - began
-    posts = sorted({post_id for example in train for post_id in (example.post_id, *example.shown)})
-    return {
-        "data": card.model_dump(mode="json"),
-        "posts": posts,
-        "examples": len(train),
-        "tokens": sum(len(e.ids) for e in train),
-        "seconds": round(seconds, 1),
-        **curve,
-    }
-
-
-def prefer(corpus: data.Corpus, base: BaseLanguageModel, recipe: Recipe, folder: Path, progress: Progress) -> Path:
-    """Train on from `folder`/adapter by preference; the folder of the adapter that it makes."""
-    from training_pipeline import preference
-
-    return preference.improve(base, folder / "adapter", corpus, recipe, folder, progress)
-
-
-def prove(
-    corpus: data.Corpus,
-    store: FeatureStore,
-    base: BaseLanguageModel,
-    recipe: Recipe,
-    folder: Path,
-    preferred: Path | None,
-    registry: ModelRegistry,
-    progress: Progress,
-) -> tuple[Path, Evaluation, dict[str, Any]]:
+def prove(made: Run, preferred: Path | None, registry: ModelRegistry) -> tuple[Path, Evaluation, dict[str, Any]]:
     """The adapter that is to be registered, what it proved, and what became of the preference step, if there was one."""
-    adapter = folder / "adapter"
-    proof = measure(corpus, store, base, recipe, adapter, progress)
+    proof = made.measure(made.adapter)
     if preferred is None:
-        return adapter, proof, {}
-    second = measure(corpus, store, base, recipe, preferred, progress)
-    reasons = _worse(second, proof, recipe, registry.champion(corpus.author))
-    told = {"preference": {**read_json(folder / "preference.json"), "not_kept": reasons}}
+        return made.adapter, proof, {}
+    second, corpus = made.measure(preferred), made.corpus
+    reasons = _worse(second, proof, made.recipe, registry.champion(corpus.author))
+    told = {"preference": {**read_json(made.folder / "preference.json"), "not_kept": reasons}}
     if corpus.edits or corpus.edits_left_out:
         told["preference"]["edits_left_out"] = corpus.edits_left_out
-    return (adapter, proof, told) if reasons else (preferred, second, told)
+    return (made.adapter, proof, told) if reasons else (preferred, second, told)
 
 
 def _worse(second: Evaluation, first: Evaluation, recipe: Recipe, champion: ModelVersion | None) -> list[str]:
@@ -244,34 +221,11 @@ def _worse(second: Evaluation, first: Evaluation, recipe: Recipe, champion: Mode
     return sorted({reason for figures in before for reason in gate(second.figures, recipe, figures)})
 
 
-def measure(
-    corpus: data.Corpus,
-    store: FeatureStore,
-    base: BaseLanguageModel,
-    recipe: Recipe,
-    adapter: Path,
-    progress: Progress,
-) -> Evaluation:
-    """What the adapter proves on the corpus' held-out posts."""
-    progress("measure", 0, None)
-    from peft import PeftModel
-
-    from training_pipeline.evaluation import evaluate
-
-    model: PeftModel = PeftModel.from_pretrained(base.load(), str(adapter))
-    return evaluate.evaluate(model, base.tokenizer(), corpus, recipe, progress, store.embedder.embed)
-
-
 def _card(
-    corpus: data.Corpus,
-    base: BaseLanguageModel,
-    recipe: Recipe,
-    run_id: str,
-    learned: dict[str, Any],
-    proof: Evaluation,
-    champion: ModelVersion | None,
+    made: Run, run_id: str, learned: dict[str, Any], proof: Evaluation, champion: ModelVersion | None
 ) -> AdapterCard:
     parts: tuple[Split, ...] = ("train", "validation", "test")
+    corpus, base, recipe = made.corpus, made.base, made.recipe
     return AdapterCard(
         author=corpus.author,
         run_id=run_id,

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from contracts.feature_store import FeatureStore
-from contracts.files import read_json, write_atomic
-from contracts.model_registry import ModelVersion, file_name
+from contracts.files import file_name, read_json, write_atomic
+from contracts.model_registry import ModelVersion
 from contracts.records import AdapterCard, Figure, Post
 from training_pipeline.data_card import DataCard, rows
 from training_pipeline.evaluation.records import CONDITIONS, HUMAN, OTHERS, Evaluation, Written

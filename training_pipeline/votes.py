@@ -7,10 +7,10 @@ an answer seen alone, so two versions' ratings are of different questions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import sqrt
 
 from contracts.feature_store.feedback import Feedback
 from contracts.records import Figure, Record
+from training_pipeline.evaluation.bootstrap import wilson
 
 FEWEST = 6  # votes: were all of five for one version, a fair coin would still do that once in 16 times (p = .0625)
 
@@ -98,11 +98,3 @@ def told_apart(right: int, of: int) -> Figure:
         return Figure(value=None, n=0, note="nobody has played yet")
     low, high = wilson(right, of)
     return Figure(value=right / of, low=low, high=high, n=of)
-
-
-def wilson(some: float, of: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (JASA 22, 1927). `some` need not be whole."""
-    share, z2 = some / of, 1.959964**2 / of
-    middle = (share + z2 / 2) / (1 + z2)
-    half = sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
-    return max(0.0, middle - half), min(1.0, middle + half)

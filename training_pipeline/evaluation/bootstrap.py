@@ -1,8 +1,9 @@
-"""Intervals: resampled by post, seeds within posts; and what a paired comparison of two versions can show."""
+"""Intervals: resampled by post, seeds within posts; of shares, Wilson's; and what a paired comparison can show."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Sized
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,6 +37,14 @@ def figure(samples: Sequence[ArrayLike], statistic: Statistic, unit: str = "", f
 def interval(value: float, drawn: Sample, n: int, unit: str = "") -> Figure:
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Figure(value=round(value, 5), low=round(float(low), 5), high=round(float(high), 5), n=n, unit=unit)
+
+
+def wilson(some: float, of: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share (JASA 22, 1927). `some` need not be whole."""
+    share, z2 = some / of, 1.959964**2 / of
+    middle = (share + z2 / 2) / (1 + z2)
+    half = sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def too_few(samples: Sequence[Sized], fewest: int = FEWEST, what: str = "posts") -> Figure | None:

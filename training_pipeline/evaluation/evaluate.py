@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from contracts.progress import Progress
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
-    from training_pipeline.evaluation.content import Embed
-
 
 def evaluate(
     model: PeftModel,
@@ -29,13 +27,12 @@ def evaluate(
     corpus: Corpus,
     recipe: Recipe,
     progress: Progress,
-    embed: Embed | None = None,
 ) -> Evaluation:
-    """All that the adapter on `model` proves. Without `embed`, nearness to the instruction is not measured."""
+    """All that the adapter on `model` proves."""
     model.eval()
     held_out = [example for example in corpus.examples["test"] if example.kind in FIRST][-recipe.eval_posts :]
-    figures, deltas, reference_deltas = _likelihood(model, tokenizer, corpus, held_out, recipe, progress)
-    figures["forgetting"] = _forgetting(model, tokenizer, progress)
+    mine, theirs = deltas(model, tokenizer, corpus, held_out, recipe, progress)
+    forgotten = _forgetting(model, tokenizer, progress)
     progress("verify", 0, None)
     found, verifier = judge.verified(corpus)
     asked = thinned(held_out, recipe.generations)
@@ -44,46 +41,54 @@ def evaluate(
         corpus, asked, written, recipe, lambda texts: fluency(model, tokenizer, texts, progress), tokenizer
     )
     figures = {
-        **figures,
+        **learned(mine, theirs),
+        "forgetting": forgotten,
         **found,
         **outputs.verified(verifier, judge.why_not(found["verification_auc"])),
         **outputs.copied(),
-        **outputs.guarded(embed),
+        **outputs.guarded(corpus.embed),
     }
     return Evaluation(
         figures=judge.compared_with(style.believed(figures), {example.author for example in corpus.reference}),
-        deltas=deltas,
-        reference_deltas=reference_deltas,
+        deltas=mine,
+        reference_deltas=theirs,
         written=tuple(written),
         verification=outputs.scores(verifier),
         longest_copy=outputs.longest_copy(),
     )
 
 
-def _likelihood(
+def deltas(
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     corpus: Corpus,
     held_out: Sequence[Example],
     recipe: Recipe,
     progress: Progress,
-) -> tuple[dict[str, Figure], dict[str, float], dict[str, float]]:
-    """ΔNLL of the author's held-out posts and of as many of others, through the serving prompt."""
+) -> tuple[dict[str, float], dict[str, float]]:
+    """ΔNLL of each of the author's held-out posts and of as many of others, through the serving prompt."""
     author = encode_all(corpus, held_out, tokenizer, recipe.max_tokens)
-    others = encode_all(corpus, _evenly(corpus, recipe.eval_posts), tokenizer, recipe.max_tokens)
+    others = encode_all(corpus, evenly(corpus, recipe.eval_posts), tokenizer, recipe.max_tokens)
     both, pad = [*author, *others], int(tokenizer.pad_token_id)
     adapted = nats_per_byte(model, both, pad, progress)
     base = nats_per_byte(model, both, pad, progress, adapted=False)
-    deltas = [high - low for low, high in zip(adapted, base, strict=True)]
-    mine, theirs = deltas[: len(author)], deltas[len(author) :]
-    figures = {
-        "delta_nll": style.delta_nll(mine),
-        "delta_nll_reference": style.delta_nll(theirs),
-        "specificity": style.specificity(mine, theirs),
-        "specificity_auc": style.auc(mine, theirs),
-    }
+    gained = [high - low for low, high in zip(adapted, base, strict=True)]
     names = [[example.post_id for example in side] for side in (author, others)]
-    return figures, dict(zip(names[0], mine, strict=True)), dict(zip(names[1], theirs, strict=True))
+    return (
+        dict(zip(names[0], gained[: len(author)], strict=True)),
+        dict(zip(names[1], gained[len(author) :], strict=True)),
+    )
+
+
+def learned(mine: Mapping[str, float], theirs: Mapping[str, float]) -> dict[str, Figure]:
+    """What was learned of the author, and what of the genre: from the ΔNLL of posts of the author's and of others."""
+    author, others = list(mine.values()), list(theirs.values())
+    return {
+        "delta_nll": style.delta_nll(author),
+        "delta_nll_reference": style.delta_nll(others),
+        "specificity": style.specificity(author, others),
+        "specificity_auc": style.auc(author, others),
+    }
 
 
 def _forgetting(model: PeftModel, tokenizer: PreTrainedTokenizerBase, progress: Progress) -> Figure:
@@ -99,7 +104,7 @@ def fluency(
     return nats_per_byte(model, by_itself(tokenizer, texts), int(tokenizer.pad_token_id), progress, adapted=False)
 
 
-def _evenly(corpus: Corpus, count: int) -> list[Example]:
+def evenly(corpus: Corpus, count: int) -> list[Example]:
     """Up to `count` reference examples, as many of each author as can be."""
     by_author: dict[str, list[Example]] = {}
     for example in corpus.reference:

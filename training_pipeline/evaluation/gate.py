@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contracts.records import Figure
+from training_pipeline.evaluation.bootstrap import wilson
 from training_pipeline.recipe import Recipe
-from training_pipeline.votes import wilson
 
 
 def gate(figures: dict[str, Figure], recipe: Recipe, champion: dict[str, Figure] | None = None) -> tuple[str, ...]:

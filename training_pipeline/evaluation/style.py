@@ -20,9 +20,8 @@ from math import hypot
 import numpy as np
 
 from contracts.records import Figure
-from training_pipeline.evaluation.bootstrap import RESAMPLES, Sample, figure, interval, too_few
+from training_pipeline.evaluation.bootstrap import RESAMPLES, Sample, figure, interval, too_few, wilson
 from training_pipeline.evaluation.copies import Posts
-from training_pipeline.votes import wilson
 
 LEAST_AUC = 0.7  # under it, the interval's lower end, a verifier does not know this author
 FEWEST_JUDGED = 10  # posts of each side; with fewer, one that is told right or wrong moves an AUC by over .1

@@ -15,6 +15,7 @@ from ui.commands.options import Author, Json, OneAuthor, app
 
 if TYPE_CHECKING:
     from contracts.model_registry import ModelVersion
+    from training_pipeline.pipeline import Parts
 
 commands = typer.Typer()
 versions = typer.Typer(
@@ -47,6 +48,12 @@ def train(
             help="Train the champion's successor without posts that are forgotten, by its recipe; replace it."
         ),
     ] = False,
+    folds: Annotated[
+        bool,
+        typer.Option(
+            help="Under 30 posts: three more trainings, so that each post is measured by one that has not seen it."
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option(help="Go on with the same run where it was stopped; do nothing if done.")
     ] = False,
@@ -56,33 +63,21 @@ def train(
     from training_pipeline import pipeline
     from training_pipeline.recipe import load
 
-    parts = app()
-    chosen = load(recipe or "quick")
+    parts, chosen = _parts(), load(recipe or "quick")
     parts.store.require_author(author)
     if without_forgotten and recipe is None:
         chosen, preferred, edited = pipeline.recipe_of_champion(author, parts.registry)
         preference, with_edits = preference or preferred, with_edits or edited
     if dry_run:
-        show_models.data_card(pipeline.plan(author, parts.store, parts.base_model, chosen), as_json)
+        show_models.data_card(pipeline.plan(author, parts.store, parts.base, chosen), as_json)
         return
     if with_edits:
         from feature_pipeline import edits
 
         edits.label(author, parts.store)
+    options = pipeline.Options(resume, preference, with_edits, without_forgotten, folds)
     with show.progress(as_json) as progress:
-        outcome = pipeline.run(
-            author,
-            parts.store,
-            parts.registry,
-            parts.base_model,
-            chosen,
-            parts.home,
-            resume=resume,
-            preference=preference,
-            with_edits=with_edits,
-            without_forgotten=without_forgotten,
-            progress=progress,
-        )
+        outcome = pipeline.run(author, parts, chosen, options, progress)
     if outcome:  # None in all but the first of several processes
         show_models.outcome(outcome, as_json)
 
@@ -96,15 +91,14 @@ def evaluate(
     """Measure a registered version again, on the posts that are held out today."""
     from training_pipeline.compare import compare, reevaluate
 
-    parts = app()
+    parts = _parts()
     for name in (model, against or model):
         parts.registry.get(name)
     with show.progress(as_json) as progress:
-        where = (parts.store, parts.registry, parts.base_model, progress)
         if against:
-            compared = compare(model, against, *where, home=parts.home)
+            compared = compare(model, against, parts, progress)
         else:
-            version, evaluation = reevaluate(model, *where)
+            version, evaluation = reevaluate(model, parts, progress)
     if against:
         show_models.comparison(*compared, as_json)
     else:
@@ -269,6 +263,13 @@ def report(model: Model, as_json: Json = False) -> None:
     champion = parts.registry.champion(version.author)
     path = reports.write(parts.home, version, parts.store, bool(champion and champion.number == version.number))
     show_models.written(path, version, as_json)
+
+
+def _parts() -> Parts:
+    from training_pipeline.pipeline import Parts
+
+    made = app()
+    return Parts(made.store, made.registry, made.base_model, made.home)
 
 
 def _champion(version: ModelVersion, as_json: bool) -> None:

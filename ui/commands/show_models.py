@@ -64,6 +64,8 @@ def outcome(outcome: Outcome, as_json: bool) -> None:
     print("  promoted: it is the champion" if outcome.promoted else "  registered, not promoted:")
     for reason in outcome.refused.split("; ") if outcome.refused else ():
         print(f"    {reason}")
+    if not outcome.promoted:
+        print(f"  ask it by its name, --model {version.name!r}; or: twin models promote {version.name!r}")
     if outcome.replaced:
         print(f"  {outcome.replaced}, which had learned from posts that are forgotten, is deleted")
     if outcome.report:

@@ -46,7 +46,7 @@ def uploads(home: Path) -> Path:
 
 
 def forget_uploads(home: Path, author: str) -> None:
-    from contracts.model_registry import file_name
+    from contracts.files import file_name
 
     shutil.rmtree(uploads(home) / file_name(author), ignore_errors=True)
 
@@ -60,7 +60,7 @@ def forget_copies(home: Path, names: Collection[str]) -> None:
 
 def forget_found(home: Path, author: str) -> None:
     """Every page that runs is told, also by a command: what a look at the author's posts has found holds their words."""
-    from contracts.model_registry import file_name
+    from contracts.files import file_name
 
     for folder in (home / NAME).glob("*"):
         with suppress(FileNotFoundError):  # that page ends
@@ -70,13 +70,13 @@ def forget_found(home: Path, author: str) -> None:
 
 def is_forgotten(home: Path, author: str) -> bool:
     """Whether anything of the author was forgotten since `found_anew`."""
-    from contracts.model_registry import file_name
+    from contracts.files import file_name
 
     return (own(home) / FORGOTTEN / file_name(author)).exists()
 
 
 def found_anew(home: Path, author: str) -> None:
-    from contracts.model_registry import file_name
+    from contracts.files import file_name
 
     (own(home) / FORGOTTEN / file_name(author)).unlink(missing_ok=True)
 

@@ -79,16 +79,9 @@ def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     from training_pipeline import pipeline
     from training_pipeline.recipe import load
 
-    made = pipeline.run(
-        request["author"],
-        app.store,
-        app.registry,
-        app.base_model,
-        load(request["recipe"]),
-        app.home,
-        resume=True,
-        progress=progress,
-    )
+    parts = pipeline.Parts(app.store, app.registry, app.base_model, app.home)
+    options = pipeline.Options(resume=True)
+    made = pipeline.run(request["author"], parts, load(request["recipe"]), options, progress)
     assert made  # None in all but the first of several processes
     return {"model": made.version.name, "promoted": made.promoted, "new": made.new, "replaced": made.replaced}
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from contracts.errors import NotFound, StoreBusy, UsageError
-from contracts.files import sha256_of
-from contracts.model_registry import file_name
+from contracts.files import file_name, sha256_of
 from feature_pipeline.topics import Maps
 from ui import acts
 from ui.page import markup as html

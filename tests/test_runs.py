@@ -1,0 +1,156 @@
+"""Runs of the training pipeline that are killed, stopped, done again or done at once, and who is champion then."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contracts.base_model import BaseLanguageModel
+from contracts.errors import StoreBusy
+from contracts.feature_store import FeatureStore
+from contracts.model_registry import ModelRegistry
+from contracts.records import Figure
+from tests.fakes import WordEmbedder, one_thread, recipe, stock
+from tests.trained import RESUME, Trained
+from training_pipeline.pipeline import Parts, run
+from training_pipeline.recipe import Recipe
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+def test_a_run_stopped_between_registering_and_promoting_is_promoted_by_the_next(
+    trained: Trained, tmp_path: Path
+) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    store, registry = FeatureStore(home, WordEmbedder()), ModelRegistry(home)
+    (home / "models" / "Ada" / "aliases.json").unlink()
+    (home / "runs" / trained.outcome.version.card.run_id).mkdir(parents=True)
+    assert registry.champion("Ada") is None
+    done = run("Ada", Parts(store, registry, trained.base, home), recipe(), RESUME)
+    assert (done.version.name, done.new, done.promoted) == ("Ada@v1", False, True)
+    assert registry.get("Ada@champion").name == "Ada@v1"
+    assert not (home / "runs" / trained.outcome.version.card.run_id).exists()
+    store.close()
+
+
+def test_a_run_that_ends_is_judged_against_whoever_became_champion_meanwhile(trained: Trained, tmp_path: Path) -> None:
+    """v2 is promoted by hand while v3 trains, and is far better; v3 began when v1 was champion, and would beat that."""
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    store, registry = FeatureStore(home, WordEmbedder()), ModelRegistry(home)
+    first = registry.get("Ada@v1")
+    high = Figure(value=9.0, low=8.0, high=10.0, n=9)
+    better = first.card.model_copy(update={"evaluation": {**first.card.evaluation, "verification/adapter": high}})
+    second = registry.register(better, first.folder)
+
+    def progress(stage: str, done: int, of: int | None) -> None:
+        if (stage, done) == ("train", 1):
+            registry.promote(second.name)
+
+    outcome = run("Ada", Parts(store, registry, trained.base, home), recipe(seed=9), progress=progress)
+    store.close()
+    assert outcome
+    assert (outcome.version.name, outcome.version.card.parent, outcome.promoted) == ("Ada@v3", "Ada@v2", False)
+    assert "verification/adapter cannot be measured, and the champion's is +9.0000" in outcome.refused
+    assert registry.get("Ada@champion").name == "Ada@v2"
+
+
+def test_a_run_that_goes_on_after_it_was_registered_takes_no_place_back(trained: Trained, tmp_path: Path) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    store, registry = FeatureStore(home, WordEmbedder()), ModelRegistry(home)
+    first = registry.get("Ada@v1")
+    registry.promote(registry.register(first.card.model_copy(update={"run_id": "later"}), first.folder).name)
+    (home / "runs" / first.card.run_id).mkdir(parents=True)  # killed after it was promoted, before its folder was gone
+    done = run("Ada", Parts(store, registry, trained.base, home), recipe(), RESUME)
+    assert done
+    assert (done.version.name, done.new, done.promoted) == ("Ada@v1", False, False)
+    assert registry.get("Ada@champion").name == "Ada@v2"
+    store.close()
+
+
+def test_what_is_registered_is_not_trained_again_but_where_it_is_asked_for(trained: Trained) -> None:
+    again = trained.run(recipe(), resume=True)
+    assert (again.version.folder, again.new, again.promoted) == (trained.outcome.version.folder, False, True)
+    assert len(trained.registry.versions("Ada")) == 1
+    second = trained.run(recipe())
+    assert (second.version.name, second.new, second.version.card.parent) == ("Ada@v2", True, "Ada@v1")
+    assert second.version.card.run_id == trained.outcome.version.card.run_id
+    weights = "adapter_model.safetensors"  # the same seed on the same machine: the same bytes
+    assert second.version.card.files[weights] == trained.outcome.version.card.files[weights]
+    assert second.version.card.evaluation == trained.outcome.version.card.evaluation
+    trained.registry.rollback("Ada")
+    shutil.rmtree(second.version.folder)
+
+
+def test_the_same_training_does_not_run_twice_at_once(trained: Trained) -> None:
+    chosen, caught = recipe(seed=8, epochs=1, generations=1), []
+
+    def progress(stage: str, done: int, of: int | None) -> None:
+        if (stage, done) == ("train", 1):
+            with pytest.raises(StoreBusy, match="runs already"):
+                trained.run(chosen)
+            with pytest.raises(StoreBusy, match="runs already"):
+                trained.run(chosen, resume=True)
+            caught.append(done)
+
+    apart = replace(trained.parts, registry=ModelRegistry(trained.home / "apart"))
+    outcome = run("Ada", apart, chosen, progress=progress)
+    assert caught == [1]
+    assert outcome.new
+
+
+def _train_elsewhere(home: Path, model: str, chosen: Recipe, kill_at: int) -> None:
+    def progress(stage: str, done: int, of: int | None) -> None:
+        if (stage, done) == ("train", kill_at):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    base, store = BaseLanguageModel(model, home), FeatureStore(home, WordEmbedder())
+    with one_thread():
+        run("Ada", Parts(store, ModelRegistry(home), base, home), chosen, RESUME, progress)
+
+
+def test_a_run_that_was_killed_goes_on_from_its_last_whole_checkpoint(trained: Trained, tmp_path: Path) -> None:
+    """With dropout, so that the random state counts; and with no patience to lose, as a resumed run once lost it."""
+    chosen = recipe(dropout=0.1, patience=2, validate_times=6)
+    expected = trained.run(chosen, ModelRegistry(tmp_path / "apart")).version.card.training
+    home = tmp_path / "home"
+    store = FeatureStore(home, WordEmbedder())
+    stock(store)
+    spawn = multiprocessing.get_context("spawn")
+    every = math.ceil(expected["steps"] / 6)
+    process = spawn.Process(target=_train_elsewhere, args=(home, trained.base.name, chosen, 2 * every + 1))
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+    (folder,) = (path for path in (home / "runs").iterdir() if path.is_dir())
+    last, before = folder / f"checkpoint-{2 * every}", folder / f"checkpoint-{every}"
+    assert last.is_dir()
+    assert before.is_dir()
+    (last / "trainer_state.json").unlink()  # as if it had been killed while it wrote this one
+
+    registry, steps = ModelRegistry(home), []
+    base = BaseLanguageModel(trained.base.name, home)
+    outcome = run(
+        "Ada",
+        Parts(store, registry, base, home),
+        chosen,
+        RESUME,
+        lambda stage, done, of: steps.append(done) if stage == "train" and done else None,
+    )
+    store.close()
+    assert steps[0] == every + 1
+    made = outcome.version.card.training
+    for curve in ("train_loss", "validation_loss"):
+        assert [step for step, _ in made[curve]] == [step for step, _ in expected[curve]]
+        assert [loss for _, loss in made[curve]] == pytest.approx([loss for _, loss in expected[curve]], abs=1e-4)
+    assert outcome.version.name == "Ada@v1"
+    assert not folder.exists()
