@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -26,7 +27,8 @@ from feature_pipeline import pipeline
 from feature_pipeline.deduplicate import NearDuplicates, sketch
 
 TIMES, UNCHANGED, TEXTS, SIZES = 5, 10_000, 5_000, (1_000, 20_000)
-WORDS = [a + b + c for a in ("ka", "lo", "mi", "re", "tu", "sha", "bro") for b in "aeiou" for c in "nrstlmp"]
+SYLLABLES = [a + b + c for a in "bcdfghjklmnprstvwz" for b in "aeiou" for c in "lmnrstkpdgbfx"]
+WORDS = ["".join(pair) for pair in random.Random(0).sample([*product(SYLLABLES, repeat=2)], 20_000)]
 
 MEMORY = """
 import sys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,6 +36,11 @@ def replaced(text: str, parts: Iterable[tuple[int, int, str]], start: int = 0, e
             pieces += [text[at : max(at, first)], instead]
             at = last
     return "".join([*pieces, text[min(at, end) : end]])
+
+
+@lru_cache(maxsize=4096)  # asked for some forty times while a post is taken in
+def _post_id(author: str, source: str, source_id: str) -> str:
+    return digest(author, source, source_id)
 
 
 class Record(BaseModel):
@@ -80,7 +86,7 @@ class Post(Record):
     @property
     def id(self) -> str:
         """From author and place, so that a second run finds the same post and an edit keeps its id."""
-        return digest(self.author, self.source, self.source_id)
+        return _post_id(self.author, self.source, self.source_id)
 
     @property
     def content_hash(self) -> str:

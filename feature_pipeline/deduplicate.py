@@ -7,6 +7,7 @@ collision never costs a post. A sketch is 128 bytes and is kept with the post: n
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from difflib import SequenceMatcher
@@ -20,7 +21,7 @@ from contracts.records import Post
 if TYPE_CHECKING:
     from rensa import RMinHash
 
-Hashes = NDArray[np.uint64]
+Hashes = NDArray[np.uint32]
 
 # 16 bands of 4 rows find a pair whose shingles have a Jaccard similarity J with 1 − (1 − J⁴)¹⁶: .9998 at .8, .988 at .7.
 BANDS, ROWS = 16, 4
@@ -30,7 +31,8 @@ WORDS_PER_OTHER = 25  # words of a short text, to each word of it that may be an
 SHORT = 60  # words; a shorter text has too few three-word shingles, and is sketched by runs of five characters
 EITHER = (45, 80)  # a text of about that length is sketched both ways, as an edit may take it across the border
 SEED = 42
-MERGE_AT = 100_000  # hashes that wait outside the sorted array
+WAITING = 100_000  # hashes outside the sorted arrays
+SORTED = 400_000  # hashes in one of them: sorting it anew takes 10 MB
 
 _WORD = re.compile(r"[^\W_]+")
 _LINK = re.compile(r"https?://\S+|\bwww\.\S+")
@@ -96,12 +98,12 @@ def _is_corrected(one: str, other: str) -> bool:
 
 
 class NearDuplicates:
-    """Posts by the hashes of their bands: 100,000 posts take under 90 MB, also while they are added."""
+    """Posts by the hashes of their bands: 210 to 340 bytes a post. Half of each hash is kept: of a million posts' bands, one
+    post in a hundred meets a stranger's, and is compared with it."""
 
     def __init__(self, known: Iterable[tuple[str, bytes]] = ()) -> None:
         self._ids: list[str] = []
-        self._hashes: Hashes = np.empty(0, np.uint64)
-        self._owners: NDArray[np.int32] = np.empty(0, np.int32)
+        self._sorted: list[tuple[Hashes, NDArray[np.int32]]] = []
         self._waiting: dict[int, int] = {}
         for post_id, sketched in known:
             self.add(post_id, sketched)
@@ -109,10 +111,10 @@ class NearDuplicates:
     def add(self, post_id: str, sketched: bytes) -> None:
         """From now on the post is found. What is added twice is found by either sketch."""
         self._ids.append(post_id)
-        for value in np.frombuffer(sketched, np.uint64).tolist():
+        for value in _hashes(sketched).tolist():
             self._waiting.setdefault(value, len(self._ids) - 1)
-        if len(self._waiting) >= MERGE_AT:
-            self._merge()
+        if len(self._waiting) >= WAITING:
+            self._sort()
 
     def find(self, post_id: str, text: str, sketched: bytes, text_of: Callable[[str], str | None]) -> str | None:
         """The earliest other post that is the same text, if there is one."""
@@ -124,20 +126,39 @@ class NearDuplicates:
 
     def candidates(self, sketched: bytes) -> Iterator[str]:
         """Posts that may be the same text, in the order in which they were added."""
-        hashes = np.frombuffer(sketched, np.uint64)
-        owners = {self._waiting[value] for value in hashes.tolist() if value in self._waiting}
-        first, last = np.searchsorted(self._hashes, hashes, "left"), np.searchsorted(self._hashes, hashes, "right")
-        for a, b in zip(first.tolist(), last.tolist(), strict=True):
-            owners.update(self._owners[a:b].tolist())
-        return (self._ids[owner] for owner in sorted(owners))
+        hashes = _hashes(sketched)
+        found = {self._waiting[value] for value in hashes.tolist() if value in self._waiting}
+        for values, owners in self._sorted:
+            first, last = np.searchsorted(values, hashes, "left"), np.searchsorted(values, hashes, "right")
+            for place in np.flatnonzero(first < last):
+                found.update(owners[first[place] : last[place]].tolist())
+        return (self._ids[owner] for owner in sorted(found))
 
-    def _merge(self) -> None:
-        waiting = np.fromiter(self._waiting, np.uint64, len(self._waiting))
+    def _sort(self) -> None:
+        values = np.fromiter(self._waiting, np.uint32, len(self._waiting))
         owners = np.fromiter(self._waiting.values(), np.int32, len(self._waiting))
-        hashes, all_owners = np.concatenate([self._hashes, waiting]), np.concatenate([self._owners, owners])
-        order = np.argsort(hashes, kind="stable")
-        self._hashes, self._owners = hashes[order], all_owners[order]
+        if self._sorted and len(self._sorted[-1][0]) < SORTED:
+            before = self._sorted.pop()
+            values, owners = np.concatenate([before[0], values]), np.concatenate([before[1], owners])
+        order = np.argsort(values, kind="stable")
+        self._sorted.append((values[order], owners[order]))
         self._waiting = {}
+
+
+def shared(sketches: Callable[[], Iterable[tuple[str, bytes]]]) -> dict[str, bytes]:
+    """By id, the sketches of the posts that share a band with another: few, so that only they are kept. Reads all twice."""
+    seen = array("I")
+    for _, one in sketches():
+        seen.frombytes(_hashes(one).tobytes())
+    values = np.frombuffer(seen, np.uint32)
+    values.sort()
+    several = np.unique(values[1:][values[1:] == values[:-1]])
+    return {post_id: one for post_id, one in sketches() if np.isin(_hashes(one), several).any()}
+
+
+def _hashes(sketched: bytes) -> Hashes:
+    """Of each, the half that was mixed."""
+    return np.frombuffer(sketched, np.uint64).astype(np.uint32)
 
 
 def _words(text: str) -> list[str]:
@@ -165,7 +186,7 @@ def _characters(words: list[str]) -> list[str]:
     return [joined[at : at + 5] for at in range(max(1, len(joined) - 4))]
 
 
-def _bands(shingles: list[str], kind: int) -> Hashes:
+def _bands(shingles: list[str], kind: int) -> NDArray[np.uint64]:
     from rensa import RMinHash
 
     minhash: RMinHash = RMinHash(num_perm=BANDS * ROWS, seed=SEED)

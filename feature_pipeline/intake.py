@@ -6,8 +6,7 @@ What a source says is compared before it is cleaned, so that a post that has not
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -24,6 +23,7 @@ from feature_pipeline.clean import CLEANER
 from feature_pipeline.deduplicate import NearDuplicates, compared, sketch
 from feature_pipeline.examples import examples
 from feature_pipeline.label import LABELS
+from feature_pipeline.read_ahead import batches
 from feature_pipeline.report import Report, SourceReport
 from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, read
 from feature_pipeline.sources.memory import Memory, Seen
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MISSES = 2  # complete runs in which a page was not found, until its post is taken for deleted
-LONGEST_WAIT_S = 20.0  # until what was read so far is stored: a slow site must not lose minutes to a crash
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Intake:
         before = self.store.sightings.count(place)  # what comes now must not vouch for what goes
         memory = Memory(self._remembered(place))
         try:
-            for batch in _batches(islice(read(address, memory), limit), self.engine.batch):
+            for batch in batches(islice(read(address, memory), limit), self.engine.batch):
                 if any(not isinstance(item, Refusal) or item.source_id != address for item in batch):
                     self.store.sightings.register(self.author, address)
                 mine.complete = any(isinstance(item, Complete) for item in batch)
@@ -300,21 +299,3 @@ def _fresh(raws: dict[Key, RawPost], known: dict[Key, Sighting]) -> dict[Key, st
 def _raw_hash(raw: RawPost) -> str:
     date = raw.date.isoformat() if raw.date else ""
     return digest(CLEANER, raw.title, date, raw.url or "", raw.markup, raw.format, raw.text)
-
-
-def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    """Of at most `size`; what was read before an error, or in a long while, is not held back."""
-    batch: list[Item] = []
-    began = time.monotonic()
-    try:
-        for item in items:
-            batch.append(item)
-            if len(batch) >= size or time.monotonic() - began > LONGEST_WAIT_S:
-                yield batch
-                batch, began = [], time.monotonic()
-    except SourceError:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch

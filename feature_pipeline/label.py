@@ -10,7 +10,7 @@ from contracts import private
 from contracts.feature_store import Dated, FeatureStore
 from contracts.records import Example, Format, Mark, Post, Split, digest
 from feature_pipeline import boilerplate, own_words
-from feature_pipeline.deduplicate import NearDuplicates, alike, compared
+from feature_pipeline.deduplicate import NearDuplicates, alike, compared, shared
 from feature_pipeline.examples import RULES, examples
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,7 @@ def label(author: str, store: FeatureStore, changed: bool) -> None:
     `changed`: whether a post came, changed or went; otherwise only posts that other rules have labelled are looked at.
     Nothing is learned from a copy: it is labelled anew each time, for it is none once the other post has gone.
     """
-    known, frozen = store.splits(author)
-    made = split(store.dates(author), known, frozen)
-    store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
+    _assign_splits(author, store)
     outdated = store.outdated(author, LABELS)
     copies = _copies(author, store) if changed or outdated else set()
     for place in store.places(author) if changed or outdated else ():
@@ -41,6 +39,12 @@ def label(author: str, store: FeatureStore, changed: bool) -> None:
         while batch := list(islice(waiting, RELABEL)):
             store.relabel(LABELS, [(post, post.marks, _examples(post)) for post in batch if post.id not in copies])
             store.relabel(COPY, [(post, post.marks, []) for post in batch if post.id in copies])
+
+
+def _assign_splits(author: str, store: FeatureStore) -> None:
+    known, frozen = store.splits(author)
+    made = split(store.dates(author), known, frozen)
+    store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
 
 
 def _examples(post: Post) -> list[Example]:
@@ -54,8 +58,9 @@ def _examples(post: Post) -> list[Example]:
 
 def _copies(author: str, store: FeatureStore) -> set[str]:
     """Posts that have become the text of an older post since they were stored; a new one that is a copy is never stored."""
-    sketches, near, copies = dict(store.sketches(author)), NearDuplicates(), set()
-    for post in sorted(store.dates(author), key=lambda post: (post.date is None, post.date, post.id)):
+    sketches, near, copies = shared(lambda: store.sketches(author)), NearDuplicates(), set()
+    posts = (post for post in store.dates(author) if post.id in sketches)
+    for post in sorted(posts, key=lambda post: (post.date is None, post.date, post.id)):
         same = [*near.candidates(sketches[post.id])]
         if same:
             mine, *others = (compared(store.post(post_id, author)) for post_id in (post.id, *same))

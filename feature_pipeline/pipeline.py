@@ -57,6 +57,7 @@ def run(
                 report.failed[without_secret(source)] = "an address with a user name or password is not read"
             elif limit is None or report.found < limit:
                 intake.source(source, None if limit is None else limit - report.found, allow_delete)
+        del intake  # what it knows of every post, before labelling knows as much
         label(author, store, store.stopped_before(run_id) or bool(report.added or report.changed or report.deleted))
         report.snapshot, report.corpus = store.snapshot(), store.corpus(author)
         report.seconds = round(time.monotonic() - began, 3)

@@ -210,15 +210,13 @@ class Ledger:
         state = (version.id if version else "", self._latest_seq())
         if self._snapshot and self._snapshot[0] == state:
             return self._snapshot[1]
+        contents = sql.select(t.posts.c.id, t.posts.c.content_hash).order_by(t.posts.c.id)
         with self._begin() as db:
-            rows = db.execute(sql.select(t.posts.c.id, t.posts.c.content_hash).order_by(t.posts.c.id)).all()
+            posts = db.scalar(sql.select(sql.func.count()).select_from(t.posts))
             chunks = db.scalar(sql.select(sql.func.count()).where(t.chunks.c.version == state[0]))
-        made = Snapshot(
-            id=digest(state[0], *(f"{row.id}:{row.content_hash}" for row in rows)),
-            feature_version=state[0],
-            posts=len(rows),
-            chunks=chunks or 0,
-        )
+            rows = db.execution_options(yield_per=1000).execute(contents)
+            id_ = digest(state[0], *(f"{row.id}:{row.content_hash}" for row in rows))
+        made = Snapshot(id=id_, feature_version=state[0], posts=posts or 0, chunks=chunks or 0)
         self._snapshot = (state, made)
         return made
 
