@@ -66,6 +66,12 @@ def test_a_wrapper_that_is_called_after_its_sidebar_is_read() -> None:
     assert html_page.markdown(whole(body)).endswith("Hot.")
 
 
+def test_an_article_of_one_link_is_written_as_it_is() -> None:
+    body = "<article><header><h1>Archive</h1></header><ul><li><a href='2012/'>2012</a></li></ul></article>"
+    text = html_page.markdown(whole(f"{body}<footer><p>Contents 2026, powered by a generator of sites</p></footer>"))
+    assert text == "- 2012"
+
+
 @pytest.mark.parametrize("html", ["", " \n", "<!-- nothing -->", "<!doctype html><!-- nothing -->", "<?xml?>", "<"])
 def test_an_empty_document_says_nothing(html: str) -> None:
     text, found = page(html)

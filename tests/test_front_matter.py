@@ -254,3 +254,26 @@ def test_no_depth_of_yaml_ends_the_process(levels: int) -> None:
         "none",
     }
     assert set(done.stdout.splitlines()) <= {*told, *(line for line in done.stdout.splitlines() if "YAML tag" in line)}
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "---\ntitle: {{ title }}\ndate: {{ date }}\ntags:\n---\n",  # Hexo's scaffolds
+        "+++\ndate = '{{ .Date }}'\ndraft = true\ntitle = '{{ replace .File.ContentBaseName \"-\" \" \" | title }}'\n+++\n",
+        '---\ntitle: "{{ replace .Name "-" " " | title }}"\ndate: {{ .Date }}\ndraft: true\n---\n',  # Hugo's archetypes
+        "---\ntitle: {{title}}\n---\n",
+        "---\ntitle: <% tp.file.title %>\n---\n",
+    ],
+)
+def test_what_posts_are_made_from_is_none(tmp_path: Path, front: str) -> None:
+    found = refusal(write(tmp_path, "post.md", f"{front}\nWrite here.\n"))
+    assert (found.reason, "template" in found.detail) == ("not_a_post", True)
+
+
+def test_a_post_about_templates_is_one(tmp_path: Path) -> None:
+    found = post(
+        write(tmp_path, "x.md", "---\ntitle: Why {{ title }} is not {{ name }}\nimage: {{ site.logo }}\n---\nB")
+    )
+    assert (found.title, found.text) == ("Why {{ title }} is not {{ name }}", "B")
+    assert post(write(tmp_path, "y.md", "---\ntitle: A\nimage: {{ site.logo }}\n---\nB")).title == "A"

@@ -90,7 +90,7 @@ class Tally:
 
 def article(root: HtmlElement, enough: int = 1) -> str:
     """Markdown of a page that has been through `prune`; "", and `root` as it was, for fewer than `enough` letters."""
-    runs = _runs(root)
+    runs = runs_of(root)
     seed = _seed(root, runs)
     if seed is None:
         return ""
@@ -104,7 +104,7 @@ def article(root: HtmlElement, enough: int = 1) -> str:
     }
     kept = [run for run in _chosen(shown, lines) if not _points(run)]
     kept = _trimmed(_unquoted(kept), titles(root))
-    if sum(len(run.letters) for run in kept) < enough:
+    if not kept or sum(len(run.letters) for run in kept) < enough:
         return ""
     keep = {id(run) for run in kept}
     for run in runs:
@@ -134,7 +134,7 @@ def letters(text: str) -> str:
 
 def length(element: HtmlElement) -> int:
     """Letters that a reader sees in it, but for links."""
-    return sum(len(run.letters) - run.linked for run in _runs(element))
+    return sum(len(run.letters) - run.linked for run in runs_of(element))
 
 
 def titles(root: HtmlElement) -> set[str]:
@@ -168,7 +168,7 @@ def _found(root: HtmlElement, fast: bool) -> HtmlElement | None:
     return getattr(answer, "body", None)
 
 
-def _runs(root: HtmlElement) -> list[Run]:
+def runs_of(root: HtmlElement) -> list[Run]:
     """In reading order, without those that have no letters."""
     runs = [Run(root)]
     _collect(root, root, False, runs)

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from lxml.etree import ElementDefaultClassLookup, LxmlError
 from lxml.html import HtmlComment, HtmlElement, HTMLParser, HtmlProcessingInstruction, document_fromstring
 
 from feature_pipeline.html.article import article, length
+from feature_pipeline.html.chrome import without_chrome
 from feature_pipeline.html.facts import stated
+from feature_pipeline.html.listing import is_listing
 from feature_pipeline.html.markdown import SKIP, prune, to_markdown
 from feature_pipeline.liquid import from_html
 
@@ -23,15 +24,8 @@ PAGE = re.compile(r"<!doctype\s+html|<(?:html|head|body|frameset)\b|\A\s*<title\
 FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml")
 FEED_LINK = re.compile(r"(?:^|/)(?:feed|rss|atom|index)(?:\.xml|\.json|\.rss|\.atom|/)?$", re.IGNORECASE)
 ARTICLE_TYPES = re.compile(r'"@type"\s*:\s*(?:\[\s*)?"(?:Article|BlogPosting|NewsArticle|SocialMediaPosting)"')
-# Names that themes give to comments, and to what invites a click: not the author's words, though inside the article.
-OTHERS = re.compile(
-    r"(?:^|[\s_-])(?:comments?|respond|disqus|webmentions?|related|share|sharing|social|sidebar|newsletter|subscribe"
-    r"|breadcrumbs?|pagination|pager)(?:[\s_-]|$)",
-    re.IGNORECASE,
-)
 # lxml.html asks Python for the class of every element that is met; no form needs a class of its own here.
 CLASSES = ElementDefaultClassLookup(element=HtmlElement, comment=HtmlComment, pi=HtmlProcessingInstruction)
-CHROME = frozenset(("nav", "header", "footer", "aside", "form", "dialog"))
 
 
 def markdown(html: str) -> str:
@@ -69,22 +63,30 @@ def _written(html: str, root: HtmlElement) -> str:
 
 def _facts(root: HtmlElement, url: str | None) -> dict[str, Any]:
     """Leaves `root` as `prune` does."""
-    finders = {"canonical": _canonical, "feeds": _feeds, "next": _next, "all": _in_a_row}
+    finders = {"canonical": _canonical, "feeds": _feeds, "next": _next, "all": _in_a_row, "own": _own}
     links = {name: _links(root, find, url) for name, find in finders.items()}
     found = stated(root, url)
     found["older"], found["links"] = "".join(links["next"][:1]), links["all"]
     found["url"] = next((link for link in links["canonical"] if link.startswith(("http://", "https://"))), None)
     found["feeds"] = links["feeds"]
     og_type = "".join(root.xpath("//meta[@property='og:type']/@content")[:1]).strip().lower()
-    structured = any(ARTICLE_TYPES.search(node.text or "") for node in root.iter("script"))
-    found["article"] = og_type == "article" or structured or len(root.findall(".//article")) == 1
+    structured = sum(len(ARTICLE_TYPES.findall(node.text or "")) for node in root.iter("script"))
+    found["article"] = og_type == "article" or structured > 0 or len(root.findall(".//article")) == 1
     found["password"] = bool(root.xpath("//input[@type='password']"))
     prune(root)
     body = root.find("body")
     words = " ".join(_visible(root if body is None else body)).split()
     found["words"], found["opening"] = len(words), " ".join(words[:300])
+    told = og_type == "article" or structured == 1  # a list may describe each of its posts
+    found["listing"] = not told and is_listing(root, url, _hosts(links, url))
     found["link_words"] = sum(len((link.text_content() or "").split()) for link in root.iter("a"))
     return found
+
+
+def _hosts(links: dict[str, list[str]], url: str | None) -> set[str]:
+    """Of the page itself, as it and its links to feeds say."""
+    named = [url or "", *links["canonical"], *links["own"]]
+    return {(urlsplit(link).hostname or "").removeprefix("www.") for link in named} - {""}
 
 
 def parse(html: str) -> HtmlElement | None:
@@ -101,27 +103,21 @@ def parse(html: str) -> HtmlElement | None:
 def _article(root: HtmlElement) -> str:
     """A post of one sentence is too short to be found; a page that marks its article is believed over what was found."""
     marked = root.findall(".//article") or root.findall(".//main")
-    region = _without_chrome(marked[0]) if len(marked) == 1 else None
+    region = without_chrome(marked[0]) if len(marked) == 1 else None
     enough = 1 if region is None else length(region) // 2
-    return article(root, enough) or to_markdown(_without_chrome(root) if region is None else region)
-
-
-def _without_chrome(part: HtmlElement) -> HtmlElement:
-    part = copy.deepcopy(part)
-    for element in list(part.iterdescendants()):
-        if element.tag in CHROME or _is_others(element):
-            element.drop_tree()
-    return part
-
-
-def _is_others(element: HtmlElement) -> bool:
-    """Whether a theme calls it so; a wrapper called after its sidebar that holds the whole page as well is none."""
-    named = OTHERS.search(f"{element.get('id') or ''} {element.get('class') or ''}")
-    return bool(named) and element.find(".//h1") is None and element.find(".//main") is None
+    return article(root, enough) or to_markdown(without_chrome(root) if region is None else region)
 
 
 def _canonical(root: HtmlElement) -> list[str]:
     return [str(link) for link in root.xpath("//link[contains(concat(' ', @rel, ' '), ' canonical ')]/@href")]
+
+
+def _own(root: HtmlElement) -> list[str]:
+    """What a page says of where it is, beside its canonical address: its feeds, else its first link, which leads home."""
+    named = root.xpath(
+        "//link[contains(concat(' ', @rel, ' '), ' alternate ')]/@href | //meta[@property='og:url']/@content"
+    )
+    return list(map(str, named or root.xpath("(//a[starts-with(@href, 'http')])[1]/@href")))
 
 
 def _feeds(root: HtmlElement) -> list[str]:

@@ -39,6 +39,8 @@ class Facts:
     """Its canonical address, if it names one."""
     article: bool = False
     """og:type, structured data or a single <article> say that it is one."""
+    listing: bool = False
+    """It shows posts that stand on other pages, with their beginnings or without."""
     password: bool = False
     words: int = 0
     link_words: int = 0

@@ -40,6 +40,8 @@ DATES = (
 )
 URLS = ("url", "permalink", "canonical", "canonicalurl")
 BETWEEN = re.compile(r"[-_ ]")
+# All of a title: what a generator or Obsidian fills in when it makes a post of its template.
+PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}|<%.*%>|\{%.*%\}")
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -58,6 +60,10 @@ class FrontMatter:
     author: str | None = None
     draft: str = ""
     """Why the post is not public; empty where it is."""
+
+    @property
+    def is_template(self) -> bool:
+        return bool(PLACEHOLDER.fullmatch(self.title))
 
 
 class _Strings(yaml.SafeLoader):
@@ -117,6 +123,8 @@ def _values(kind: str, block: str) -> dict[str, Any] | None:
     try:
         loaded = LOADERS[kind](block)
     except yaml.constructor.ConstructorError as error:
+        if error.problem == "found unhashable key":  # `{{ title }}`, which is no object in the languages of generators
+            return _bare_lines(block, to_the_end=True)[0] or None
         raise BadFrontMatterError(f"it has a YAML tag that makes objects: {error.problem}") from error
     except RecursionError as error:
         raise BadFrontMatterError("it is nested too deeply") from error

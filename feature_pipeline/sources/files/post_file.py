@@ -36,6 +36,10 @@ def from_text(text: str, path: PurePath, source: str, source_id: str, vault: boo
     kind = path.suffix.lower()
     try:
         front, body, has_front = _org(text) if kind in ORG else split(text)
+        if front.is_template:
+            return Refusal(
+                source, source_id, "not_a_post", f"a template that posts are made from: it is called {front.title}"
+            )
         if front.draft:
             return Refusal(source, source_id, "draft", front.draft)
         if not body.strip():
@@ -76,10 +80,12 @@ def _org(text: str) -> tuple[FrontMatter, str, bool]:
     return from_values({**keywords, "draft": "true" if draft.lower() == "t" else draft}), body, bool(keywords)
 
 
-def _html(path: PurePath, source: str, source_id: str, front: FrontMatter, body: str, has_front: bool) -> RawPost:
+def _html(path: PurePath, source: str, source_id: str, front: FrontMatter, body: str, has_front: bool) -> Found:
     """Jekyll's HTML posts have front matter and a fragment for a body; other pages speak for themselves."""
     is_body = has_front and front.title
-    text, said = (body, Facts()) if is_body else page(body)
+    text, said = (body, Facts()) if is_body else page(body, path.as_posix())
+    if said.listing:
+        return Refusal(source, source_id, "not_an_article", "it lists posts, which are read where each stands")
     return RawPost(
         source,
         source_id,

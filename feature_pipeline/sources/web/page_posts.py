@@ -111,8 +111,8 @@ def _post_in(reading: Reading, page: Page, source_id: str, listed: bool) -> RawP
     text, found = read_html(text_of(page), page.url)
     if blocked(found):
         return reading.refuse(source_id, "blocked_page", f"{page.url} shows a wall instead of the page")
-    if listed and not found.article and found.link_words * 2 > found.words:
-        return reading.refuse(source_id, "not_an_article", f"{page.url} is mostly links")
+    if listed and (found.listing or (not found.article and found.link_words * 2 > found.words)):
+        return reading.refuse(source_id, "not_an_article", f"{page.url} lists posts, or is mostly links")
     if not text.strip():
         return reading.refuse(source_id, "empty", f"{page.url} shows no text to a program")
     same = _same(reading, found, source_id) if listed else ""
