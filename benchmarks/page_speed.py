@@ -2,8 +2,9 @@
 
 A store of real sentences under random vectors (benchmarks/search_speed.py fills it). Chromium opens the page, looks
 through the posts, asks, and asks again until a conversation has TURNS turns. Each time is from the click to what it leads to
-standing on the screen, so the browser's own work and Playwright's are in it. The model reads its first passage out loud, 50
-words a second: what it is asked of the page is to show them.
+standing on the screen, so the browser's own work and Playwright's are in it; of a question, from the key to the paint, by
+the browser's clock, for Playwright looks only some times a second. The model reads its first passage out loud, 50 words a
+second: what it is asked of the page is to show them.
 """
 
 from __future__ import annotations
@@ -24,15 +25,23 @@ from contracts.feature_store.conversations import Said
 from inference_pipeline.twin import Question, Twin
 from tests.browser import Engine, answered, ask, chromium, free_port
 from ui.page import server
+from ui.page.conversation import first_shown
 from ui.settings import Settings
 from ui.wiring import App
 
 CHUNKS, TIMES, TURNS, ASKED, PAUSE = 100_000, 15, 200, 3, 0.02
 QUESTION = "What about the first of these?"
-DRAWN = """() => { const chat = document.querySelector('#chat'); let length = 0; window.drawn = [];
-  new MutationObserver(() => {
+WATCH = """count => { const chat = document.querySelector('#chat'); let length = 0;
+  window.watch?.disconnect(); Object.assign(window, {drawn: [], pressed: 0, stood: 0, first: 0});
+  addEventListener('keydown', () => { window.pressed = performance.now() }, {capture: true, once: true});
+  const painted = what => requestAnimationFrame(() => setTimeout(() => { window[what] ||= performance.now() }));
+  const answer = () => chat.querySelectorAll('.bot .md')[count - 1];
+  window.watch = new MutationObserver(() => {
     if (chat.textContent.length !== length) { length = chat.textContent.length; window.drawn.push(performance.now()); }
-  }).observe(chat, {subtree: true, childList: true, characterData: true}) }"""
+    if (chat.querySelectorAll('.user .md').length === count) painted('stood');
+    if (answer() && !answer().querySelector('.waiting')) painted('first');
+  });
+  window.watch.observe(chat, {subtree: true, childList: true, characterData: true}) }"""
 
 
 def main(data: Path, chunks: int) -> None:
@@ -75,9 +84,10 @@ def _measure(url: str, opened: Callable[[], Page]) -> None:
     page.get_by_role("tab", name="Chat").click()
     _asked(page, "a new conversation", 0)
     page.get_by_text("Conversations", exact=True).click()
+    kept = TURNS - ASKED
     opened_at = _milliseconds(
         page.locator("#kept-list button").last.click,  # the older of the two
-        lambda: expect(page.locator("#chat .fine")).to_have_count(TURNS - ASKED, timeout=60_000),
+        lambda: expect(page.locator("#chat .fine")).to_have_count(kept - first_shown(kept), timeout=60_000),
     )
     _told(f"a conversation of {TURNS - ASKED} turns is opened", [opened_at])
     _asked(page, f"below {TURNS - ASKED} turns", TURNS - ASKED)
@@ -102,15 +112,12 @@ def _search(page: Page) -> None:
 def _asked(page: Page, where: str, before: int) -> None:
     """A few questions: until the question stands there, until the first word of the answer, and how often it grew."""
     shown, first, often = [], [], []
-    for number in range(before, before + ASKED):
-        page.evaluate(DRAWN)
-        began = page.evaluate("performance.now()")
+    for number in range(before + 1, before + ASKED + 1):
+        page.evaluate(WATCH, number - first_shown(number))
         ask(page, QUESTION)
-        expect(page.locator("#chat .user .md")).to_have_count(number + 1)
-        shown.append(page.evaluate("performance.now()") - began)
-        page.wait_for_function("n => document.querySelectorAll('#chat .bot .md').length > n", arg=number)
-        first.append(page.evaluate("performance.now()") - began)
-        answered(page, number + 1)
+        answered(page, number - first_shown(number))
+        shown.append(page.evaluate("window.stood - window.pressed"))
+        first.append(page.evaluate("window.first - window.pressed"))
         drawn = page.evaluate("window.drawn")
         often.append(len({round(at / 10) for at in drawn}) / max((drawn[-1] - drawn[0]) / 1000, 0.001))
     _told(f"{where}: the question stands there", shown)

@@ -13,6 +13,7 @@ from tests.browser import IN_CHROMIUM, SEATPOST, WREN, Small, answered, ask, fre
 from tests.fakes import fill
 from tests.test_topics import BREAD, CLOCKS, about
 from ui.page import server as chat_page
+from ui.page.conversation import first_shown
 from ui.page.tabs.chat import TURNS
 
 pytestmark = IN_CHROMIUM
@@ -68,9 +69,11 @@ def test_a_conversation_is_kept_whole_and_its_end_is_told(site: str, tab: Tab, t
     page = tab(site)
     page.get_by_role("button", name="Conversations").click()
     page.locator("#kept-list button", has_text="Question 1?").click()
-    expect(page.locator("#chat .fine")).to_have_count(TURNS - 1)
+    first = first_shown(TURNS)
+    expect(page.locator("#earlier")).to_have_text(f"Earlier questions: {first} more")
+    expect(page.locator("#chat .fine")).to_have_count(TURNS - 1 - first)
     ask(page, SEATPOST)
-    answered(page, answers=TURNS)
+    answered(page, answers=TURNS - first)
     (kept,) = twin.app.store.conversations.all("", WREN)
     assert (kept.title, kept.turns) == ("Question 1?", TURNS)
     question = page.locator("#question textarea")

@@ -448,5 +448,6 @@ def test_an_answer_is_judged_and_the_verdict_kept(site: str, tab: Tab, twin: Sma
     answered(page)
     page.get_by_role("button", name="dislike").click()
     expect(page.get_by_text("Kept, with the version")).to_be_visible()
+    expect(page.locator(".toast-title")).to_have_text("Done")
     (given,) = twin.app.store.feedback.all(WREN)
     assert (given.verdict, given.model, given.question) == ("worse", f"{WREN}@v2", SEATPOST)

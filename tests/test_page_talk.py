@@ -124,6 +124,7 @@ def test_what_is_refused_is_told(site: str, tab: Tab, may: threading.Event) -> N
     name.fill("")
     name.press("Enter")
     expect(page.get_by_text("A conversation needs a name")).to_be_visible()
+    expect(page.locator(".toast-title")).to_have_text("Not done")
 
 
 # ---- the style meter ------------------------------------------------------------------------------------------------

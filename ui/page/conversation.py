@@ -110,9 +110,9 @@ def question(turns: Sequence[Turn]) -> Question:
     return Question(last.question, last.author, tuple(said), key=turns[0].question)
 
 
-def first_shown(turns: Sequence[Turn]) -> int:
-    """The place of the first turn that stands in the chat. It moves by SHOWN at a time, so that what is read stays put."""
-    return max(0, ((len(turns) - 1) // SHOWN - 1) * SHOWN)
+def first_shown(turns: int) -> int:
+    """The place of the turn that stands first in the chat, of so many. It moves by SHOWN, so that what is read stays put."""
+    return max(0, ((turns - 1) // SHOWN - 1) * SHOWN)
 
 
 def place(index: Any, first: int) -> int:

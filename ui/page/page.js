@@ -2,6 +2,33 @@
   // What the page does by itself: markers show and lead to their passages, answers are copied, every control has its name.
   // Gradio's place for files has a name that does not hold its own words; without it, the words are its name.
   const named = () => document.querySelectorAll(".upload-container[aria-label]").forEach((place) => place.removeAttribute("aria-label"));
+  // Its examples are buttons in a list that has no items.
+  const grouped = () => document.querySelectorAll('#chat .examples[role="list"]').forEach((list) => (list.role = "group"));
+
+  // Gradio heads each message with the name of its kind, whatever title it is given.
+  const headings = {Error: "Not done", Info: "Done", Warning: "Take note"};
+  const told = () => document.querySelectorAll(".toast-title").forEach((title) => {
+    const kind = title.firstChild?.nodeValue?.trim();
+    if (headings[kind]) title.firstChild.nodeValue = `${headings[kind]} `;
+  });
+
+  // Gradio loads the page anew once a lost server answers again. A question that was still being answered stands in the box then.
+  const ASKED = "twin: the question that is being answered";
+  const lost = () => document.querySelectorAll('[data-testid="toast-text"]').forEach((words) => {
+    if (!words.textContent.startsWith("Connection to the server was lost")) return;
+    words.textContent = "The page has lost its server, and comes back as soon as that answers. What was answered is kept, under Conversations; what was not stands in the box again.";
+    const asked = [...document.querySelectorAll("#chat .user .md")].at(-1);
+    if (asked && document.querySelector("#stop")?.checkVisibility()) sessionStorage.setItem(ASKED, asked.innerText);
+  });
+  const restored = () => {
+    const box = document.querySelector("#question textarea"), asked = sessionStorage.getItem(ASKED);
+    if (!asked) return;
+    if (!box || box.disabled) return setTimeout(restored, 200);
+    sessionStorage.removeItem(ASKED);
+    box.value = asked;
+    box.dispatchEvent(new Event("input", {bubbles: true}));
+  };
+  restored();
 
   // A question stands in the chat as HTML; to be edited, it is what was typed.
   const plain = () => document.querySelectorAll("#chat .user textarea:not([data-plain])").forEach((box) => {
@@ -11,15 +38,44 @@
     box.value = read.value;
     box.dispatchEvent(new Event("input", {bubbles: true}));
   });
-  new MutationObserver(() => (named(), plain())).observe(document.body, {childList: true, subtree: true});
+  new MutationObserver(() => (named(), grouped(), told(), lost(), plain(), settle())).observe(document.body, {childList: true, subtree: true});
 
-  // An older answer's passages arrive a moment after its marker is clicked, so the marker waits for them.
-  const show = (id, tries) => {
-    const passage = document.getElementById(id);
-    if (!passage) return tries && setTimeout(show, 100, id, tries - 1);
-    passage.scrollIntoView({behavior: "smooth", block: "nearest"});
+  // A marker leads to its passage. An older answer's arrive a moment after the click, so it waits for them. The page moves no
+  // further than it must; where the sentence leaves the screen by that, as on a phone, a button leads back to it.
+  const show = (marker, tries) => {
+    const passage = document.getElementById(marker.hash.slice(1));
+    if (!passage) return tries && setTimeout(show, 100, marker, tries - 1);
+    const box = passage.closest("#sources");
+    box?.scrollBy(0, passage.getBoundingClientRect().top - box.getBoundingClientRect().top);
+    const {top, bottom} = passage.getBoundingClientRect(), end = innerHeight - 72; // below it there is room for the button
+    scrollBy(0, top < 0 || bottom - top > end ? top : Math.max(0, bottom - end));
     passage.animate([{outlineColor: "var(--color-accent)"}, {outlineColor: "transparent"}], 1600);
+    from = {href: marker.hash, place: alike(marker.hash).indexOf(marker)};
+    back.hidden = seen(marker);
   };
+  const alike = (href) => [...document.querySelectorAll(`a.marker[href="${href}"]`)];
+  const sentence = () => alike(from.href)[from.place]; // the chat may have drawn itself anew since
+  const seen = (marker) => {
+    const {top, bottom} = marker.getBoundingClientRect();
+    return top >= 0 && bottom <= innerHeight;
+  };
+  let from = null;
+  const back = document.createElement("button");
+  back.id = "to-sentence";
+  back.type = "button";
+  back.textContent = "↑ Back to the sentence";
+  back.hidden = true;
+  back.addEventListener("click", () => {
+    const marker = sentence();
+    back.hidden = true;
+    marker?.scrollIntoView({block: "center"});
+    marker?.focus({preventScroll: true});
+  });
+  (document.querySelector(".gradio-container") ?? document.body).append(back);
+  const settle = () => {
+    if (!back.hidden) back.hidden = !sentence()?.checkVisibility() || seen(sentence());
+  };
+  for (const kind of ["scroll", "resize"]) addEventListener(kind, settle, true);
 
   // A marker that is pointed at, or reached by keyboard, has the words that it stands for beside it.
   const peek = document.createElement("div");
@@ -71,6 +127,32 @@
     if (!link) return;
     event.preventDefault();
     if (link.matches(".copy")) copy(link);
-    else show(link.getAttribute("href").slice(1), 10);
+    else show(link, 10);
+  });
+
+  // A question stands in the chat as soon as it is asked; the server's word, which follows, is the same or takes it back.
+  window.standsAtOnce = (question, chat, most) => {
+    const text = document.createElement("div");
+    text.textContent = question.trim();
+    const answered = chat?.at(-1)?.role !== "user" && !document.querySelector("#stop")?.checkVisibility();
+    if (!text.textContent || [...text.textContent].length > most || !answered) return;
+    const content = [{type: "text", text: text.innerHTML.replaceAll("\n", "<br>")}];
+    return [[...(chat ?? []), {role: "user", metadata: null, options: null, content}]];
+  };
+
+  // A question that is too long stays whole, to be shortened; of what another box cuts off a paste, it is said below it.
+  const many = (count) => `${count.toLocaleString("en")} character${count === 1 ? "" : "s"}`;
+  const aside = (words) => `<p class="aside cut" role="status">${words}</p>`;
+  window.tooLong = (question, most) => {
+    const over = [...(question ?? "").trim()].length - most;
+    return over > 0 ? aside(`${many(over)} too many: a question may have ${many(most)}. Shorten it; a whole text is taken in under Posts.`) : "";
+  };
+  document.addEventListener("paste", (event) => {
+    const box = event.target, room = box.maxLength - box.value?.length + box.selectionEnd - box.selectionStart;
+    const over = event.clipboardData.getData("text").length - room;
+    if (!(box.maxLength > 0 && over > 0)) return;
+    box.parentElement.querySelector(".cut")?.remove();
+    box.insertAdjacentHTML("afterend", aside(`${many(over)} of what you pasted did not fit: there is room for ${many(box.maxLength)} here. Undo takes the paste back.`));
+    box.addEventListener("input", () => box.addEventListener("input", () => box.parentElement?.querySelector(".cut")?.remove(), {once: true}), {once: true});
   });
 }

@@ -116,11 +116,11 @@ class Shell:
 
         return opened
 
-    def _ticked(self, request: gr.Request, author: str | None, where: str, *standing: Any) -> Updates:
+    def _ticked(self, request: gr.Request, author: str | None, where: str, *standing: Any) -> Any:
         """While a job runs what it changes; at its end the whole tab, and whoever is new."""
         tab, mine = self.tabs[where], standing[self._places[where]]
         if self._jobs.running():
-            return tab.ticked(author, *mine)
+            return tab.ticked(author, *mine) or gr.skip()  # of no updates at all Gradio makes an error
         chosen, others = self._now(author, request)
         drawn = {} if tab is self.chat else tab.revisited(chosen, *mine)
         return {self.timer: gr.Timer(active=False), **others, **drawn}

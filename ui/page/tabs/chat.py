@@ -26,9 +26,9 @@ from inference_pipeline.leaving import unless_stopped
 from inference_pipeline.twin import BASE, Found, Question
 from ui.page import conversation, sample
 from ui.page import passages as html
-from ui.page.conversation import Heard, Turn, messages
+from ui.page.conversation import Heard, Turn, messages, place
 from ui.page.jobs import Jobs
-from ui.page.markup import aside, job
+from ui.page.tabs.first_steps import FirstSteps
 from ui.page.tabs.kept import Kept, user
 from ui.page.tabs.shared import (
     LONGEST_QUESTION,
@@ -38,6 +38,7 @@ from ui.page.tabs.shared import (
     QUEUED,
     Tab,
     Updates,
+    length_told,
     not_yet,
     question_or_sorry,
     say,
@@ -49,9 +50,7 @@ from ui.wiring import App
 if TYPE_CHECKING:
     from ui.page.shell import Shell
 
-ANSWERS_AT_ONCE = (
-    4  # of each kind, in threads of the page's; how many are written at once is the twin's own queue's to say
-)
+ANSWERS_AT_ONCE = 4  # of each kind, in threads; how many are written at once is the twin's own queue's to say
 TURNS = 200  # of a conversation (tests/test_page_scale.py opens one); there may be any number of conversations
 REDRAW = 0.05  # seconds between two updates of the page; a GPU writes faster than anyone reads
 EXAMPLES = 4
@@ -65,26 +64,20 @@ class Chat(Tab):
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
         self._switches = Switches()
-        self.kept = Kept(app)
+        self.kept, self.first = Kept(app), FirstSteps(jobs)
         self._warm: set[tuple[str, str]] = set()  # authors and who answers for them, that were loaded
         self._closing = threading.Event()
 
     def lay_out(self) -> None:
         self.turns: gr.State = gr.State([])
+        self.from_: gr.State = gr.State(0)  # the place of the turn that stands first in the chat
         self.heard: gr.State = gr.State(Heard())
         self.choice: gr.State = gr.State("")  # of a version; empty: the champion, or whom the split draws
         self.notices: gr.HTML = gr.HTML(visible=False, elem_id="notices", **PLAIN)
-        with gr.Column(visible=False, elem_id="first") as self.first:
-            self.steps: gr.HTML = gr.HTML(html.steps(), elem_id="steps", **PLAIN)
-            with gr.Row(elem_id="begin"):
-                self.own = gr.Button("Take in your own posts", variant="primary", elem_id="own", scale=0, min_width=270)
-                self.sample = gr.Button("Try it with a sample author", elem_id="sample", scale=0, min_width=300)
-            self.no_sample: gr.HTML = gr.HTML(
-                "" if sample.here() else aside(sample.ABSENT), elem_id="no-sample", **PLAIN
-            )
-            self.progress: gr.HTML = gr.HTML(elem_id="sample-progress", **PLAIN)
+        self.first.lay_out()
         with gr.Row(elem_id="columns") as self.columns:
             with gr.Column(scale=3, min_width=320):
+                self.earlier = gr.Button(visible=False, elem_id="earlier", size="sm")
                 # Its text comes escaped from ui.page.passages. As Markdown it could still name a remote image, and load it.
                 self.chat = gr.Chatbot(
                     elem_id="chat",
@@ -103,7 +96,6 @@ class Chat(Tab):
                         elem_id="question",
                         label="Question",
                         placeholder="Your question",
-                        max_length=LONGEST_QUESTION,
                         max_lines=6,
                         interactive=False,
                         show_label=False,
@@ -113,6 +105,7 @@ class Chat(Tab):
                     self.send = gr.Button("Send", elem_id="send", variant="primary", scale=0, min_width=90)
                     self.stop = gr.Button("Stop", elem_id="stop", variant="stop", scale=0, min_width=90, visible=False)
                     self.again = gr.Button("Regenerate", elem_id="again", interactive=False, scale=0, min_width=120)
+                length_told(self.question)
                 self.loading: gr.HTML = gr.HTML(visible=False, elem_id="loading", **PLAIN)
             with gr.Column(scale=2, min_width=320):
                 self.model: gr.Dropdown = gr.Dropdown([], label="Model version", elem_id="model", min_width=120)
@@ -120,21 +113,26 @@ class Chat(Tab):
                 self.sources: gr.HTML = gr.HTML(html.idle_sources(), elem_id="sources", **PLAIN)
 
     def wire(self, shell: Shell) -> None:
-        self.author, self.timer = shell.author, shell.timer
+        self.author = shell.author
         self.model.input(lambda model: model, self.model, self.choice, **NOW)
-        self.chat.select(self.shown, self.turns, self.sources, **NOW)
+        standing = [self.turns, self.from_, self.heard]
+        self.earlier.click(self.earlier_too, standing, self._chat(), **NOW)
+        self.chat.select(self.shown, [self.turns, self.from_], self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
-        self.chat.like(self.judged, self.turns, None, **QUEUED)
-        self.sample.click(self.sampled, None, [self.progress, self.sample, self.own, shell.timer], **QUEUED)
-        self.own.click(lambda: gr.Tabs(selected="posts"), None, shell.strip, **NOW)
+        self.chat.like(self.judged, [self.turns, self.from_], None, **QUEUED)
+        self.first.wire(shell)
         shell.blocks.unload(self._switches.end)
 
         talk = [*self.conversation(), *self.kept.outputs(), shell.author]
         self.kept.wire(self, shell.author)
         self.stop.click(self.stopped, self.turns, talk, **NOW)
-        asked = gr.on([self.send.click, self.question.submit], self.asked, self._inputs(self.question), talk, **QUEUED)
+        asking = [self.send.click, self.question.submit]
+        at_once = f"(question, chat) => window.standsAtOnce(question, chat, {LONGEST_QUESTION})"
+        gr.on(asking, None, [self.question, self.chat], self.chat, js=at_once, **NOW)
+        asked = gr.on(asking, self.asked, self._inputs(self.question), talk, **QUEUED)
+        asked.failure(self.unasked, [self.turns, self.heard], self._chat(), **NOW)
         picked = self.chat.example_select(self.picked, self._inputs(), talk, **QUEUED)
-        edited = self.chat.edit(self.edited, self._inputs(), talk, **QUEUED)
+        edited = self.chat.edit(self.edited, self._inputs(self.from_), talk, **QUEUED)
         again = self.again.click(self.repeated, self.turns, talk, **QUEUED)
         for started in (asked, picked, edited, again):
             answer = started.success(
@@ -157,14 +155,23 @@ class Chat(Tab):
                 trigger_mode="multiple",
                 **QUEUED,
             )
-            measured.success(self.styled, [self.turns, self.heard], self.chat, trigger_mode="multiple", **NOW)
+            measured.success(self.styled, standing, self.chat, trigger_mode="multiple", **NOW)
 
     def conversation(self) -> list[Any]:
-        return [self.turns, self.chat, self.question, self.sources, self.send, self.stop, self.again, self.model]
+        return [self.turns, *self._chat(), self.question, self.sources, self.send, self.stop, self.again, self.model]
+
+    def _chat(self) -> list[Any]:
+        return [self.chat, self.from_, self.earlier]
 
     def outputs(self) -> list[Any]:
-        first = [self.notices, self.first, self.steps, self.progress, self.sample, self.own, self.columns]
-        return [*first, *self.conversation(), self.choice, *self.kept.outputs()]
+        return [
+            self.notices,
+            *self.first.outputs(),
+            self.columns,
+            *self.conversation(),
+            self.choice,
+            *self.kept.outputs(),
+        ]
 
     def _inputs(self, *first: Any) -> list[Any]:
         return [*first, self.author, self.turns, self.heard]
@@ -189,7 +196,7 @@ class Chat(Tab):
         Gradio also says so of the tab that a page opens with, maybe before the page knows an author: that changes nothing.
         """
         if not author:
-            return self._first_steps()
+            return self.first.drawn()
         if not turns:
             return self.opened(author, request, choice)
         try:
@@ -210,23 +217,24 @@ class Chat(Tab):
         yield gr.update(value="", visible=False)
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
-        return {} if author else self._first_steps()
+        return {} if author else self.first.drawn()
 
     @told
-    def sampled(self) -> Updates:
-        """Take in the sample author, and those to compare with."""
-        sample.take_in(self._jobs)
-        return {**self._first_steps(), self.timer: gr.Timer(active=True)}
-
     def asked(self, question: str, author: str | None, turns: list[Turn], heard: Heard, request: gr.Request) -> Updates:
         if not question.strip() and not self._switches.get(request):  # nothing is asked, so nothing will be answered
-            shown = messages(conversation.styled(turns, heard))
-            return {self.chat: shown, self.question: gr.update(value="", placeholder="Write a question first")}
+            return {
+                **self.unasked(turns, heard),
+                self.question: gr.update(value="", placeholder="Write a question first"),
+            }
         question, author = question_or_sorry(question, author)
         if len(turns) >= TURNS:
             raise not_yet(f"A conversation has {TURNS} questions at most. This one is kept: begin a new one beside it.")
         turn = Turn(turns[-1].number + 1 if turns else 1, author, question)
         return {**self._begin(turns, turn, heard, request), self.question: ""}
+
+    def unasked(self, turns: list[Turn], heard: Heard) -> Updates:
+        """The chat without the question that nothing comes of."""
+        return self._shown(conversation.styled(turns, heard))
 
     def _begin(self, turns: list[Turn], turn: Turn, heard: Heard, request: gr.Request) -> Updates:
         self._switches.begin(request)
@@ -237,22 +245,23 @@ class Chat(Tab):
     ) -> Updates:
         return self.asked(str(event.value["text"]), author, turns, heard, request)
 
+    @told
     def edited(
-        self, author: str | None, turns: list[Turn], heard: Heard, event: gr.EditData, request: gr.Request
+        self, first: int, author: str | None, turns: list[Turn], heard: Heard, event: gr.EditData, request: gr.Request
     ) -> Updates:
         """A question in other words: it is asked anew. What came after it stays in the conversation that is kept, and this
         one goes on as another."""
-        message = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
         words = event.value["text"] if isinstance(event.value, dict) else event.value
-        place = message // 2
-        if not str(words).strip() or place >= len(turns):
+        at = place(event.index, first)
+        if not str(words).strip() or at >= len(turns):
             return self.asked("", author, turns, heard, request)
         question, author = question_or_sorry(str(words), author)
-        asked = self._begin(turns[:place], turns[place].again(question), heard, request)
-        if place == len(turns) - 1:
+        asked = self._begin(turns[:at], turns[at].again(question), heard, request)
+        if at == len(turns) - 1:
             return asked
         return {**asked, **self.kept.drawn(user(self._app, request), author)}
 
+    @told
     def repeated(self, turns: list[Turn], request: gr.Request) -> Updates:
         """The last question again, to the model that is chosen now."""
         if not turns:
@@ -266,7 +275,7 @@ class Chat(Tab):
         idle = self._talk(conversation.settled(turns), busy=False)
         if any(turn.waits for turn in turns):
             return idle
-        return {part: idle[part] for part in idle if part not in (self.turns, self.chat, self.sources)}
+        return {part: idle[part] for part in idle if part not in (self.turns, *self._chat(), self.sources)}
 
     def answered(
         self, choice: str, turns: list[Turn], kept: str, at: dt.datetime | None, request: gr.Request
@@ -292,7 +301,7 @@ class Chat(Tab):
                     if isinstance(event, Found):
                         yield self._talk([*turns[:-1], turn], busy=True)
                     elif isinstance(event, str) and time.monotonic() - drawn > REDRAW:
-                        yield {self.chat: messages([*turns[:-1], turn])}
+                        yield {self.chat: messages([*turns[conversation.first_shown(len(turns)) : -1], turn])}
                         drawn = time.monotonic()
         turns = [*turns[:-1], turn.ended(end.stopped, end.problem)]
         fresh = turns[-1].id == turn.id and turn.answered
@@ -303,21 +312,21 @@ class Chat(Tab):
         turn = turns[-1] if turns else None
         if turn is None or turn.answer is None or turn.stopped or turn.problem or turn.id == heard.turn:
             return gr.skip()
-        try:
-            style = self._app.twin.meter(Question(turn.asked, turn.author, user=session(request)), turn.answer)
+        asked = Question(turn.asked, turn.author, user=session(request))
+        try:  # until the page ends: a process must not end in the midst of what a model computes
+            style = next(unless_stopped(map(self._app.twin.meter, [asked], [turn.answer]), self._closing), None)
         except Exception:  # whatever a model raises
             log.exception("an answer is not measured")
             return gr.skip()
         return Heard(turn.id, style.says) if style else gr.skip()
 
-    def styled(self, turns: list[Turn], heard: Heard) -> Any:
+    def styled(self, turns: list[Turn], first: int, heard: Heard) -> Any:
         """Draw the words under the last answer, if they are of it: it may be another by now, of another conversation.
 
         They join the turns with the next question, so that nothing which is asked meanwhile can be overwritten here.
         """
-        if not turns or turns[-1].id != heard.turn:
-            return gr.skip()
-        return messages(conversation.styled(turns, heard))
+        ours = turns and turns[-1].id == heard.turn
+        return messages(conversation.styled(turns[first:], heard)) if ours else gr.skip()
 
     def _keep(self, turns: list[Turn], kept: str, at: dt.datetime | None, request: gr.Request) -> Updates:
         """The conversation, in the ledger. An answer that is there is not taken back because it cannot be kept."""
@@ -329,10 +338,9 @@ class Chat(Tab):
             return {}
 
     @told
-    def judged(self, turns: list[Turn], event: gr.LikeData, request: gr.Request) -> None:
+    def judged(self, turns: list[Turn], first: int, event: gr.LikeData, request: gr.Request) -> None:
         """A person's verdict on an answer, kept with all that tells how it came about: better or worse than they hoped."""
-        message = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
-        turn = turns[message // 2] if message // 2 < len(turns) else None
+        turn = next(iter(turns[place(event.index, first) :]), None)
         if turn is None or turn.answer is None or not isinstance(event.liked, bool):
             return
         verdict: Verdict = "better" if event.liked else "worse"
@@ -351,10 +359,14 @@ class Chat(Tab):
         self._switches.end(request)
         return self._talk([*turns[:-1], turns[-1].ended(problem=LOST)], busy=False)
 
-    def shown(self, turns: list[Turn], event: gr.SelectData) -> Any:
+    def shown(self, turns: list[Turn], first: int, event: gr.SelectData) -> Any:
         """The passages behind the answer that was clicked."""
-        message = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
-        return turns[message // 2].sources() if message // 2 < len(turns) else gr.skip()
+        turn = next(iter(turns[place(event.index, first) :]), None)
+        return turn.sources() if turn else gr.skip()
+
+    def earlier_too(self, turns: list[Turn], first: int, heard: Heard) -> Updates:
+        """More of what was said before, until the next question."""
+        return self._shown(conversation.styled(turns, heard), max(0, first - 2 * conversation.SHOWN))
 
     def cleared(self, author: str | None, request: gr.Request) -> Updates:
         """A new conversation; while an answer is being written, only end that. What is kept stays."""
@@ -372,9 +384,8 @@ class Chat(Tab):
 
     def _open(self, author: str | None) -> Updates:
         models = self._app.twin.models(author) if author else []
-        posts = (
-            self._app.store.posts(author, 10 * EXAMPLES) if author else []
-        )  # among them may be notes, without titles
+        # Among them may be notes, without titles.
+        posts = self._app.store.posts(author, 10 * EXAMPLES) if author else []
         titles = [post.title for post in posts if post.title][:EXAMPLES]
         examples = [{"text": f"What did you write in “{html.short(title)}”?"} for title in titles]
         settings = self._app.settings
@@ -382,9 +393,9 @@ class Chat(Tab):
         notices = html.notices(author, author == sample.AUTHOR, models[0] != BASE, small) if author else ""
         return {
             **self._talk([], busy=False),
-            **(self._first_steps() if not author else {}),
+            **(self.first.drawn() if not author else {}),
             self.notices: gr.update(value=notices, visible=bool(notices)),
-            self.first: gr.update(visible=not author),
+            self.first.box: gr.update(visible=not author),
             self.columns: gr.update(visible=True if author else "hidden"),
             self.chat: gr.update(value=[], examples=examples),
             self.send: gr.update(visible=True, interactive=bool(author)),
@@ -399,28 +410,19 @@ class Chat(Tab):
         value = choice if choice in models else next(iter(models), None)
         return {self.model: gr.update(choices=html.model_choices(models), value=value, interactive=bool(models))}
 
-    def _first_steps(self) -> Updates:
-        reading = self._jobs.get("posts")
-        busy = reading is not None and reading.state == "running"
-        return {
-            self.progress: job(reading),
-            self.sample: gr.update(interactive=sample.here() and not busy),
-            self.own: gr.update(interactive=True),
-        }
-
     def _closed(self, error: TwinError) -> Updates:
         """No conversation is possible; the page says why."""
         return {
             **self._open(None),
             **self._models(None),
-            self.first: gr.update(visible=False),
+            self.first.box: gr.update(visible=False),
             self.notices: gr.update(value=html.problem(error.message, error.hint), visible=True),
         }
 
     def _talk(self, turns: list[Turn], busy: bool) -> Updates:
         return {
             self.turns: turns,
-            self.chat: messages(turns),
+            **self._shown(turns, busy=busy),
             self.sources: turns[-1].sources() if turns else html.idle_sources(),
             **({} if busy else self._next_question(turns)),
             self.send: gr.update(visible=not busy, interactive=len(turns) < TURNS),
@@ -428,6 +430,16 @@ class Chat(Tab):
             self.again: gr.update(interactive=bool(turns) and not busy),
             self.author: gr.update(interactive=not busy),
             self.model: gr.update(interactive=not busy),
+        }
+
+    def _shown(self, turns: list[Turn], first: int | None = None, busy: bool = False) -> Updates:
+        """The last turns, from `first` where that is chosen, below a button for those before."""
+        first = conversation.first_shown(len(turns)) if first is None else first
+        words = f"Earlier questions: {first} more" if first else ""
+        return {
+            self.chat: messages(turns[first:]),
+            self.from_: first,
+            self.earlier: gr.update(visible=bool(first), value=words, interactive=not busy),
         }
 
     def _next_question(self, turns: list[Turn]) -> Updates:

@@ -23,13 +23,13 @@ from ui.page.show_versions import preferred as shown
 from ui.page.tabs.chat import REDRAW
 from ui.page.tabs.kept import user
 from ui.page.tabs.shared import (
-    LONGEST_QUESTION,
     LOST,
     NOW,
     PLAIN,
     QUEUED,
     Tab,
     Updates,
+    length_told,
     not_yet,
     question_or_sorry,
     told,
@@ -67,7 +67,6 @@ class Compare(Tab):
                     label="Question",
                     placeholder="A question to both",
                     elem_id="compare-question",
-                    max_length=LONGEST_QUESTION,
                     show_label=False,
                     container=False,
                     scale=1,
@@ -76,6 +75,7 @@ class Compare(Tab):
                 self.stop = gr.Button(
                     "Stop", variant="stop", visible=False, elem_id="compare-stop", scale=0, min_width=120
                 )
+            length_told(self.question)
         with gr.Row(visible=False, elem_id="compare-columns") as self.table:
             with gr.Column(min_width=320):
                 self.left: gr.HTML = gr.HTML(elem_id="answer-1", **PLAIN)

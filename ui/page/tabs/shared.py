@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,6 +36,8 @@ QUEUED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 
 LONGEST_QUESTION = 4_000  # characters
 LOST = ("Nothing came: too many requests are waiting, or the connection was lost", "try again in a minute")
+
+log = logging.getLogger(__name__)
 
 Updates = dict[Any, Any]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -99,7 +102,7 @@ class Sure:
 
 
 def told(handler: Handler) -> Handler:
-    """An error of ours becomes a message on the page, with its way out; what stood there stays."""
+    """An error becomes a message on the page, with its way out; what stood there stays. What nobody foresaw is logged."""
 
     @functools.wraps(handler)
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -107,6 +110,13 @@ def told(handler: Handler) -> Handler:
             return handler(*arguments, **named)
         except TwinError as error:
             raise sorry(error.message, error.hint) from error
+        except gr.Error:
+            raise
+        except Exception as error:
+            log.exception("what was asked for is not done")
+            raise sorry(
+                "Something failed inside the twin", "try it again; the terminal that runs it says what"
+            ) from error
 
     return wrapped  # type: ignore[return-value]
 
@@ -148,6 +158,12 @@ def question_or_sorry(question: str, author: str | None) -> tuple[str, str]:
     if len(question) > LONGEST_QUESTION:
         raise not_yet(f"A question may have {LONGEST_QUESTION:,} characters; this one has {len(question):,}.")
     return question, author
+
+
+def length_told(question: gr.Textbox) -> None:
+    """Below a box: that what is typed or pasted there is too long. All of it stays, to be shortened."""
+    note = gr.HTML(**PLAIN)
+    question.change(None, question, note, js=f"question => window.tooLong(question, {LONGEST_QUESTION})", **NOW)
 
 
 def options(names: Sequence[str], first: str | None = None) -> Any:

@@ -1,0 +1,141 @@
+"""A question from the key to the chat, in Debian's Chromium: at once, whole, and below as much as a browser can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from contracts.feature_store.conversations import Said
+from inference_pipeline.twin import Question
+from tests.browser import IN_CHROMIUM, SEATPOST, WREN, Small, answered, ask, free_port, serious, small, stock
+from ui.page import server as chat_page
+from ui.page.conversation import SHOWN
+from ui.page.tabs.shared import LONGEST_QUESTION
+
+pytestmark = IN_CHROMIUM
+
+Tab = Callable[..., Page]
+TURNS, CLOCK = 35, "Who regulates the church clock pendulum?"
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """Wren was asked TURNS questions, of which the 16th alone is about her clock."""
+    made = small(tmp_path_factory.mktemp("asking"), pause=0.0)
+    stock(made)
+    answer, other = (made.app.twin.ask(Question(question, WREN)) for question in (SEATPOST, CLOCK))
+    said = [Said(question=f"Question {n}?", answer=other if n == 16 else answer) for n in range(1, TURNS + 1)]
+    made.app.store.conversations.keep("", WREN, said)
+    return made
+
+
+@pytest.fixture(scope="module")
+def site(twin: Small) -> Iterator[str]:
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        yield url
+
+
+def held(page: Page) -> list[Route]:
+    """What the page asks its server from now on, which goes no further."""
+    waiting: list[Route] = []
+    page.route("**/gradio_api/queue/join*", lambda route: waiting.append(route))
+    return waiting
+
+
+def test_a_question_stands_there_before_the_server_has_said_a_word(site: str, tab: Tab) -> None:
+    page = tab(site)
+    expect(page.locator("#question textarea")).to_be_enabled()
+    waiting = held(page)
+    ask(page, "Is <b>this</b>\nbold?")
+    expect(page.locator("#chat .user .md")).to_have_text("Is <b>this</b>\nbold?", use_inner_text=True)
+    page.press("#question textarea", "Enter")  # a second time is not a second question
+    expect(page.locator("#chat .user .md")).to_have_count(1)
+    for one in waiting:
+        one.continue_()
+    page.unroute_all()
+    answered(page)
+    expect(page.locator("#chat .user .md")).to_have_text("Is <b>this</b>\nbold?", use_inner_text=True)
+    expect(page.locator("#chat .user .md")).to_have_count(1)
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_a_question_that_is_too_long_stays_whole_and_says_so(site: str, tab: Tab, width: int, dark: bool) -> None:
+    page = tab(site, width, dark)
+    box = page.locator("#question textarea")
+    expect(box).to_be_enabled()
+    pasted = "why " * (LONGEST_QUESTION // 4) + "at all?"
+    page.evaluate(
+        """text => { document.querySelector('#question textarea').focus();
+            document.execCommand('insertText', false, text) }""",
+        pasted,
+    )
+    expect(box).to_have_value(pasted)
+    note = page.locator(".cut")
+    expect(note).to_have_text(
+        "7 characters too many: a question may have 4,000 characters. Shorten it; a whole text is taken in under Posts."
+    )
+    assert serious(page) == []
+    page.locator("#send").click()
+    expect(page.get_by_text("A question may have 4,000 characters; this one has 4,007.")).to_be_visible()
+    expect(page.locator("#chat .user")).to_have_count(0)
+    expect(box).to_have_value(pasted)
+    box.fill(SEATPOST)
+    expect(note).to_have_count(0)
+
+
+def test_what_a_box_cuts_off_a_paste_is_said_below_it(site: str, tab: Tab) -> None:
+    page = tab(site)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("tab", name="Posts").click()
+    box = page.locator("#whose :is(textarea, input)")
+    page.evaluate("navigator.clipboard.writeText('x'.repeat(83))")
+    box.focus()
+    page.keyboard.press("Control+V")
+    expect(page.locator("#whose .cut")).to_contain_text("3 characters of what you pasted did not fit")
+    assert serious(page) == []
+    page.keyboard.press("Backspace")
+    expect(page.locator("#whose .cut")).to_have_count(0)
+
+
+def test_a_long_conversation_begins_with_its_last_questions_and_shows_the_others(site: str, tab: Tab) -> None:
+    page = tab(site)
+    page.get_by_role("button", name="Conversations").click()
+    page.locator("#kept-list button", has_text="Question 1?").click()
+    questions, earlier = page.locator("#chat .user .md"), page.locator("#earlier")
+    expect(questions.first).to_have_text("Question 21?")
+    expect(questions).to_have_count(15)
+    expect(earlier).to_have_text("Earlier questions: 20 more")
+    earlier.click()
+    expect(questions.first).to_have_text("Question 1?")
+    expect(earlier).to_be_hidden()
+    page.locator("#chat .bot .md").nth(15).click()  # what is clicked is the 16th, wherever the chat begins
+    expect(page.locator("#sources .title").first).to_have_text("The church clock")
+    ask(page, SEATPOST)
+    answered(page, answers=16)
+    expect(questions.first).to_have_text("Question 21?")
+    page.get_by_role("button", name="Edit").nth(1).click()
+    expect(page.locator("#chat .user textarea")).to_have_value("Question 22?")
+    page.locator("#chat .user textarea").fill(CLOCK)
+    page.get_by_role("button", name="Submit").click()
+    answered(page, answers=SHOWN + 2)
+    expect(questions.last).to_have_text(CLOCK)
+    expect(questions.first).to_have_text("Question 11?")
+    expect(page.locator("#sources .title").first).to_have_text("The church clock")
+
+
+def test_a_question_that_is_lost_with_the_connection_stands_in_the_box_again(tab: Tab, tmp_path: Path) -> None:
+    twin = small(tmp_path, pause=0.05, repeat=200)
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        page = tab(url)
+        ask(page, SEATPOST)
+        page.wait_for_function("document.querySelector('#chat .bot .md')?.innerText.length > 40")
+        page.context.set_offline(True)
+        expect(page.get_by_text("The page has lost its server")).to_be_visible(timeout=30_000)
+        page.context.set_offline(False)
+        expect(page.locator("#question textarea")).to_have_value(SEATPOST, timeout=30_000)
+        page.locator("#send").click()
+        expect(page.locator("#chat .user .md")).to_have_text(SEATPOST)

@@ -1,0 +1,69 @@
+"""A marker that is clicked or tapped: its passage is shown, and the sentence stays in view or is one button away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import IN_CHROMIUM, SEATPOST, WREN, answered, ask, free_port, serious, small, stock, written
+from tests.fakes import fill
+from ui.page import server as chat_page
+
+pytestmark = IN_CHROMIUM
+
+Tab = Callable[..., Page]
+CLOCK = "Who regulates the church clock pendulum?"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    twin = small(tmp_path_factory.mktemp("markers"), pause=0.0)
+    stock(twin)
+    fill(twin.app.store, [written(WREN, f"Oil {n}", f"Oil and heat, number {n}. " * 20) for n in range(4)])
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        yield url
+
+
+def two_answers(page: Page) -> None:
+    for number, question in enumerate((SEATPOST, CLOCK), start=1):
+        ask(page, question)
+        answered(page, answers=number)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_beside_the_chat_the_passage_is_shown_and_the_sentence_stays(site: str, tab: Tab, dark: bool) -> None:
+    page = tab(site, 1280, dark)
+    two_answers(page)
+    page.get_by_role("button", name="Conversations").click()  # pushes the passages down
+    expect(page.locator("#kept-title")).to_be_visible()
+    for marker in (page.locator("#chat a.marker").last, page.locator("#chat a.marker").first):
+        marker.click()
+        passage = page.locator(marker.get_attribute("href") or "")
+        expect(passage.locator("mark").first).to_be_in_viewport(ratio=1)
+        expect(marker).to_be_in_viewport(ratio=1)
+        expect(page.locator("#to-sentence")).to_be_hidden()
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    expect(page.locator("#question")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_on_a_phone_a_button_leads_back_to_the_sentence(site: str, tab: Tab, dark: bool) -> None:
+    page = tab(site, 390, dark)
+    two_answers(page)
+    back = page.locator("#to-sentence")
+    marker = page.locator("#chat a.marker").first
+    marker.click()
+    passage = page.locator(marker.get_attribute("href") or "")
+    expect(passage.locator("mark").first).to_be_in_viewport(ratio=1)
+    expect(back).to_be_visible()
+    assert serious(page) == []
+    back.click()
+    expect(marker).to_be_in_viewport(ratio=1)
+    expect(marker).to_be_focused()
+    expect(back).to_be_hidden()
+    marker.click()
+    expect(back).to_be_visible()
+    page.get_by_role("tab", name="Posts").click()  # there is no sentence to go back to
+    expect(back).to_be_hidden()
