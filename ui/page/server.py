@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -113,7 +114,8 @@ def serve(
     ready: Callable[[str], None] | None = None,
     password: str | None = None,
 ) -> None:
-    """Serve the page until Ctrl-C; `ready` is called with its address once the server listens."""
+    """Serve the page until Ctrl-C or SIGTERM; `ready` is called with its address once the server listens."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with running(app, host, port, author, password) as url, suppress(KeyboardInterrupt):
         if ready:
             ready(url)

@@ -76,13 +76,15 @@ def _preview(result: Mapping[str, Any]) -> str:
     )
     more = result["kept"] - len(result["posts"])
     failed = "".join(problem(str(error).split("\n")[0], _hint(error)) for error in found["failed"].values())
+    refused = sum(found["refused"].values())
     return markup.section(
-        f"{result['kept']:,} {'post' if result['kept'] == 1 else 'posts'} would be taken in",
+        f"{result['kept']:,} {'post' if result['kept'] == 1 else 'posts'} would be taken in"
+        + (f", {refused:,} refused" if refused else ""),
         '<p class="aside">Nothing is stored yet: “Take in” does that.</p>'
-        f'<div class="wide"><table class="facts"><tbody>{rows}</tbody></table></div>'
-        + (markup.paragraphs(f"And {more:,} more.") if more > 0 else "")
-        + _refusals(found)
-        + failed,
+        + failed
+        + _refusals(found)  # before the posts, which may be many
+        + f'<div class="wide"><table class="facts"><tbody>{rows}</tbody></table></div>'
+        + (markup.paragraphs(f"And {more:,} more.") if more > 0 else ""),
     )
 
 

@@ -44,7 +44,8 @@ def ingest(app: App, request: Request, progress: Progress) -> dict[str, Any]:
 
 
 def preview(app: App, request: Request, progress: Progress) -> dict[str, Any]:
-    """What an ingest would store; nothing is stored."""
+    """What an ingest would store, and what it would refuse; nothing is stored."""
+    from contracts.records import Post
     from feature_pipeline import pipeline
     from feature_pipeline.report import Report
     from feature_pipeline.sources import Refusal
@@ -54,6 +55,8 @@ def preview(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     posts: list[dict[str, Any]] = []
     for number, item in enumerate(pipeline.collect(part["sources"], part["author"], report), start=1):
         progress("read", number, None)
+        if isinstance(item, Post) and app.store.is_forgotten(item.author, {item.id, item.text_hash}):
+            item = Refusal(item.source, item.source_id, "forgotten", "you said to forget it")
         if isinstance(item, Refusal):
             report.refuse(item)
             continue
@@ -83,7 +86,8 @@ def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     options = pipeline.Options(resume=True)
     made = pipeline.run(request["author"], parts, load(request["recipe"]), options, progress)
     assert made  # None in all but the first of several processes
-    return {"model": made.version.name, "promoted": made.promoted, "new": made.new, "replaced": made.replaced}
+    told = {"promoted": made.promoted, "new": made.new, "refused": made.refused, "replaced": made.replaced}
+    return {"model": made.version.name, **told}
 
 
 def export(app: App, request: Request, progress: Progress) -> dict[str, Any]:

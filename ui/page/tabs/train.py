@@ -8,7 +8,7 @@ import gradio as gr
 
 from contracts.errors import NotFound
 from contracts.model_registry import ModelVersion
-from ui.page import learning
+from ui.page import learning, made
 from ui.page import markup as html
 from ui.page.jobs import Job
 from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, author_or_sorry, told
@@ -125,7 +125,7 @@ class Train(Tab):
         version = self._made(job)
         if version is None:
             return html.aside("That version is deleted.")
-        return _result(version, job)
+        return made.result(version, job.result, job.seconds)
 
     def _made(self, job: Job) -> ModelVersion | None:
         try:
@@ -169,22 +169,3 @@ def _card(rows: list[list[str]]) -> str:
     told_ = [(what[:1].upper() + what[1:], said) for what, said in rows]
     *others, (_, worth) = told_
     return html.paragraphs(worth) + html.table(others)
-
-
-def _result(version: ModelVersion, job: Job) -> str:
-    from training_pipeline.glossary import headline
-
-    card, made = version.card, job.result
-    lines = [headline(card.evaluation)]
-    if not made["new"]:
-        lines.append(
-            f"{version.name} was already trained on exactly these posts by this recipe: nothing was to be done."
-        )
-    if made["promoted"]:
-        lines.append(f"{version.name} passed its gate and is the champion: it answers from now on.")
-    else:
-        lines.append(f"{version.name} is registered, and was not made the champion.")
-    if made["replaced"]:
-        lines.append(f"{made['replaced']} is deleted: it had learned from posts that are forgotten.")
-    title = f"{version.name}, in {html.duration(job.seconds)}"
-    return html.section(title, html.paragraphs(*lines) + html.items(card.gate))

@@ -1,0 +1,76 @@
+"""What the page says of a training that is over and of posts that are looked at, and that its clock makes no error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from contracts.model_registry import ModelRegistry
+from contracts.progress import silent
+from feature_pipeline import pipeline
+from tests.browser import ON_THE_PAGE, WREN, small, stock
+from tests.fakes import adapter, card
+from ui.page import made, show_posts, work
+from ui.page.shell import Shell
+
+pytestmark = ON_THE_PAGE
+
+OVER = {"new": True, "promoted": False, "replaced": "", "refused": ""}
+NO_OTHERS = "specificity cannot be measured: no reference authors: ingest other people's posts with --reference"
+
+
+def result(home: Path, told: dict[str, object], gate: tuple[str, ...] = (), recipe: str = "quick") -> str:
+    one = card(gate=gate, recipe={"name": recipe}, posts={"train": ("a", "b"), "validation": (), "test": ()})
+    return made.result(ModelRegistry(home).register(one, adapter(home / "adapter")), {**OVER, **told}, 60)
+
+
+def test_a_version_that_is_kept_back_says_why_and_what_one_can_do(tmp_path: Path) -> None:
+    said = result(tmp_path, {}, ("delta_nll: the interval's lower end -0.0100 is not above 0.0", NO_OTHERS))
+    assert "registered, and was not made the champion" in said
+    assert "ΔNLL (how much less your held-out posts surprise the adapter than its base model): the interval" in said
+    for way in ("press Promote", "“Standard”", "it has learned from 2", "“Another person, only to compare with”"):
+        assert way in said
+
+
+def test_only_what_would_help_is_advised(tmp_path: Path) -> None:
+    said = result(tmp_path, {"refused": "another became champion meanwhile"}, recipe="standard")
+    assert "another became champion meanwhile" in said
+    assert "press Promote" in said
+    assert "“Standard”" not in said
+    assert "“Another person" not in said
+    assert "What you can do" not in result(tmp_path / "promoted", {"promoted": True})
+
+
+def test_a_look_says_what_would_be_refused_also_what_is_forgotten(tmp_path: Path) -> None:
+    files = tmp_path / "posts"
+    files.mkdir()
+    (files / "rain.md").write_text("# Rain\n\n" + "Rain falls on brass when the spring bends. " * 8)
+    (files / "empty.md").write_text("")
+    app = small(tmp_path / "home").app
+    pipeline.run([str(files)], "Gil", app.store, chunker=app.chunker, progress=silent)
+    (post,) = app.store.posts("Gil")
+    app.store.forget("Gil", [post.id])
+    found = work.preview(app, {"parts": [{"sources": [str(files)], "author": "Gil"}]}, silent)
+    app.store.close()
+    assert found["report"]["refused"] == {"forgotten": 1, "empty": 1}
+    said = show_posts.outcome(found)
+    assert "0 posts would be taken in, 2 refused" in said
+    assert "rain.md: you said to forget it" in said
+
+
+def test_the_clock_goes_on_while_a_job_runs_and_the_chat_is_looked_at(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    twin = small(tmp_path)
+    stock(twin)
+    shell = Shell(twin.app)
+    request.addfinalizer(shell._jobs.close)
+    part = {"sources": [str(tmp_path)], "author": WREN}
+    shell._jobs.start("posts", "Looking", WREN, {"do": "preview", "parts": [part]})
+    assert shell._jobs.running()
+    assert (
+        shell._ticked(gr.Request(), WREN, "chat") == gr.skip()
+    )  # of an empty dict, Gradio would make an error a second
+    twin.app.store.close()
