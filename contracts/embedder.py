@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -74,11 +75,24 @@ class SentenceEmbedder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """From the weights themselves where they are at hand, else from the name the hub knows them by."""
+        """From the weights: inside the package, in the folder, or in the hub's cache, to which what is missing is fetched.
+
+        From the name alone where they can be had nowhere: nothing can be embedded there either.
+        """
         if self.name == DEFAULT:
             return digest(DEFAULT, DEFAULT_SHA256)
-        weights = sorted(Path(self.name).rglob("*.safetensors")) if Path(self.name).is_dir() else []
-        return digest(self.name if not weights else "", *map(sha256_of, weights))
+        weights = self._weights()
+        if not weights and not Path(self.name).is_dir():
+            try:
+                self._model()
+            except ModelError:
+                return digest(self.name)
+            weights = self._weights()
+        return digest(self.name if not weights else "", *map(_sha256_of_cached, weights))
+
+    def _weights(self) -> list[Path]:
+        folder = Path(self.name) if Path(self.name).is_dir() else in_hub_cache(self.name)
+        return sorted(folder.rglob("*.safetensors")) if folder else []
 
     def embed(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Unit vectors, shape (len(texts), dimension), float32. Equal to the model's own `encode` up to its precision."""
@@ -120,9 +134,15 @@ class SentenceEmbedder:
 
         from contracts.hardware import best_device
 
+        cached = None if Path(self.folder).is_dir() else in_hub_cache(self.name)
         try:
             return SentenceTransformer(
-                self.folder, device=best_device(), trust_remote_code=False, model_kwargs={"use_safetensors": True}
+                self.folder,
+                device=best_device(),
+                trust_remote_code=False,
+                # What the fingerprint was made of, though the hub may have a newer one by now.
+                revision=cached.name if cached else None,
+                model_kwargs={"use_safetensors": True},
             )
         except (OSError, ValueError) as error:
             raise ModelError(
@@ -159,6 +179,28 @@ class TorchEncoder:
             )
             vectors: Vectors = torch.nn.functional.normalize(made.float(), dim=-1).cpu().numpy()
         return vectors
+
+
+def in_hub_cache(name: str) -> Path | None:
+    """The folder, called after its commit, to which a hub id leads on this machine; None where there is none."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    for repository in (name,) if "/" in name else (f"sentence-transformers/{name}", name):
+        for file in ("modules.json", "config.json"):
+            try:
+                found = try_to_load_from_cache(repository, file)
+            except HFValidationError:
+                return None
+            if isinstance(found, str):
+                return Path(found).parent
+    return None
+
+
+def _sha256_of_cached(path: Path) -> str:
+    """The hub's cache calls a file of weights after its hash; gigabytes need not be read."""
+    stored = path.resolve().name
+    return stored if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", stored) else sha256_of(path)
 
 
 def packed(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -8,6 +8,8 @@ import pytest
 
 from contracts.embedder import BATCH, BATCH_TOKENS, SentenceEmbedder, packed
 from contracts.errors import ModelError
+from contracts.files import sha256_of
+from contracts.records import digest
 from tests.fakes import tiny_embedder
 
 WORDS = ["clock", "spring", "brass", "rain", "tea"]
@@ -53,6 +55,57 @@ def test_it_travels_by_its_name(tmp_path: Path) -> None:
 def test_a_folder_without_a_model_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be loaded"):
         SentenceEmbedder(str(tmp_path)).embed(["tea"])
+
+
+HUB = "ann/words"
+
+
+def revision(hub: Path, commit: str, words: list[str]) -> None:
+    """A model in the layout of the hub's cache: the files by their hash, and what each commit and branch leads to."""
+    repository = hub / f"models--{HUB.replace('/', '--')}"
+    for made in tiny_embedder(hub / commit, words).rglob("*"):
+        if made.is_file():
+            blob = repository / "blobs" / sha256_of(made)
+            blob.parent.mkdir(parents=True, exist_ok=True)
+            blob.write_bytes(made.read_bytes())
+            place = repository / "snapshots" / commit / made.relative_to(hub / commit)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(blob)
+    (repository / "refs").mkdir(exist_ok=True)
+    (repository / "refs" / "main").write_text(commit)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def test_another_revision_under_one_name_is_another_embedder(hub: Path) -> None:
+    revision(hub, "1" * 40, WORDS)
+    first = SentenceEmbedder(HUB).fingerprint
+    revision(hub, "2" * 40, [*WORDS, "kettle"])
+    assert SentenceEmbedder(HUB).fingerprint != first
+    (hub / f"models--{HUB.replace('/', '--')}" / "refs" / "main").write_text("1" * 40)
+    assert SentenceEmbedder(HUB).fingerprint == first
+
+
+def test_the_same_weights_are_one_embedder_in_a_folder_and_in_the_cache(hub: Path) -> None:
+    revision(hub, "1" * 40, WORDS)
+    assert SentenceEmbedder(HUB).fingerprint == SentenceEmbedder(str(hub / ("1" * 40))).fingerprint
+
+
+def test_what_is_in_the_cache_is_loaded_without_a_hub(hub: Path) -> None:
+    revision(hub, "1" * 40, WORDS)
+    vectors = SentenceEmbedder(HUB).embed(["clock", "tea"])
+    assert np.allclose(vectors, SentenceEmbedder(str(hub / ("1" * 40))).embed(["clock", "tea"]), atol=1e-3)
+
+
+def test_what_is_nowhere_has_a_name_only(hub: Path) -> None:
+    assert SentenceEmbedder("nowhere/at-all").fingerprint == digest("nowhere/at-all")
+    assert SentenceEmbedder("no such: name").fingerprint == digest("no such: name")
 
 
 @pytest.mark.slow
