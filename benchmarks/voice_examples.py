@@ -18,6 +18,7 @@ from benchmarks import in_home
 from benchmarks.speed import machine
 from benchmarks.style_verifier import BLOGS, cleaned
 from contracts.base_model import DEFAULT, BaseLanguageModel
+from contracts.copies import Runs
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
@@ -27,7 +28,7 @@ from inference_pipeline.engines.local import LocalEngine
 from inference_pipeline.queue import Queue
 from inference_pipeline.retrieval.voice import voice
 from inference_pipeline.twin import BASE, Found, Question, Twin
-from training_pipeline.evaluation.copies import Posts
+from training_pipeline.evaluation.style import copies
 from training_pipeline.evaluation.texts import own_words, pooled, stripped, thinned
 from training_pipeline.evaluation.verify import Verifier
 
@@ -55,7 +56,7 @@ def main(data: Path, home: Path) -> None:
         scores[count] = verifier.scores(["\n".join(made[n : n + POOLED]) for n in range(0, len(made), POOLED)])
         shown = [voice(store, found, count) for found in asked]
         pairs = [(text, "\n".join(examples)) for text, examples in zip(made, shown, strict=True) if examples]
-        copied = sum(Posts({"": examples}).share([text])[0] for text, examples in pairs)
+        copied = sum(copies(text, Runs([("", examples)])) for text, examples in pairs)
         claims = np.mean([answer.unsupported_claims for _, answer in answers])
         tokens = np.mean([answer.timings["prompt_tokens"] for _, answer in answers])
         print(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.feature_store import FeatureStore
-from inference_pipeline.grounding.copied import FEWEST, copied, longest
+from inference_pipeline.grounding.copied import copied
 from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, fill, post, voice
 
 SECRET = (
@@ -58,9 +58,12 @@ def test_a_post_that_has_come_since_is_compared_too(store: FeatureStore) -> None
     assert found.words == 10
 
 
-def test_the_longest_run_is_the_longest() -> None:
-    ours, theirs = "a b c x a b c d e".split(), "q a b c d r b c x".split()
-    assert longest(ours, theirs) == (4, 4, 1)
-    assert longest(ours, []) == (0, 0, 0)
-    assert longest("a a a a".split(), "a a a".split()) == (3, 0, 0)
-    assert FEWEST > 3
+def test_a_post_that_changed_meanwhile_is_compared_as_it_is(store: FeatureStore) -> None:
+    snapshot = store.snapshot().id
+    assert copied(store, "Ada", snapshot, SECRET)
+    edited = post(200, f"Now shorter. {SECRET}")
+    fill(store, [edited])
+    found = copied(store, "Ada", snapshot, SECRET)
+    assert found
+    whole = store.post(found.post_id, "Ada").text
+    assert whole[found.post_start : found.post_end] == SECRET.rstrip(".")

@@ -11,13 +11,13 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from contracts.copies import Runs
 from contracts.records import Figure
 from tests.fakes import WordEmbedder, one_thread, recipe
 from tests.invented import corpus
 from tests.voices import article
 from training_pipeline.compare import differences
 from training_pipeline.evaluation import evaluate, judge, scoring, style, writing
-from training_pipeline.evaluation.copies import Posts
 from training_pipeline.evaluation.gate import gate
 from training_pipeline.evaluation.records import CONDITIONS, Condition, Evaluation, Written
 from training_pipeline.evaluation.texts import pooled, stripped
@@ -175,7 +175,7 @@ def test_few_texts_may_not_copy_at_all_and_many_prove_the_bound(copied: int, tex
     """24 texts without a copy could be those of an adapter that copies one time in eight: the figure says so."""
     post = article("Ada", 1)
     outputs = [*[post] * copied, *[article("Bea", n, 4) for n in range(texts - copied)]]
-    figure = style.copy_excess(outputs, [article("Bea", 1000 + n, 4) for n in range(texts)], Posts({"p": post}))
+    figure = style.copy_excess(outputs, [article("Bea", 1000 + n, 4) for n in range(texts)], Runs([("p", post)]))
     assert figure.value == pytest.approx(copied / texts, abs=1e-4)
     strict = recipe(gate={"delta_nll_low": 0.0, "specificity_low": 0.0, "copy_excess_high": 0.02})
     proven = Figure(value=0.2, low=0.1, high=0.3, n=9)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-import time
 
 import numpy as np
 import pytest
 
+from contracts.copies import Runs
 from tests.fakes import WordEmbedder
 from tests.voices import article
 from training_pipeline.evaluation import bootstrap, content, guards, style
-from training_pipeline.evaluation.copies import Posts
 
 WORDS = "spring clock brass screw oil rain tea bench file saw lathe valve seam thread wheel".split()
 
@@ -52,8 +51,8 @@ def test_auc_is_one_for_the_author_half_for_chance() -> None:
     assert style.auc([1, 1, 1, 1, 1], [1, 1, 1, 1, 1]).value == 0.5
 
 
-def known(texts: list[str]) -> Posts:
-    return Posts({str(n): each for n, each in enumerate(texts)})
+def known(texts: list[str]) -> Runs:
+    return Runs((str(n), each) for n, each in enumerate(texts))
 
 
 def test_copied_training_posts_are_caught() -> None:
@@ -87,37 +86,6 @@ def test_no_copies_among_few_outputs_says_how_little_that_proves() -> None:
     assert "none of 24 outputs copies" in figure.note
     assert "under 13.8%" in figure.note
     assert figure.high == pytest.approx(0.1380, abs=1e-4)
-
-
-def test_the_longest_copied_span_and_its_post_are_found() -> None:
-    posts = {f"p{n}": article("Ada", n) for n in range(30)}
-    span = " ".join(posts["p17"].split()[20:47])
-    outputs = [article("Bea", 1), f"So it is: {span.upper()}. Or is it?", article("Bea", 2)]
-    words, place, text, post = Posts(posts).longest(outputs) or (0, 0, "", "")
-    assert (place, post) == (1, "p17")
-    assert words >= 25
-    assert span.upper().rstrip(".;,") in text
-    assert Posts(posts).share(outputs) == [False, True, False]
-    assert Posts(posts).longest(["zzz yyy"]) is None
-    assert Posts({}).longest(["a b"]) is None
-
-
-def test_a_copy_is_found_from_its_twelfth_word_on_and_not_across_posts() -> None:
-    words = [f"w{n}" for n in range(24)]
-    posts = Posts({"a": " ".join(words[:12]), "b": " ".join(words[12:])})
-    assert posts.share([" ".join(words[:12]), " ".join(words[:11]), " ".join(words[6:18])]) == [True, False, False]
-    for n in range(1, 13):
-        assert (posts.longest([" ".join(["x", *words[:n], "y"])]) or (0,))[0] == n
-
-
-def test_half_a_million_words_are_searched_in_seconds() -> None:
-    drawn = random.Random(0)
-    posts = Posts({str(n): " ".join(map(str, drawn.choices(range(9999), k=1000))) for n in range(500)})
-    outputs = [" ".join(map(str, drawn.choices(range(9999), k=200))) for _ in range(200)]
-    began = time.process_time()
-    posts.share(outputs)
-    posts.longest(outputs)
-    assert time.process_time() - began < 8
 
 
 def test_verification_counts_what_is_not_answered() -> None:

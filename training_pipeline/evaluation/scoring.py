@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.copies import FEWEST, Runs
 from contracts.records import Example, Figure, Split
 from training_pipeline.data import Corpus
 from training_pipeline.evaluation import bootstrap, content, guards, style
-from training_pipeline.evaluation.copies import Posts
 from training_pipeline.evaluation.records import HUMAN, OTHERS, LongestCopy, Written
 from training_pipeline.evaluation.texts import POOLED, pooled, stripped
 from training_pipeline.evaluation.verify import Band, Verifier
@@ -76,17 +76,18 @@ class Outputs:
             )
             for condition in self._adapted
         }
-        words = longest.words if longest else 0
-        found["longest_copy_words"] = Figure(value=words, n=len(self._written), unit="words")
+        words, note = (longest.words, "") if longest else (0, f"fewer than {FEWEST} in a row")
+        found["longest_copy_words"] = Figure(value=words, n=len(self._written), unit="words", note=note)
         return found
 
     def longest_copy(self) -> LongestCopy | None:
         mine = [text for text in self._written if text.condition in self._adapted]
-        found = self._posts.longest([text.text for text in mine])
-        if found is None:
+        found = [(copy, text) for text in mine if (copy := self._posts.longest(text.text))]
+        if not found:
             return None
-        words, place, text, post_id = found
-        return LongestCopy(words=words, text=text, post_id=post_id, condition=mine[place].condition)
+        copy, text = max(found, key=lambda one: one[0].words)
+        words, span = copy.words, text.text[copy.start : copy.end]
+        return LongestCopy(words=words, text=span, post_id=copy.post_id, condition=text.condition)
 
     def guarded(self, embed: content.Embed | None) -> dict[str, Figure]:
         """What the style cost, of the adapter's own texts."""
@@ -112,8 +113,8 @@ class Outputs:
         return [condition for condition in self._recipe.conditions if condition.startswith("adapter")]
 
     @cached_property
-    def _posts(self) -> Posts:
-        return Posts({post_id: self._corpus.posts[post_id].text for post_id in sorted(self._corpus.train_ids)})
+    def _posts(self) -> Runs:
+        return Runs((post_id, self._corpus.posts[post_id].text) for post_id in sorted(self._corpus.train_ids))
 
     def _texts(self, condition: str) -> list[str]:
         """By post, the seeds of each in a row."""
@@ -180,7 +181,7 @@ class Outputs:
             return _nothing()
         if len(self._own_nats) < guards.FEWEST_FOR_A_BAND:
             return guards.fluency_in_band(nats, self._own_nats)
-        copied = np.reshape(self._posts.share(texts), nats.shape)
+        copied = np.reshape([style.copies(text, self._posts) for text in texts], nats.shape)
         band = Band.of(self._own_nats)
         likely = verifier.probabilities(values.ravel()).reshape(values.shape) > 0.5
         fluent = np.array([np.median(nats[pool], axis=0) for pool in self._pools])

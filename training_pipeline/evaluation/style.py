@@ -19,14 +19,15 @@ from math import hypot
 
 import numpy as np
 
+from contracts.copies import Runs
 from contracts.records import Figure
 from training_pipeline.evaluation.bootstrap import RESAMPLES, Sample, figure, interval, too_few, wilson
-from training_pipeline.evaluation.copies import Posts
 
 LEAST_AUC = 0.7  # under it, the interval's lower end, a verifier does not know this author
 FEWEST_JUDGED = 10  # posts of each side; with fewer, one that is told right or wrong moves an AUC by over .1
 UNDECIDED = 0.1  # a probability this near to a half is no answer
 TOO_MUCH = 1.2
+COPIED_WORDS = 12
 HALF = 0.5
 
 
@@ -36,7 +37,8 @@ def delta_nll(author: Sequence[float]) -> Figure:
 
 def specificity(author: Sequence[float], reference: Sequence[float]) -> Figure:
     if not reference:
-        return Figure(value=None, n=0, note="no reference authors: ingest other people's posts with --reference")
+        why = "no reference authors in the author's language: ingest other people's posts with --reference"
+        return Figure(value=None, n=0, note=why)
     return figure([author, reference], lambda means: means[0] - means[1], "nats/byte")
 
 
@@ -54,7 +56,7 @@ def auc(author: Sequence[float] | Sample, reference: Sequence[float] | Sample) -
     return interval(float(wins.mean()), np.array(drawn), len(author))
 
 
-def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Posts, each: int = 1) -> Figure:
+def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Runs, each: int = 1) -> Figure:
     """`generated` holds `each` texts for every instruction, and those for the same one follow each other.
 
     These count as one: what makes one of them copy makes the others, too.
@@ -62,7 +64,7 @@ def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Pos
     posts, own = len(generated) // each, len(held_out)
     if few := too_few([generated[:posts], held_out]):
         return few
-    mine, theirs = (sum(training.share(texts)) / len(texts) for texts in (generated, held_out))
+    mine, theirs = (sum(copies(text, training) for text in texts) / len(texts) for texts in (generated, held_out))
     (low, high), (their_low, their_high) = wilson(mine * posts, posts), wilson(theirs * own, own)
     excess = mine - theirs
     return Figure(
@@ -73,6 +75,11 @@ def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Pos
         unit="of outputs",
         note="" if mine else f"none of {len(generated)} outputs copies; for {posts} posts that proves under {high:.1%}",
     )
+
+
+def copies(text: str, training: Runs) -> bool:
+    found = training.longest(text)
+    return found is not None and found.words >= COPIED_WORDS
 
 
 def believed(figures: dict[str, Figure]) -> dict[str, Figure]:

@@ -11,7 +11,7 @@ own are scored by fifths, each by what the others teach, and a reference author'
 somebody whom the verifier does not know.
 
 More is not better: copies of the author's posts, and the author's words in any order, score above the author. `band` says
-where the author's own texts lie; `guards.py` and `copies.py` see what V cannot.
+where the author's own texts lie; `guards.py` and `contracts/copies.py` see what V cannot.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def _meters(answer: Answer) -> Iterator[str]:
     else:
         yield "Style: not measured. It takes a trained version that runs here, ten held-out posts, and a sentence or two."
     if not answer.copied:
-        from inference_pipeline.grounding.copied import FEWEST
+        from contracts.copies import FEWEST
 
         yield f"Copied: nothing; no {FEWEST} words in a row stand in a post."
 
