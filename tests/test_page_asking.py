@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -124,18 +123,3 @@ def test_a_long_conversation_begins_with_its_last_questions_and_shows_the_others
     expect(questions.last).to_have_text(CLOCK)
     expect(questions.first).to_have_text("Question 11?")
     expect(page.locator("#sources .title").first).to_have_text("The church clock")
-
-
-def test_a_question_that_is_lost_with_the_connection_stands_in_the_box_again(tab: Tab, tmp_path: Path) -> None:
-    twin = small(tmp_path, pause=0.05, repeat=200)
-    stock(twin)
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        page = tab(url)
-        ask(page, SEATPOST)
-        page.wait_for_function("document.querySelector('#chat .bot .md')?.innerText.length > 40")
-        page.context.set_offline(True)
-        expect(page.get_by_text("The page has lost its server")).to_be_visible(timeout=30_000)
-        page.context.set_offline(False)
-        expect(page.locator("#question textarea")).to_have_value(SEATPOST, timeout=30_000)
-        page.locator("#send").click()
-        expect(page.locator("#chat .user .md")).to_have_text(SEATPOST)

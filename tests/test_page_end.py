@@ -1,4 +1,4 @@
-"""The page's process is told to end while it works: it ends in order, and prints nothing of what it was doing."""
+"""The page's process ends while it works: in order where it is told to, and else its page says so and finds it again."""
 
 from __future__ import annotations
 
@@ -21,17 +21,29 @@ ROOT = Path(__file__).parents[1]
 MOMENTS = ["document.querySelector('#chat .bot .md')?.innerText.length > 30", "document.querySelector('#chat .fine')"]
 
 
+def started(home: Path, port: int) -> subprocess.Popen[str]:
+    """The process, once its page is up."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.page_process", str(home), str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=hear_ctrl_c,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == f"http://127.0.0.1:{port}/\n"
+    return process
+
+
 @pytest.mark.parametrize("moment", MOMENTS, ids=["answering", "measuring"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])
 def test_it_ends_in_order_while_it_works(
     how: signal.Signals, moment: str, tab: Callable[..., Page], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "tests.page_process", str(tmp_path), str(free_port())]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=hear_ctrl_c
-    ) as process:
-        assert process.stdout
-        page = tab(process.stdout.readline().strip())
+    port = free_port()
+    with started(tmp_path, port) as process:
+        page = tab(f"http://127.0.0.1:{port}/")
         expect(page.locator("#loading")).to_be_hidden()
         ask(page, SEATPOST)
         page.wait_for_function(moment)
@@ -40,3 +52,23 @@ def test_it_ends_in_order_while_it_works(
     assert (out, process.returncode) == ("closed\n", 0), err
     assert "terminate" not in err
     assert not (tmp_path / "page").exists()
+
+
+def test_a_question_that_is_lost_with_its_server_stands_in_the_box_again(
+    tab: Callable[..., Page], tmp_path: Path
+) -> None:
+    port = free_port()
+    with started(tmp_path, port) as process:
+        page = tab(f"http://127.0.0.1:{port}/")
+        ask(page, SEATPOST)
+        page.wait_for_function(MOMENTS[0])
+        process.kill()
+        process.communicate()
+    expect(page.get_by_text("The page has lost its server")).to_be_visible()
+    with started(tmp_path, port) as process:
+        expect(page.locator("#question textarea")).to_have_value(SEATPOST, timeout=30_000)
+        expect(page.locator("#chat .user")).to_have_count(0)
+        page.locator("#send").click()
+        expect(page.locator("#chat .user .md")).to_have_text(SEATPOST)
+        process.terminate()
+        process.communicate(timeout=30)
