@@ -49,7 +49,8 @@ def is_talk(text: str, author: str) -> bool:
 
 
 def reply(store: FeatureStore, author: str, text: str) -> str:
-    """Who answers, from what, and what it can be asked; thanks alone are only returned."""
+    """Who answers, from what, and what it can be asked; thanks alone are only returned. NotFound without posts."""
+    store.require_author(author)
     words = set(_words(text))
     opening = next((said for said, of in _OPENINGS if words & of), "")
     if words <= _COURTESIES and opening and opening != "Hello.":

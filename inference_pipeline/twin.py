@@ -210,7 +210,7 @@ class Twin:
         if not own or len(text.encode()) < SHORTEST:
             return None
         with self.queue.place(question.user, stop) as placed:
-            if not placed:
+            if not placed or (stop and stop.is_set()):  # nobody waits for it any more
                 return None
             models = [self._engine.chat_model(which) for which in (version, None)]
             if not all(hasattr(model, "nll") for model in models):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.errors import NotFound
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.records import Answer
@@ -72,6 +73,13 @@ def test_a_courtesy_is_returned_and_no_more(twin: Twin, store: FeatureStore) -> 
     assert twin.ask(Question("Thank you very much!", "Ada")).answer == "You are welcome."
     assert twin.ask(Question("ok, bye", "Ada")).answer == "Goodbye."
     assert twin.ask(Question("Hello", "Ada")).answer.startswith(f"Hello. {ITSELF} one post")
+
+
+@pytest.mark.parametrize("said", ["hello", "thanks"])
+def test_nobodys_twin_says_nothing(twin: Twin, store: FeatureStore, said: str) -> None:
+    fill(store, [post(1, CLOCK)])
+    with pytest.raises(NotFound, match="no posts by 'Nobody'"):
+        twin.ask(Question(said, "Nobody"))
 
 
 @pytest.mark.parametrize(

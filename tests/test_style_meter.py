@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,14 @@ def test_answers_are_measured_as_they_come_and_are_there_without_where_many_wait
     assert list(twin.metered(QUESTION, iter(["It runs", one]))) == ["It runs", measured]
     with twin.queue.place():
         assert list(twin.metered(QUESTION, iter([one]))) == [one]
+
+
+def test_nothing_is_measured_for_who_has_stopped(twin: Twin) -> None:
+    stop, one = threading.Event(), answer(twin, CLOCK)
+    assert twin.meter(QUESTION, one, stop)
+    stop.set()
+    assert twin.queue.length() == 0  # though nobody waits
+    assert twin.meter(QUESTION, one, stop) is None
 
 
 def test_the_api_measures_where_it_is_asked_to(twin: Twin, tmp_path: Path) -> None:
