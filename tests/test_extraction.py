@@ -208,6 +208,10 @@ def structured(author: str) -> str:
         ("<p>Written by <a href=x>Ann Lee</a></p>", "Ann Lee"),
         ("<meta property='og:site_name' content='The Ladle'><meta name=author content='The Ladle'>", None),
         ("<meta name=author content='admin'>", None),
+        (
+            "<meta name=author content='Dana A. Ford, Jo S.A. Corey, Chien-Ming Wang, Ann van den Berg, and Tom Lee, CNN'>",
+            "Dana A. Ford, Jo S.A. Corey, Chien-Ming Wang, Ann van den Berg, Tom Lee",
+        ),
         ("<div class=comments><span class=author>Some Troll</span></div>", None),
         (f"<p>By the sea it rains all day and nobody minds the kettle. {WORDS}</p>", None),
     ],

@@ -376,3 +376,25 @@ def test_a_post_in_a_format_that_is_not_read_is_told(tmp_path: Path) -> None:
         ("b.rst", "unread_format"),
         ("c.adoc", "unread_format"),
     ]
+
+
+@pytest.mark.parametrize("mark", ["theme.toml", "_config.yml", "layouts/single.html", "layout/post.ejs"])
+def test_a_theme_in_a_sites_folder_is_somebody_elses(tmp_path: Path, mark: str) -> None:
+    write(tmp_path, "site/content/themes/colours.md", "# On colours\n\nMine.")
+    write(tmp_path, f"site/themes/plain/{mark}", "name: Plain")
+    write(tmp_path, "site/themes/plain/README.md", "# Plain\n\nA theme.")
+    write(tmp_path, "site/themes/plain/exampleSite/content/posts/lorem.md", "# Lorem\n\nIpsum.")
+    for folder in (tmp_path, tmp_path / "site"):
+        assert [getattr(item, "title", "") for item in items_of(folder)] == ["On colours"]
+
+
+@pytest.mark.parametrize("config", ["hugo.toml", "_config.yml"])
+def test_what_a_generator_made_of_the_posts_is_read_only_where_they_are_not(tmp_path: Path, config: str) -> None:
+    write(tmp_path, "site/content/soup.md", "# Soup\n\nHot.")
+    write(tmp_path, "site/public/index.html", "<!doctype html><title>Ann</title><p>Welcome.")
+    write(tmp_path, "site/public/soup/index.html", "<!doctype html><title>Soup</title><p>Hot.")
+    assert len(items_of(tmp_path)) == 3
+    write(tmp_path, f"site/{config}", "")
+    for folder in (tmp_path, tmp_path / "site"):
+        assert [getattr(item, "title", "") for item in items_of(folder)] == ["Soup"]
+    assert len(items_of(tmp_path / "site" / "public")) == 2

@@ -73,6 +73,8 @@ AFTER_NAME = re.compile(
     r"|,?\s(?:on|in|at|for|(?i:published|posted|(?:last )?updated)|\w+day,)(?:\s|\Z)).*",
     re.DOTALL,
 )
+MAX_BYLINE = 400
+BETWEEN_NAMES = re.compile(r"\s*[,;&]\s*(?:and\s+)?|\s+and\s+")
 NOBODY = frozenset(
     (
         *("admin", "administrator", "anonymous", "author", "by", "editor", "editorial team", "guest", "name", "none"),
@@ -341,7 +343,7 @@ def _author(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], ta
         _signed(root),
     ]
     for source in sources:
-        people = list(dict.fromkeys(person for name in source if (person := _person(name, taken))))
+        people = list(dict.fromkeys(person for name in source for person in _people(name, taken)))
         if people:
             return ", ".join(people[:10])
     return None
@@ -355,6 +357,16 @@ def _names(authors: Any) -> list[str]:
             one = one.get("name") or " ".join(name for name in given if isinstance(name, str))
         names += [name for name in (one if isinstance(one, list) else [one]) if isinstance(name, str)]
     return names
+
+
+def _people(text: str, taken: set[str]) -> Iterator[str]:
+    """One name, or each of several that stand in one line."""
+    if one := _person(text, taken):
+        yield one
+    elif len(text) <= MAX_BYLINE:
+        for name in BETWEEN_NAMES.split(text):
+            if len(name.split()) > 1 and _looks_like_a_name(name) and (one := _person(name, taken)):
+                yield one
 
 
 def _person(name: str, taken: set[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
@@ -19,6 +20,11 @@ KNOWN = TEXTS | LINES | DOCUMENTS
 UNREAD = frozenset(".rst .adoc .asciidoc .textile .rtf .odt .doc .epub .ipynb .pages".split())
 # What site generators make or fill in; every post in these is elsewhere too, or is none.
 NOT_POSTS = frozenset(("_site", "_layouts", "_includes", "node_modules", "__pycache__", "__MACOSX"))
+# What a theme in a site's folder has, beside the READMEs and sample posts of whoever made it.
+THEMES = tuple(f"themes/*/{name}" for name in ("theme.toml", "theme.yaml", "theme.yml", "_config.yml", "layout*/*"))
+THEME = re.compile(r"((?:[^/]+/)*?themes/[^/]+)/", re.IGNORECASE)
+# Of generators that put what they make into `public`, beside their sources.
+CONFIGS = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config.toml", "config.yaml", "config.yml", "_config.yml")
 # A PDF in one of these belongs to a page, and is often another's.
 ATTACHED = frozenset("assets static public attachments files media images img downloads uploads".split())
 ATTACHMENT = "it is attached to a post; to read it, give the file itself"
@@ -27,12 +33,20 @@ ATTACHMENT = "it is attached to a post; to read it, give the file itself"
 def posts(archive: Archive, source: str, without: Collection[str] = ()) -> Iterator[Item]:
     """In the order of their paths, one in memory at a time. `without` are entries, and folders, that are no part of it."""
     whole = True
-    for item in _items(archive, source, without):
+    for item in _items(archive, source, {*without, *_not_the_sources(archive)}):
         # A line without its id, or a file that cannot be read, may be a post that was stored before.
         whole &= not (isinstance(item, Refusal) and item.reason in ("unreadable", "bad_line"))
         yield item
     if whole:
         yield Complete()
+
+
+def _not_the_sources(archive: Archive) -> set[str]:
+    """In a site's own folder: its themes, and what its generator has made of the posts."""
+    themes = {found[1] for name in archive.find(*THEMES) if (found := THEME.match(name))}
+    sites = {name.rpartition("/")[0] for name in archive.find(*CONFIGS)}
+    fronts = archive.find("public/index.html") if sites else []
+    return themes | {front.removesuffix("/index.html") for front in fronts if front.rpartition("/public/")[0] in sites}
 
 
 def names(archive: Archive, without: Collection[str] = ()) -> Iterator[str]:
