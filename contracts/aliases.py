@@ -93,7 +93,10 @@ class Aliases(BaseModel):
         while earlier and earlier[-1] not in registered:
             earlier = earlier[:-1]
         if not earlier:
-            raise NotFound("there is no earlier champion", "promote a version: twin models promote author@v1")
+            raise NotFound(
+                "there is no earlier champion",
+                "twin models list shows which versions there are, and twin models promote makes one the champion",
+            )
         number = earlier[-1]
         made = Decision(did="rolled back", version=number, before=self.in_force, at=_now(), by="hand", why=why)
         challenger = None if self.challenger == number else self.challenger

@@ -59,7 +59,10 @@ class BaseLanguageModel:
         """Over the content of the weights; kept beside size and time of each file, as it is slow for a large model."""
         weights = sorted(self.folder.glob("*.safetensors"))
         if not weights:
-            raise ModelError(f"{self.folder} holds no safetensors", "pickled weights are refused: convert them first")
+            raise ModelError(
+                f"{self.folder} holds no safetensors",
+                "set TWIN_BASE_MODEL to a folder with a model's config, tokenizer and weights; pickled ones are refused",
+            )
         stamps = [f"{file.resolve()}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in weights]
         memo = self._home / f"hash-{digest(*stamps)}.json"
         found = read_json(memo)

@@ -133,8 +133,11 @@ class ModelRegistry:
                 return version
         deleted = self.deleted(author).get(number)
         gone = f"{author}@v{number} was deleted on {deleted:%Y-%m-%d}" if deleted else f"no model {model}"
-        names = ", ".join(version.name for version in versions) or "none"
-        raise NotFound(f"{gone} (registered: {names})", f"twin train --author {author!r}")
+        names = ", ".join(version.name for version in versions)
+        raise NotFound(
+            f"{gone} (registered: {names or 'none'})",
+            "choose one of these" if names else f"twin train --author {author!r}",
+        )
 
     def checked(self, model: str) -> ModelVersion:
         """The version, after comparing its files with its card."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,24 @@ def base(tiny_model: Path, tmp_path: Path) -> BaseLanguageModel:
 
 def described(corpus: Corpus, base: BaseLanguageModel, recipe: Recipe, measured: bool = False) -> DataCard:
     return build(corpus, data.select(corpus, base.tokenizer(), recipe), recipe, base if measured else None)
+
+
+def without_template(tiny_model: Path, folder: Path, template: str = "") -> BaseLanguageModel:
+    shutil.copytree(tiny_model, folder)
+    for file in folder.glob("*.jinja"):
+        file.write_text(template) if template else file.unlink()
+    return BaseLanguageModel(f"{folder}/", folder)
+
+
+def test_a_base_model_without_a_chat_template_is_told_and_one_that_never_answers_is_refused(
+    corpus: Corpus, base: BaseLanguageModel, tiny_model: Path, tmp_path: Path
+) -> None:
+    plain = without_template(tiny_model, tmp_path / "plain")
+    assert "no chat template" in dict(rows(described(corpus, plain, recipe(), measured=True)))["prompts"]
+    assert "prompts" not in dict(rows(described(corpus, base, recipe(), measured=True)))
+    mute = without_template(tiny_model, tmp_path / "mute", "{% for m in messages %}{{ m['content'] }}{% endfor %}")
+    with pytest.raises(TrainingError, match="no generation prompt"):
+        described(corpus, mute, recipe())
 
 
 def test_a_card_counts_what_the_run_would_learn_from(corpus: Corpus, base: BaseLanguageModel) -> None:
@@ -145,7 +164,7 @@ def test_a_card_is_shown_in_rows(corpus: Corpus, base: BaseLanguageModel) -> Non
     assert said["word for word"] == "100% of the targets stand in their posts"
     assert said["masked"] == "1 e-mail address"
     assert "minutes" in said["on this machine"]
-    assert said["worth it?"].startswith("Hardly: there are 0 posts of reference authors to compare with")
+    assert said["worth it?"].startswith("Hardly: there are 0 posts of reference authors in your language")
 
 
 def test_a_byline_names_the_author_or_nobody() -> None:

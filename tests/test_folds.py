@@ -79,6 +79,7 @@ def test_twelve_posts_are_all_measured_and_a_stopped_run_trains_no_fold_twice(tm
     assert (figures["delta_nll/folds"].low or 0) > 0
     assert (figures["specificity/folds"].low or 0) > 0
     assert "against only 2 other authors" in figures["specificity/folds"].note
+    assert figures["specificity/folds"].note.endswith(folds.NOTE)
     assert Counter(steps)["train, fold 3"] > 2
     assert max(Counter(steps)[f"train, fold {number}"] for number in (1, 2)) == 1  # to say that it is there
     assert (outcome.promoted, outcome.version.card.gate[0]) == (False, "delta_nll cannot be measured: 2 posts, needs 5")

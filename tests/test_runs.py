@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from contracts.base_model import BaseLanguageModel
-from contracts.errors import StoreBusy
+from contracts.errors import StoreBusy, TrainingError
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.records import Figure
@@ -21,6 +24,7 @@ from tests.fakes import WordEmbedder, one_thread, recipe, stock
 from tests.trained import RESUME, Trained
 from training_pipeline.pipeline import Parts, run
 from training_pipeline.recipe import Recipe
+from training_pipeline.run_folder import held
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -154,3 +158,56 @@ def test_a_run_that_was_killed_goes_on_from_its_last_whole_checkpoint(trained: T
         assert [loss for _, loss in made[curve]] == pytest.approx([loss for _, loss in expected[curve]], abs=1e-4)
     assert outcome.version.name == "Ada@v1"
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), TrainingError),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 31936 vs 31824"), TrainingError),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), TrainingError),
+        (OSError(errno.EACCES, "Permission denied"), OSError),
+        (RuntimeError("PytorchStreamReader failed reading zip archive"), RuntimeError),
+    ],
+)  # as torch 2.13 said on a full tmpfs
+def test_a_full_disk_is_known_by_what_is_said_of_it(tmp_path: Path, error: Exception, told: type[Exception]) -> None:
+    with pytest.raises(told) as caught, held(tmp_path / "runs" / "run", "Ada", False):
+        raise error
+    assert type(caught.value) is told or isinstance(error, OSError)
+
+
+def _with_little_room(home: Path, model: str, room: int, said: Connection) -> None:
+    """From the first step on no file may grow beyond `room` bytes, as on a disk that is nearly full."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def progress(stage: str, done: int, of: int | None) -> None:
+        if (stage, done) == ("train", 1):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    parts = Parts(FeatureStore(home, WordEmbedder()), ModelRegistry(home), BaseLanguageModel(model, home), home)
+    try:
+        run("Ada", parts, recipe(), progress=progress)
+    except TrainingError as error:
+        said.send(str(error))
+
+
+@pytest.mark.parametrize("room", [0, 50_000])
+def test_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(
+    tiny_model: Path, tmp_path: Path, room: int
+) -> None:
+    store = FeatureStore(tmp_path, WordEmbedder())
+    stock(store)
+    spawn = multiprocessing.get_context("spawn")
+    heard, said = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_with_little_room, args=(tmp_path, f"{tiny_model}/", room, said))
+    process.start()
+    process.join(120)
+    assert heard.poll()
+    told = heard.recv()
+    assert told.startswith("the disk has no room for the run: ")
+    assert told.endswith(f"make room in {tmp_path / 'runs'}; the same command with --resume goes on")
+    parts = Parts(store, ModelRegistry(tmp_path), BaseLanguageModel(f"{tiny_model}/", tmp_path), tmp_path)
+    outcome = run("Ada", parts, recipe(), RESUME)
+    assert outcome
+    assert (outcome.version.name, outcome.new) == ("Ada@v1", True)
+    store.close()

@@ -23,6 +23,7 @@ from training_pipeline import compare, data, report
 from training_pipeline.data import MASKED, Encoded
 from training_pipeline.evaluation.records import Evaluation
 from training_pipeline.recipe import Recipe
+from ui.commands import show_models
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -185,3 +186,17 @@ def test_versions_whose_recipes_cut_elsewhere_are_compared_on_the_same_text(trai
     *_, compared = compare.compare(second.name, "Ada@v1", replace(trained.parts, registry=registry, home=home))
     assert (compared["delta_nll"].difference, compared["delta_nll"].n) == (0.0, 5)
     assert (compared["delta_nll_reference"].difference, compared["delta_nll_reference"].n) == (0.0, 12)
+
+
+def test_versions_of_two_base_models_are_not_compared_by_what_each_gained_on_its_own(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    registry = ModelRegistry(home)
+    first = registry.get("Ada@v1")
+    registry.register(first.card.model_copy(update={"base_model_hash": "another", "run_id": "2"}), first.folder)
+    compared = compare.compare("Ada@v2", "Ada@v1", replace(trained.parts, registry=registry, home=home))
+    assert not [name for name in compared[2] if name.startswith("delta_nll")]
+    show_models.comparison(*compared, as_json=False)
+    assert "cannot compare ΔNLL: it counts from the base model, and these have two" in capsys.readouterr().out

@@ -55,7 +55,7 @@ def test_training_that_fails_leaves_the_split_free(tmp_path: Path, tiny_model: P
     fill(store, [post(1, "Gm."), post(2, "Gn.")])
     label("Ada", store, changed=True)
     base = BaseLanguageModel(f"{tiny_model}/", tmp_path)
-    with pytest.raises(TrainingError):
+    with pytest.raises(TrainingError, match="three are the fewest that can be divided"):
         run("Ada", Parts(store, ModelRegistry(tmp_path), base, tmp_path), recipe())
     assert store.splits("Ada")[1] is False
     store.close()

@@ -33,7 +33,7 @@ def compare(
 ) -> tuple[ModelVersion, ModelVersion, dict[str, Comparison]]:
     """`model` − `against` on the same posts: as they proved it then, or both measured again where that was on others.
 
-    V is compared where the texts of both are kept.
+    V is compared where the texts of both are kept, ΔNLL where both are of one base model.
     """
     versions = parts.registry.checked(against), parts.registry.checked(model)
     if len({version.author for version in versions}) > 1:
@@ -44,7 +44,10 @@ def compare(
         before, now = (_again(version, versions, parts, progress) for version in versions)
     with_texts = before.has_texts and now.has_texts
     verifier = judge.verified(data.read(parts.store, versions[0].author, keep=False))[1] if with_texts else None
-    return versions[1], versions[0], differences(before, now, verifier)
+    compared = differences(before, now, verifier)
+    if len({version.card.base_model_hash for version in versions}) > 1:  # ΔNLL counts from each version's own
+        compared = {name: one for name, one in compared.items() if not name.startswith("delta_nll")}
+    return versions[1], versions[0], compared
 
 
 def _again(version: ModelVersion, judged: Sequence[ModelVersion], parts: Parts, progress: Progress) -> Evaluation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -71,6 +72,8 @@ class Corpus:
     posts: dict[str, Post]
     examples: dict[Split, list[Example]]
     reference: list[Example]
+    other_languages: tuple[str, ...] = ()
+    """Reference authors who are left out: from them every post is told by its language alone."""
     copies: int = 0
     """Things that the sources show and that are no posts of their own, because another has their text."""
     search: evidence.Search | None = field(default=None, compare=False, repr=False)
@@ -131,8 +134,10 @@ def read(store: FeatureStore, author: str, keep: bool = True) -> Corpus:
 
 
 def _read(store: FeatureStore, author: str, snapshot: Snapshot) -> Corpus:
-    references = [other.name for other in store.authors() if other.reference and other.name != author]
-    posts = {post.id: post for name in (author, *references) for post in store.posts(name)}
+    others = [other.name for other in store.authors() if other.reference and other.name != author]
+    by_author = {name: store.posts(name) for name in (author, *others)}
+    references = [name for name in others if comparable(by_author[author], by_author[name])]
+    posts = {post.id: post for name in (author, *references) for post in by_author[name]}
     parts: tuple[Split, ...] = ("train", "validation", "test")
 
     def search(query: str, among: Collection[str], limit: int) -> list[Passage]:
@@ -144,11 +149,18 @@ def _read(store: FeatureStore, author: str, snapshot: Snapshot) -> Corpus:
         posts=posts,
         examples={part: store.examples(author, part) for part in parts},
         reference=[e for name in references for part in parts for e in store.examples(name, part) if e.kind in FIRST],
+        other_languages=tuple(name for name in others if name not in references),
         copies=store.sightings.copies(author),
         search=search,
         spans_of=store.spans_of,
         embed=store.embedder.embed,
     )
+
+
+def comparable(mine: Collection[Post], theirs: Collection[Post]) -> bool:
+    """Whether the other author writes mostly in a language of a tenth of the author's posts; where none is known, yes."""
+    own, others = (Counter(post.language for post in posts if post.language) for posts in (mine, theirs))
+    return not own or not others or own[others.most_common(1)[0][0]] >= own.total() / 10
 
 
 def encode_example(
@@ -227,6 +239,7 @@ class Selection:
 
 def select(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Selection:
     """Raises TrainingError where nothing could be trained."""
+    require_generation_prompt(tokenizer)
     made = Selection(list(_considered(corpus, tokenizer, recipe)), _validation(corpus, tokenizer, recipe))
     check(made.train, made.validation, len(corpus.examples["train"]))
     return made
@@ -289,6 +302,11 @@ def in_turn(examples: Sequence[Example], seed: int) -> list[Example]:
 
 def check(train: Sequence[Encoded], validation: Sequence[Encoded], examples: int) -> None:
     """Refuse a run that could only pretend to train."""
+    if not examples:
+        raise TrainingError(
+            "no post is left to train on: a fifth is held out, and a tenth tells when to stop",
+            "ingest more posts, of 80 characters of your own words each: three are the fewest that can be divided",
+        )
     if not train:
         raise TrainingError(
             f"none of {examples} training examples is usable",

@@ -28,6 +28,9 @@ MEASURED = (
 )
 
 
+PLAIN = "as plain text, since the base model has no chat template: if it should, its folder lacks chat_template.jinja"
+
+
 class Part(Record):
     posts: int
     examples: int
@@ -61,6 +64,10 @@ class DataCard(Record):
     """What is masked in the author's posts."""
     dropped: dict[str, int]
     """Reason → posts or examples that are not learned from."""
+    other_languages: tuple[str, ...] = ()
+    """Reference authors who write in another language than the author."""
+    templated: bool = True
+    """Whether the base model has a chat template."""
     estimate: Estimate | None
     worth_it: str
 
@@ -99,6 +106,8 @@ def build(corpus: Corpus, selection: Selection, recipe: Recipe, base: BaseLangua
         verbatim=verbatim,
         private=_counted(mark.instead.strip("[]") for post in posts for mark in post.marks if mark.kind == "private"),
         dropped=_dropped(corpus, posts, made, selection.considered),
+        other_languages=corpus.other_languages,
+        templated=base is None or bool(base.tokenizer().chat_template),
         estimate=measure(base, train, selection.validation, recipe) if base else None,
         worth_it=worth_it(*_measured_by(corpus)),
     )
@@ -120,6 +129,8 @@ def rows(card: DataCard) -> list[tuple[str, str]]:
         ("word for word", f"{card.verbatim:.0%} of the targets stand in their posts"),
         ("masked", _said(card.private) or "nothing private was found"),
         ("left out", _said(card.dropped) or "nothing"),
+        *[("prompts", PLAIN) for _ in range(not card.templated)],
+        *[("not compared", f"{name}: writes in another language") for name in card.other_languages],
         (
             "on this machine",
             f"{time.minutes:g} minutes and {time.peak_memory_mib:,} MiB, at {time.tokens_per_second:g} tokens a second, "
@@ -160,7 +171,7 @@ def worth_it(posts: int, held_out: int, others: int) -> str:
         return f"Hardly: {held_out} posts are held out, and {proof}. Of 25 posts with dates, 5 are held out.{folds}"
     if others < FEWEST:
         return (
-            f"Hardly: there are {others} posts of reference authors to compare with, and {proof}. "
+            f"Hardly: there are {others} posts of reference authors in your language to compare with, and {proof}. "
             "Take other people's posts in with --reference."
         )
     return f"{'Perhaps' if posts < MANY else 'Probably'}: {MEASURED}"

@@ -19,6 +19,7 @@ from training_pipeline.stages import Run
 
 BLOCKS = 3
 ENOUGH = 30  # posts: of so many six are held out, but where a hash divides them
+NOTE = "of the recipe: each post by a training that has not seen it"
 DELTAS = "deltas.json"  # in a fold's folder: what its held-out posts and its share of other authors' gained
 
 
@@ -64,7 +65,15 @@ def measure(runs: Sequence[Run]) -> dict[str, Figure]:
     figures = judge.compared_with(
         evaluate.learned(mine, theirs), {e.author for run in runs for e in run.corpus.reference}
     )
-    return {f"{name}/folds": figure for name, figure in figures.items()}
+    return {f"{name}/folds": _noted(figure) for name, figure in figures.items()}
+
+
+def _noted(figure: Figure) -> Figure:
+    return (
+        figure.model_copy(update={"note": "; ".join(filter(None, (figure.note, NOTE)))})
+        if figure.value is not None
+        else figure
+    )
 
 
 def cut(corpus: Corpus, references: int) -> list[Corpus]:

@@ -22,7 +22,7 @@ CONDITIONS = {
     "base+retrieval": "base model with passages",
     "adapter": "adapter",
     "adapter+retrieval": "adapter with passages (as it answers)",
-    "folds": "over folds: each of your posts, by a training that has not seen it",
+    "folds": "over folds",
     "human": "your own held-out posts (the ceiling)",
 }
 

@@ -10,11 +10,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from contracts.errors import StoreBusy
+from contracts.errors import StoreBusy, TrainingError
 from contracts.files import read_json, write_json
 from contracts.hardware import best_device
 
@@ -37,7 +38,10 @@ def wait_for_others() -> None:
 
 @contextmanager
 def held(folder: Path, author: str, resume: bool) -> Iterator[Path]:
-    """The folder, held by this run alone; emptied first unless it is to be resumed. Raises StoreBusy."""
+    """The folder, held by this run alone; emptied first unless it is to be resumed.
+
+    Raises StoreBusy, and TrainingError where the disk is full.
+    """
     if not is_first():
         wait_for_others()  # for the folder to be there, and empty
         yield folder
@@ -55,8 +59,23 @@ def held(folder: Path, author: str, resume: bool) -> Iterator[Path]:
         write_json(folder / WHOSE, {"author": author})
         wait_for_others()
         yield folder
+    except Exception as error:
+        if _is_for_want_of_room(error):
+            raise TrainingError(
+                f"the disk has no room for the run: {str(error).splitlines()[0]}",
+                f"make room in {folder.parent}; the same command with --resume goes on",
+            ) from error
+        raise
     finally:
         lock.release()
+
+
+def _is_for_want_of_room(error: Exception) -> bool:
+    """Told by the number where there is one; safetensors and torch put it into words."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (ENOSPC, EDQUOT, EFBIG)
+    said = (f"(os error {ENOSPC})", f"(os error {EFBIG})", "PytorchStreamWriter", "unexpected pos")
+    return any(words in str(error) for words in said)
 
 
 def forget(home: Path, author: str) -> None:

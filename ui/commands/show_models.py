@@ -113,6 +113,8 @@ def comparison(version: ModelVersion, against: ModelVersion, compared: Mapping[s
         print("  detectable: the difference that a test on so many posts finds four times in five")
     else:
         print("  nothing was measured on both")
+    if version.card.base_model_hash != against.card.base_model_hash:
+        print("  cannot compare ΔNLL: it counts from the base model, and these have two")
     if not any(name.startswith("verification/") for name in compared):
         print("  cannot measure V of both: that takes their texts for the same instructions, in 5 pools of 150 words")
 
