@@ -7,7 +7,10 @@ item, which nobody takes any more, and are closed there. What waits for somebody
 from __future__ import annotations
 
 import atexit
+import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -15,7 +18,7 @@ from typing import TypeVar
 from weakref import WeakSet
 
 LOOK = 0.05  # seconds between two looks at the switch
-PATIENCE = 3  # seconds that a process which ends gives to what goes on: native code must not be cut off in its midst
+PATIENCE = 20  # seconds that a process which ends gives to what goes on: a step, or a model that is being loaded
 
 T = TypeVar("T")
 
@@ -107,5 +110,11 @@ def _hand_over(items: Iterator[T], came: SimpleQueue[tuple[T] | BaseException | 
 
 @atexit.register
 def _wait() -> None:
+    """Native code must not be cut off in its midst: Python would end its thread, and C++ the process, with an abort."""
+    until = time.monotonic() + PATIENCE
     for thread in list(_going_on):
-        thread.join(PATIENCE)
+        thread.join(max(0, until - time.monotonic()))
+    if any(thread.is_alive() for thread in _going_on):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)

@@ -16,7 +16,7 @@ from contracts.prompt import Message
 from tests.browser import WREN, Engine, Log, ReadsAloud, small, stock
 from ui.page.server import serve
 
-LONG = 2.0  # seconds that a text takes to be measured
+LONG = 6.0  # seconds that a text takes to be measured: longer than the rest of the process needs to end
 
 
 def native(seconds: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -65,3 +67,28 @@ def test_all_items_come_in_order_and_then_what_failed(stop: threading.Event | No
         next(items)
     assert came == list(range(1000))
     assert list(unless_stopped(iter("abc"), stop)) == ["a", "b", "c"]
+
+
+LONG_STEP = """
+import threading, time, torch
+from inference_pipeline import leaving
+
+def step():
+    matrix, until = torch.ones(400, 400), time.monotonic() + 4.5
+    while time.monotonic() < until:
+        matrix = (matrix @ matrix).clamp(max=1)
+    yield "said"
+
+{patience}
+torch.set_num_threads(1)
+stop = threading.Event()
+threading.Timer(0.3, stop.set).start()
+print(list(leaving.unless_stopped(step(), stop)), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("patience", "code"), [("", 0), ("leaving.PATIENCE = 0.1", 1)], ids=["waits", "gives up"])
+def test_a_process_ends_after_a_step_in_native_code_or_without_aborting(patience: str, code: int) -> None:
+    command = [sys.executable, "-c", LONG_STEP.format(patience=patience)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("[]\n", "", code)

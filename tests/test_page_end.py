@@ -48,7 +48,7 @@ def test_it_ends_in_order_while_it_works(
         ask(page, SEATPOST)
         page.wait_for_function(moment)
         process.send_signal(how)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert (out, process.returncode) == ("closed\n", 0), err
     assert "terminate" not in err
     assert not (tmp_path / "page").exists()
