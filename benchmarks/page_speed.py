@@ -32,12 +32,13 @@ from ui.wiring import App
 CHUNKS, TIMES, TURNS, ASKED, PAUSE = 100_000, 15, 200, 3, 0.02
 QUESTION = "What about the first of these?"
 WATCH = """count => { const chat = document.querySelector('#chat'); let length = 0;
-  window.watch?.disconnect(); Object.assign(window, {drawn: [], pressed: 0, stood: 0, first: 0});
-  addEventListener('keydown', () => { window.pressed = performance.now() }, {capture: true, once: true});
-  const painted = what => requestAnimationFrame(() => setTimeout(() => { window[what] ||= performance.now() }));
+  window.watch?.disconnect();
+  const seen = window.seen = {drawn: [], pressed: 0, stood: 0, first: 0};  // what the last one still paints is its own
+  addEventListener('keydown', () => { seen.pressed = performance.now() }, {capture: true, once: true});
+  const painted = what => requestAnimationFrame(() => setTimeout(() => { seen[what] ||= performance.now() }));
   const answer = () => chat.querySelectorAll('.bot .md')[count - 1];
   window.watch = new MutationObserver(() => {
-    if (chat.textContent.length !== length) { length = chat.textContent.length; window.drawn.push(performance.now()); }
+    if (chat.textContent.length !== length) { length = chat.textContent.length; seen.drawn.push(performance.now()); }
     if (chat.querySelectorAll('.user .md').length === count) painted('stood');
     if (answer() && !answer().querySelector('.waiting')) painted('first');
   });
@@ -116,9 +117,9 @@ def _asked(page: Page, where: str, before: int) -> None:
         page.evaluate(WATCH, number - first_shown(number))
         ask(page, QUESTION)
         answered(page, number - first_shown(number))
-        shown.append(page.evaluate("window.stood - window.pressed"))
-        first.append(page.evaluate("window.first - window.pressed"))
-        drawn = page.evaluate("window.drawn")
+        shown.append(page.evaluate("seen.stood - seen.pressed"))
+        first.append(page.evaluate("seen.first - seen.pressed"))
+        drawn = page.evaluate("seen.drawn")
         often.append(len({round(at / 10) for at in drawn}) / max((drawn[-1] - drawn[0]) / 1000, 0.001))
     _told(f"{where}: the question stands there", shown)
     _told(f"{where}: the first word of the answer", first)

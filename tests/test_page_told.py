@@ -14,6 +14,7 @@ from tests.browser import ON_THE_PAGE, WREN, small, stock
 from tests.fakes import adapter, card
 from ui.page import made, show_posts, work
 from ui.page.shell import Shell
+from ui.page.tabs.shared import in_sentences
 
 pytestmark = ON_THE_PAGE
 
@@ -74,3 +75,9 @@ def test_the_clock_goes_on_while_a_job_runs_and_the_chat_is_looked_at(
         shell._ticked(gr.Request(), WREN, "chat") == gr.skip()
     )  # of an empty dict, Gradio would make an error a second
     twin.app.store.close()
+
+
+def test_a_way_out_that_is_a_command_says_so() -> None:
+    assert in_sentences("no post x", "twin search y") == "No post x. In a terminal: twin search y"
+    assert in_sentences("this is gone", "begin a new one") == "This is gone. Begin a new one"
+    assert in_sentences("write a question first.", "") == "Write a question first."

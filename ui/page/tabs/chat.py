@@ -38,6 +38,7 @@ from ui.page.tabs.shared import (
     QUEUED,
     Tab,
     Updates,
+    in_sentences,
     length_told,
     not_yet,
     question_or_sorry,
@@ -334,7 +335,7 @@ class Chat(Tab):
             return self.kept.keep(user(self._app, request), turns, kept, at)
         except TwinError as error:
             log.warning("a conversation is not kept: %s", error)
-            gr.Warning(escape(f"{error.message[:1].upper()}{error.message[1:]}. {error.hint}"), title="Not kept")
+            gr.Warning(escape(in_sentences(error.message, error.hint)), title="Not kept")
             return {}
 
     @told

@@ -122,10 +122,15 @@ def told(handler: Handler) -> Handler:
 
 
 def sorry(message: str, hint: str = "", title: str = "Not done") -> gr.Error:
-    words = message[:1].upper() + message[1:]
-    return gr.Error(
-        escape(f"{words}. {hint[:1].upper()}{hint[1:]}" if hint else words), title=title, print_exception=False
-    )
+    return gr.Error(escape(in_sentences(message, hint)), title=title, print_exception=False)
+
+
+def in_sentences(message: str, hint: str) -> str:
+    """What was found, and the way out; where that is a command, it says so."""
+    said = f"{message[:1].upper()}{message[1:]}"
+    if not hint:
+        return said
+    return f"{said}. " + (f"In a terminal: {hint}" if hint.startswith("twin ") else f"{hint[:1].upper()}{hint[1:]}")
 
 
 def not_yet(message: str) -> gr.Error:
