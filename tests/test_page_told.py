@@ -12,7 +12,7 @@ from contracts.progress import silent
 from feature_pipeline import pipeline
 from tests.browser import ON_THE_PAGE, WREN, small, stock
 from tests.fakes import adapter, card
-from ui.page import made, show_posts, work
+from ui.page import made, show_posts, show_versions, work
 from ui.page.shell import Shell
 from ui.page.tabs.shared import in_sentences
 
@@ -81,3 +81,9 @@ def test_a_way_out_that_is_a_command_says_so() -> None:
     assert in_sentences("no post x", "twin search y") == "No post x. In a terminal: twin search y"
     assert in_sentences("this is gone", "begin a new one") == "This is gone. Begin a new one"
     assert in_sentences("write a question first.", "") == "Write a question first."
+
+
+def test_the_versions_tab_says_what_the_reasons_mean_too(tmp_path: Path) -> None:
+    one = card(gate=(NO_OTHERS,), posts={"train": (), "validation": (), "test": ()})
+    version = ModelRegistry(tmp_path).register(one, adapter(tmp_path / "adapter"))
+    assert "it learned you, not the genre) cannot be measured" in show_versions.version(version, "", 0, "")

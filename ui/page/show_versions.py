@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from training_pipeline.glossary import headline, meaning, said
 from ui.page import markup
+from ui.page.made import in_words
 from ui.page.passages import version_name
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def version(one: ModelVersion, alias: str, forgotten: int, played: str) -> str:
     if forgotten:
         lines.append(f"{forgotten} posts that it was trained on are forgotten since: train again, and it is replaced.")
     verdict = "It passed its gate." if not card.gate else "It did not pass its gate:"
-    inside = markup.paragraphs(*lines, played, verdict) + markup.items(card.gate)
+    inside = markup.paragraphs(*lines, played, verdict) + markup.items(map(in_words, card.gate))
     title = f"<h2>{escape(one.name)}{badge(alias)}</h2>"
     return f'<section class="card">{title}{inside}</section>{figures(card.evaluation)}'
 
