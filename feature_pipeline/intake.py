@@ -5,34 +5,21 @@ What a source says is compared before it is cleaned, so that a post that has not
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from contracts.errors import SourceError
-from contracts.feature_store import Features, FeatureStore, FeatureVersion, Key, Place, Sighting
-from contracts.progress import Progress
+from contracts.feature_store import Key, Place, Sighting
 from contracts.records import Post, digest
-from feature_pipeline.batches import Engine
-from feature_pipeline.chunk import Chunker, chunk
+from feature_pipeline.build import Build
 from feature_pipeline.clean import CLEANER
 from feature_pipeline.deduplicate import NearDuplicates, compared, sketch
-from feature_pipeline.examples import examples
-from feature_pipeline.label import LABELS
 from feature_pipeline.read_ahead import batches
-from feature_pipeline.report import Report, SourceReport
+from feature_pipeline.report import SourceReport
 from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, read
 from feature_pipeline.sources.memory import Memory, Seen
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-log = logging.getLogger(__name__)
 
 MISSES = 2  # complete runs in which a page was not found, until its post is taken for deleted
 
@@ -41,18 +28,17 @@ MISSES = 2  # complete runs in which a page was not found, until its post is tak
 class Intake:
     """One run's posts on their way into the store."""
 
-    store: FeatureStore
+    build: Build
     author: str
     reference: bool
     run: int
-    version: FeatureVersion
-    chunker: Chunker
-    engine: Engine
-    report: Report
-    progress: Progress
     not_found: list[Key] = field(default_factory=list)
     stale: set[Key] = field(default_factory=set)
     """Stored posts whose new words were refused."""
+
+    def __post_init__(self) -> None:
+        self.store, self.engine = self.build.store, self.build.engine
+        self.report, self.progress = self.build.report, self.build.progress
 
     @cached_property
     def near(self) -> NearDuplicates:
@@ -154,12 +140,12 @@ class Intake:
         stored = self.store.known([post.id for post, _ in posts])
         before = [known[sighting.key] for _, sighting in posts if sighting.key in known]
         new, seen, sketches = self._originals(posts, stored, self.store.sightings.leading(place, before))
-        features, vectors, broken = self.features(new, sketches)
+        features, vectors, broken = self.build.features(new, sketches)
         self.report.changed += sum(feature.post.id in stored for feature in features)
         self.report.added += sum(feature.post.id not in stored for feature in features)
         usable = [sighting for sighting in seen if sighting.post_id not in broken]
         if usable:
-            self.store.write(self.version, features, vectors, self.reference, place, usable)
+            self.store.write(self.build.version, features, vectors, self.reference, place, usable)
         return [sighting.key for sighting in seen if sighting.post_id in broken]
 
     def _originals(
@@ -215,44 +201,6 @@ class Intake:
         """The post whose own source shows it no more, as its first copy has it now."""
         old = self.store.post(post_id, self.author)
         return copy.model_copy(update={"source": old.source, "source_id": old.source_id, "date": old.date or copy.date})
-
-    def features(
-        self, posts: Sequence[Post], sketches: Mapping[str, bytes] = MappingProxyType({})
-    ) -> tuple[list[Features], dict[str, NDArray[np.float32]], set[str]]:
-        """Chunks, examples and vectors; and the ids of posts of which these cannot be made, which are refused.
-
-        `sketches`: those that are made already, by id.
-        """
-        made, broken = [], {}
-        for post in posts:
-            try:
-                made.append((post, chunk(post, self.chunker), examples(post)))
-            except Exception as error:  # what is wrong with one post costs no other
-                log.exception("%s of %s could not be cut", post.source_id, post.source)
-                broken[post] = f"{type(error).__name__}: {error}"
-        texts = {
-            self.store.vector_key(text, self.version): text
-            for post, chunks, _ in made
-            for text in (piece.embedded(post.text) for piece in chunks)
-        }
-        missing = sorted(self.store.missing_vectors(texts))
-        embedder = self.store.embedder_of(self.version)
-        found = self.engine.embed([texts[key] for key in missing], embedder, self.progress)
-        vectors = {key: vector for key, vector in zip(missing, found, strict=True) if vector is not None}
-        features = []
-        for post, chunks, asked in made:
-            keys = [self.store.vector_key(piece.embedded(post.text), self.version) for piece in chunks]
-            if vectors.keys() >= set(keys) & set(missing):
-                sketched = sketches[post.id] if post.id in sketches else sketch(compared(post))
-                features.append(Features(post, chunks, keys, asked, LABELS, sketched))
-            else:
-                broken[post] = "the embedder makes no usable vector of it"
-        for post, why in broken.items():
-            self.report.refuse(Refusal(post.source, post.source_id, "quarantined", why))
-        self.report.chunks += sum(len(feature.chunks) for feature in features)
-        self.report.examples += sum(len(feature.examples) for feature in features)
-        self.report.embedded += len(vectors)
-        return features, vectors, {post.id for post in broken}
 
     # ---- the end of a source ----------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from contracts.feature_store import FeatureStore, FeatureVersion
 from contracts.progress import Progress, silent
 from contracts.records import Post
 from feature_pipeline.batches import Engine, LocalEngine
+from feature_pipeline.build import Build
 from feature_pipeline.chunk import DEFAULT, Chunker
 from feature_pipeline.clean import clean
 from feature_pipeline.intake import Intake
@@ -44,14 +45,12 @@ def run(
     addresses = [address(source) for source in sources]
     with store.writing(f"an ingest of {author!r}"):
         report, version = Report(author), version_to_build(store, chunker)
-        run_id, cut = (
-            store.start_run(author, [*map(without_secret, addresses)], reference),
-            Chunker.of(version.chunker) or chunker,
-        )
-        intake = Intake(store, author, reference, run_id, version, cut, engine or LocalEngine(), report, progress)
-        build(intake)  # and served, before anything is changed: an edit is written for one version only
+        run_id = store.start_run(author, [*map(without_secret, addresses)], reference)
+        build = Build(store, version, Chunker.of(version.chunker) or chunker, engine or LocalEngine(), report, progress)
+        build.complete()  # and served, before anything is changed: an edit is written for one version only
         if store.active() not in (None, version):
             store.versions.activate(version)
+        intake = Intake(build, author, reference, run_id)
         for source in addresses:
             if without_secret(source) != source:
                 report.failed[without_secret(source)] = "an address with a user name or password is not read"
@@ -81,8 +80,7 @@ def build_version(store: FeatureStore, version: FeatureVersion, progress: Progre
     if chunker is None:
         raise NotFound(f"this program cannot cut posts by {version.chunker!r}", "twin features list")
     with store.writing(f"building feature version {version.id}"):
-        report = Report("")
-        build(Intake(store, "", False, 0, version, chunker, LocalEngine(), report, progress))
+        Build(store, version, chunker, LocalEngine(), Report(""), progress).complete()
         for author in store.authors():
             label(author.name, store, changed=False)
     return version
@@ -91,14 +89,6 @@ def build_version(store: FeatureStore, version: FeatureVersion, progress: Progre
 def use_version(store: FeatureStore, version: FeatureVersion, progress: Progress) -> None:
     """Serve the version, once it is complete; ingests keep to it from now on."""
     store.versions.activate(build_version(store, version, progress), chosen=True)
-
-
-def build(intake: Intake) -> None:
-    """What stored posts lack of the version, be it new or interrupted."""
-    posts = intake.store.posts_without(intake.version)
-    while batch := list(islice(posts, intake.engine.batch)):
-        features, vectors, _ = intake.features(batch)
-        intake.store.write(intake.version, features, vectors)
 
 
 def collect(sources: Sequence[str], author: str, report: Report, limit: int | None = None) -> Iterator[Post | Refusal]:

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from contracts.base_model import BaseLanguageModel
 from contracts.feature_store import FeatureStore, FeatureVersion
+from contracts.progress import silent
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Figure, Post, Snapshot
 from feature_pipeline.batches import LocalEngine
+from feature_pipeline.build import Build
 from feature_pipeline.chunk import DEFAULT
-from feature_pipeline.intake import Intake
 from feature_pipeline.label import label
 from feature_pipeline.report import Report
 from training_pipeline.recipe import Recipe
@@ -68,10 +69,8 @@ def post(number: int, text: str, author: str = "Ada", title: str = "", day: int 
 def fill(store: FeatureStore, posts: Sequence[Post], reference: bool = False) -> None:
     """Chunk, embed and store posts, as the feature pipeline does."""
     version = FeatureVersion(str(DEFAULT), store.embedder.fingerprint, store.embedder.name)
-    intake = Intake(
-        store, posts[0].author, reference, 0, version, DEFAULT, LocalEngine(), Report(posts[0].author), lambda *_: None
-    )
-    features, vectors, _ = intake.features(posts)
+    build = Build(store, version, DEFAULT, LocalEngine(), Report(posts[0].author), silent)
+    features, vectors, _ = build.features(posts)
     store.write(version, features, vectors, reference)
 
 
