@@ -66,6 +66,16 @@ def test_a_wrapper_that_is_called_after_its_sidebar_is_read() -> None:
     assert html_page.markdown(whole(body)).endswith("Hot.")
 
 
+@pytest.mark.parametrize(
+    "head", ["<title>On tea | Ann</title><body><h1>On tea</h1>", "<body><p class='c1 title'>On tea</p>"]
+)
+def test_sections_of_the_first_level_are_no_titles(head: str) -> None:
+    """As word processors write them: the title may be a paragraph, and no element."""
+    opening, one, two = THOUGHTS[0], " ".join(THOUGHTS[1:3]), " ".join(THOUGHTS[3:])
+    text, found = page(f"<!doctype html>{head}<p>{opening}</p><h1>Part 1</h1><p>{one}</p><h1>Part 2</h1><p>{two}</p>")
+    assert (found.title, text) == ("On tea", f"{opening}\n\n# Part 1\n\n{one}\n\n# Part 2\n\n{two}")
+
+
 def test_an_article_of_one_link_is_written_as_it_is() -> None:
     body = "<article><header><h1>Archive</h1></header><ul><li><a href='2012/'>2012</a></li></ul></article>"
     text = html_page.markdown(whole(f"{body}<footer><p>Contents 2026, powered by a generator of sites</p></footer>"))

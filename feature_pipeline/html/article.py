@@ -22,7 +22,7 @@ STRETCH = 10
 FEW, SMALL_PART = 600, 0.3
 CONTENT = frozenset(
     (
-        *("p", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "thead"),
+        *("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "thead"),
         *("tbody", "tr", "td", "th", "caption", *PRE),
     )
 )
@@ -140,8 +140,20 @@ def length(element: HtmlElement) -> int:
 def titles(root: HtmlElement) -> set[str]:
     """The letters of what may be the title: it is no part of the text, and would stand there twice."""
     said = [root.findtext(".//title") or "", *map(str, root.xpath("//meta[@property='og:title']/@content"))]
+    if not any(said) and (shown := titled(root)):
+        return {letters(shown)}
     parts = [part for text in said for part in re.split(r"\s+[-–—|·•:»«]\s+", text) if len(part.split()) > 2]
-    return {letters(text) for text in (*said, *parts, *(h1.text_content() or "" for h1 in root.iter("h1")))} - {""}
+    headings = [letters(h1.text_content() or "") for h1 in root.iter("h1")]
+    if len(headings) > 1:  # those of sections may be of the first level as well
+        named = [heading for heading in headings if any(heading in letters(text) for text in said)]
+        headings = named or headings[:1]
+    return {*headings, *map(letters, (*said, *parts))} - {""}
+
+
+def titled(root: HtmlElement) -> str:
+    """What a word processor calls the title, as Google Docs does where it writes a page."""
+    found = root.xpath("//body//p[contains(concat(' ', normalize-space(@class), ' '), ' title ')]")
+    return " ".join((found[0].text_content() or "").split()) if found else ""
 
 
 def _seed(root: HtmlElement, runs: list[Run]) -> HtmlElement | None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
+from feature_pipeline.html.article import titled
 from feature_pipeline.sources.text import to_date
 
 Node = dict[str, Any]
@@ -205,6 +206,8 @@ def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sit
         short = _letters(heading)
         if len(short) > 2 and short not in sites and any(_opens_or_ends(short, _letters(text)) for text in said):
             return heading
+    if not said and (shown := titled(root)):
+        return shown
     inside = _headings(root.xpath("//article//h1 | //main//h1"))
     if said and (named or structured or len(inside) != 1):
         return _without_site(said[0], sites)

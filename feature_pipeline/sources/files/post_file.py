@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from feature_pipeline.html.parser import Facts, ParseError, page
 from feature_pipeline.sources import Found, RawPost, Refusal
-from feature_pipeline.sources.files import not_public
+from feature_pipeline.sources.files import not_public, notion
 from feature_pipeline.sources.files.front_matter import BadFrontMatterError, FrontMatter, from_values, split
 from feature_pipeline.sources.files.headings import date_of_name, split_title, title_of_name
 from feature_pipeline.sources.text import decode, web_address
@@ -35,7 +35,10 @@ def from_text(text: str, path: PurePath, source: str, source_id: str, vault: boo
     """The post in a text that is called `path`; in a vault, Markdown is Obsidian's."""
     kind = path.suffix.lower()
     try:
-        front, body, has_front = _org(text) if kind in ORG else split(text)
+        if kind in MARKDOWN and notion.is_page(path):
+            (front, body), path, has_front = notion.split(text), notion.without_id(path), False
+        else:
+            front, body, has_front = _org(text) if kind in ORG else split(text)
         if front.is_template:
             return Refusal(
                 source, source_id, "not_a_post", f"a template that posts are made from: it is called {front.title}"

@@ -1,0 +1,34 @@
+"""Notion's pages as Markdown: properties are lines under the title, and an id of the page ends the name of its file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from feature_pipeline.sources.files.front_matter import FrontMatter, from_values
+
+ID = re.compile(r"[ -][0-9a-f]{32}\Z")
+PROPERTIES = re.compile(r"\A\s*(# [^\n]*\n\s*)((?:[^\s:#>*\d-][^:\n]{0,60}: [^\n]*(?:\n|\Z))+)(?=\n|\Z)")
+# One such line alone is a property; two that have a colon are some, whatever they are called.
+USUAL = re.compile(r"(?:created|date|publish|tags|status|author|last edited|url|type|category|slug)\b", re.IGNORECASE)
+TIME = re.compile(r",? \d{1,2}:\d\d\b.*| →.*")
+CALLOUT = re.compile(r"^</?aside>\n*", re.MULTILINE)
+
+
+def is_page(path: PurePath) -> bool:
+    return bool(ID.search(path.stem))
+
+
+def without_id(path: PurePath) -> PurePath:
+    return path.with_name(f"{ID.sub('', path.stem) or path.stem}{path.suffix}")
+
+
+def split(text: str) -> tuple[FrontMatter, str]:
+    """What the properties say, and the page without them."""
+    text = CALLOUT.sub("", text.replace("\r\n", "\n"))
+    found = PROPERTIES.match(text)
+    lines = found[2].splitlines() if found else []
+    if not found or (len(lines) < 2 and not USUAL.match(lines[0])):
+        return FrontMatter(), text
+    values = {key: TIME.sub("", value.strip()) for key, _, value in (line.partition(":") for line in lines)}
+    return from_values(values), found[1] + text[found.end() :]
