@@ -33,3 +33,8 @@ def test_a_first_sentence_with_a_colon_is_the_authors(tmp_path: Path) -> None:
     text = "# A\n\nOne thing is sure: it rains.\n\nB: c"
     assert post(write(tmp_path, f"A {ID}.md", text)).text.strip() == "One thing is sure: it rains.\n\nB: c"
     assert post(write(tmp_path, "A.md", f"# A\n\n{PROPERTIES}")).text.strip().startswith("Created")
+
+
+def test_what_another_program_put_above_the_page_is_believed(tmp_path: Path) -> None:
+    found = post(write(tmp_path, f"A {ID}.md", "---\ntitle: On tea\ndate: 2020-01-02\n---\nWords."))
+    assert (found.title, found.date, found.text) == ("On tea", dt.date(2020, 1, 2), "Words.")

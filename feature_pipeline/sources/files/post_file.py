@@ -35,10 +35,9 @@ def from_text(text: str, path: PurePath, source: str, source_id: str, vault: boo
     """The post in a text that is called `path`; in a vault, Markdown is Obsidian's."""
     kind = path.suffix.lower()
     try:
-        if kind in MARKDOWN and notion.is_page(path):
-            (front, body), path, has_front = notion.split(text), notion.without_id(path), False
-        else:
-            front, body, has_front = _org(text) if kind in ORG else split(text)
+        front, body, has_front = _org(text) if kind in ORG else split(text)
+        if kind in MARKDOWN and notion.is_page(path) and not has_front:
+            (front, body), path = notion.split(text), notion.without_id(path)
         if front.is_template:
             return Refusal(
                 source, source_id, "not_a_post", f"a template that posts are made from: it is called {front.title}"
