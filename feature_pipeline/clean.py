@@ -17,7 +17,7 @@ from feature_pipeline.sources import RawPost, Refusal
 
 log = logging.getLogger(__name__)
 
-CLEANER = "clean/2"
+CLEANER = "clean/3"
 """Names these rules: what others have cleaned is cleaned anew at the next run."""
 
 FENCES = re.compile(FENCE, re.MULTILINE)
