@@ -106,7 +106,7 @@ def test_a_long_conversation_begins_with_its_last_questions_and_shows_the_others
     questions, earlier = page.locator("#chat .user .md"), page.locator("#earlier")
     expect(questions.first).to_have_text("Question 21?")
     expect(questions).to_have_count(15)
-    expect(earlier).to_have_text("Earlier questions: 20 more")
+    expect(earlier).to_have_text("20 earlier questions")
     earlier.click()
     expect(questions.first).to_have_text("Question 1?")
     expect(earlier).to_be_hidden()

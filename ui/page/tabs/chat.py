@@ -436,11 +436,10 @@ class Chat(Tab):
     def _shown(self, turns: list[Turn], first: int | None = None, busy: bool = False) -> Updates:
         """The last turns, from `first` where that is chosen, below a button for those before."""
         first = conversation.first_shown(len(turns)) if first is None else first
-        words = f"Earlier questions: {first} more" if first else ""
         return {
             self.chat: messages(turns[first:]),
             self.from_: first,
-            self.earlier: gr.update(visible=bool(first), value=words, interactive=not busy),
+            self.earlier: gr.update(visible=bool(first), value=f"{first} earlier questions", interactive=not busy),
         }
 
     def _next_question(self, turns: list[Turn]) -> Updates:
