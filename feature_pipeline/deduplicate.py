@@ -98,8 +98,8 @@ def _is_corrected(one: str, other: str) -> bool:
 
 
 class NearDuplicates:
-    """Posts by the hashes of their bands: 210 to 340 bytes a post. Half of each hash is kept: of a million posts' bands, one
-    post in a hundred meets a stranger's, and is compared with it."""
+    """Posts by the hashes of their bands: 210 to 340 bytes a post. Half of each hash is kept: among 100,000 posts, six in
+    a thousand meet a stranger's by chance, and are compared with it."""
 
     def __init__(self, known: Iterable[tuple[str, bytes]] = ()) -> None:
         self._ids: list[str] = []

@@ -16,7 +16,7 @@ from contracts.records import Post, digest
 from feature_pipeline.build import Build
 from feature_pipeline.clean import CLEANER
 from feature_pipeline.deduplicate import NearDuplicates, compared, sketch
-from feature_pipeline.read_ahead import batches
+from feature_pipeline.read_ahead import AT_LEAST, batches
 from feature_pipeline.report import SourceReport
 from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, read
 from feature_pipeline.sources.memory import Memory, Seen
@@ -55,8 +55,10 @@ class Intake:
         self.not_found, self.stale = [], set()
         before = self.store.sightings.count(place)  # what comes now must not vouch for what goes
         memory = Memory(self._remembered(place))
+        # Posts that are stored may have moved or been edited, and what became of one is best told beside the others.
+        at_least = self.engine.batch if before else AT_LEAST
         try:
-            for batch in batches(islice(read(address, memory), limit), self.engine.batch):
+            for batch in batches(islice(read(address, memory), limit), self.engine.batch, at_least):
                 if any(not isinstance(item, Refusal) or item.source_id != address for item in batch):
                     self.store.sightings.register(self.author, address)
                 mine.complete = any(isinstance(item, Complete) for item in batch)

@@ -75,6 +75,27 @@ def test_a_slow_source_is_worked_on_as_it_comes(monkeypatch: pytest.MonkeyPatch)
     assert next(found) == [99]
 
 
+def test_what_is_better_looked_at_together_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "PATIENCE_S", 0.0)
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            time.sleep(0.01)
+            yield number
+
+    assert [len(batch) for batch in batches(items(), 16, at_least=16)] == [16, 4]
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt()])
+def test_what_ends_the_reading_is_never_taken_for_its_end(error: BaseException) -> None:
+    def items() -> Iterator[int]:
+        yield 0
+        raise error
+
+    with pytest.raises(type(error)):
+        list(batches(items(), 4))
+
+
 def test_reading_ends_with_who_reads_it() -> None:
     went_on = threading.Event()
 

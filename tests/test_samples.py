@@ -17,10 +17,12 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import StoreBusy
 from contracts.feature_store import FeatureStore
 from contracts.files import read_json
+from contracts.progress import silent
 from tests.fakes import WordEmbedder, recipe, stock
-from training_pipeline import data, lora, pipeline, run_folder, samples
+from training_pipeline import data, lora, run_folder, samples
 from training_pipeline.data import Corpus
 from training_pipeline.recipe import load as shipped
+from training_pipeline.stages import Run
 from ui import acts
 from ui.page import learning
 from ui.settings import Settings
@@ -110,7 +112,7 @@ def test_they_are_spread_over_the_validations(steps: int, every: int, count: int
 
 def test_a_run_writes_them_beside_its_losses_and_keeps_none(corpus: Corpus, app: App, tmp_path: Path) -> None:
     chosen = recipe(samples=3, sample_tokens=16)
-    pipeline.train(corpus, app.base_model, chosen, tmp_path, lambda *_: None)
+    Run(corpus, app.base_model, chosen, tmp_path, silent).train()
     rows = [json.loads(line) for line in (tmp_path / run_folder.SAMPLES).read_text(encoding="utf-8").splitlines()]
     assert [one._asdict() for one in learning.samples(tmp_path)] == rows  # the page reads what the run writes
     assert all(learning.losses(tmp_path))
