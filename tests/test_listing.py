@@ -74,6 +74,12 @@ POSTS = {
     "or to where it was published": f"<article><h1><a href='/2020/on-tags/'>On tags, again</a></h1><p>{PROSE}</p></article>",
     "others are named after it": f"<article><h1>On tags</h1><p>{PROSE * 5}</p></article>" + "".join(map(entry, NAMES)),
     "beside others in a sidebar": f"<h1>On tags</h1><p>{PROSE}</p><div class=sidebar>{''.join(map(entry, NAMES))}</div>",
+    "cards of what to read next": f"<main><article><h1>On tags</h1><p>{PROSE}</p></article><h2>Read next</h2>"
+    + "".join(f"<div class=card><h3><a href='/{n}/'>About {n}</a></h3><p>{PROSE}</p></div>" for n in NAMES)
+    + "</main>",
+    "a poem between others": "<h1>On tags</h1>"
+    + "".join(f"<p>{line}</p>" for line in PROSE.split(". "))
+    + "<p><a href='/pans/'>Older: About pans</a></p><p><a href='/sieves/'>Newer: About sieves</a></p>",
     "links to other people's": "<h1>Links</h1>"
     + "".join(f"<h2><a href='https://{name}.example/a'>About {name}</a></h2><p>{PROSE}</p>" for name in NAMES),
     "links to its own sections": "".join(f"<h2 id={n}><a href='#{n}'>About {n}</a></h2><p>{PROSE}</p>" for n in NAMES),

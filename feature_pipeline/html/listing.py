@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
-from feature_pipeline.html.article import SENTENCE, Run, letters, runs_of
+from feature_pipeline.html.article import Run, letters, runs_of
 from feature_pipeline.html.chrome import CHROME, is_others
 
 ENTRIES = 3
@@ -41,10 +41,8 @@ def is_listing(root: HtmlElement, url: str | None, hosts: set[str]) -> bool:
         return False
     inside = _inside(runs, leads, hinted)
     others = sum(len(run.letters) for run, shown in zip(runs, inside, strict=True) if shown)
-    own_runs = [len(run.letters) for run, shown in zip(runs, inside, strict=True) if not shown]
-    if hinted:
-        return others > sum(own_runs) or max(own_runs, default=0) < SENTENCE
-    return others > 2 * sum(own_runs)
+    own = sum(len(run.letters) for run in runs) - others
+    return others > (1 if hinted else 2) * own
 
 
 def _named(root: HtmlElement) -> list[str]:
@@ -59,7 +57,10 @@ def _is_own(run: Run, named: list[str]) -> bool:
 
 
 def _region(root: HtmlElement) -> HtmlElement:
-    """The one part that the page marks as its own."""
+    """The one part that the page marks as its own: an <article> with its own title, beside which others are shown."""
+    articles = root.findall(".//article")
+    if len(articles) == 1 and articles[0].find(".//h1") is not None:
+        return articles[0]
     marked = root.findall(".//main")
     return marked[0] if len(marked) == 1 else root
 
