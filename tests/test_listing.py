@@ -96,6 +96,15 @@ def test_a_post_is_one_wherever_it_lies(tmp_path: Path, body: str, name: str) ->
     assert (len(kept), refused) == (1, [])
 
 
+def test_a_file_that_is_named_by_itself_is_read_whatever_it_holds(tmp_path: Path) -> None:
+    found(tmp_path, kitchen_html=page("Kitchen", LISTS["entries with teasers"]))
+    (refused,) = (item for item in read(str(tmp_path)) if isinstance(item, Refusal))
+    assert "give the file itself" in refused.detail
+    (post, _) = read(str(tmp_path / "kitchen.html"))
+    assert isinstance(post, RawPost)
+    assert "mending the kettle" in post.text
+
+
 def test_what_says_that_it_is_an_article_is_believed(tmp_path: Path) -> None:
     said = "<meta property='og:type' content='article'>"
     kept, _ = found(tmp_path, tags__best_html=page("The best", "".join(map(entry, NAMES)), said))

@@ -17,6 +17,7 @@ TEXT = frozenset((".txt",))
 ORG = frozenset((".org",))
 TEXTS = MARKDOWN | HTML | TEXT | ORG
 MAX_BYTES = 5_000_000
+A_LIST = "it lists posts, which are read where each stands; to read it all the same, give the file itself"
 
 
 def from_bytes(data: bytes, path: PurePath, source: str, source_id: str, vault: bool = False) -> Found:
@@ -86,8 +87,8 @@ def _html(path: PurePath, source: str, source_id: str, front: FrontMatter, body:
     """Jekyll's HTML posts have front matter and a fragment for a body; other pages speak for themselves."""
     is_body = has_front and front.title
     text, said = (body, Facts()) if is_body else page(body, path.as_posix())
-    if said.listing:
-        return Refusal(source, source_id, "not_an_article", "it lists posts, which are read where each stands")
+    if said.listing and source != str(path):  # one that was named by itself is meant
+        return Refusal(source, source_id, "not_an_article", A_LIST)
     return RawPost(
         source,
         source_id,
