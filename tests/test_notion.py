@@ -35,6 +35,31 @@ def test_a_first_sentence_with_a_colon_is_the_authors(tmp_path: Path) -> None:
     assert post(write(tmp_path, "A.md", f"# A\n\n{PROPERTIES}")).text.strip().startswith("Created")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Anna: Is it raining?\nBert: It is.",
+        "TL;DR: stay in.\nIn short: do not go.",
+        "Q: Why?\nA: Because.",
+        "Type of rain: thin.",
+    ],
+)
+def test_lines_with_colons_under_names_that_no_property_has_are_the_authors(tmp_path: Path, lines: str) -> None:
+    assert post(write(tmp_path, f"A {ID}.md", f"# A\n\n{lines}\n\nWords.")).text.strip() == f"{lines}\n\nWords."
+
+
+def test_a_property_of_any_name_stands_beside_a_usual_one(tmp_path: Path) -> None:
+    found = post(write(tmp_path, f"A {ID}.md", "# A\n\nMood: fine\nPublished: May 3, 2021\n\nWords."))
+    assert (found.date, found.text.strip()) == (dt.date(2021, 5, 3), "Words.")
+
+
+@pytest.mark.parametrize("fence", ["```html", "~~~", "````"])
+def test_code_about_callouts_stays(tmp_path: Path, fence: str) -> None:
+    code = f"{fence}\n<aside>\nA note.\n</aside>\n{fence.removesuffix('html')}"
+    text = f"Words.\n\n{code}\n\n<aside>\nMind: trees.\n</aside>\n"
+    assert post(write(tmp_path, f"A {ID}.md", text)).text.strip() == f"Words.\n\n{code}\n\nMind: trees."
+
+
 def test_what_another_program_put_above_the_page_is_believed(tmp_path: Path) -> None:
     found = post(write(tmp_path, f"A {ID}.md", "---\ntitle: On tea\ndate: 2020-01-02\n---\nWords."))
     assert (found.title, found.date, found.text) == ("On tea", dt.date(2020, 1, 2), "Words.")

@@ -9,10 +9,16 @@ from feature_pipeline.sources.files.front_matter import FrontMatter, from_values
 
 ID = re.compile(r"[ -][0-9a-f]{32}\Z")
 PROPERTIES = re.compile(r"\A\s*(# [^\n]*\n\s*)((?:[^\s:#>*\d-][^:\n]{0,60}: [^\n]*(?:\n|\Z))+)(?=\n|\Z)")
-# One such line alone is a property; two that have a colon are some, whatever they are called.
-USUAL = re.compile(r"(?:created|date|publish|tags|status|author|last edited|url|type|category|slug)\b", re.IGNORECASE)
+# Of the lines, one at least has such a name: people in a dialogue have none.
+USUAL = re.compile(
+    r"(?:created|date|publish(?:ed)?|tags?|status|authors?|last edited|updated|url|type|categor(?:y|ies)|slug)"
+    r"(?: (?:time|date|by|at|on|created|published|edited|slug))?: ",
+    re.IGNORECASE,
+)
 TIME = re.compile(r",? \d{1,2}:\d\d\b.*| →.*")
-CALLOUT = re.compile(r"^</?aside>\n*", re.MULTILINE)
+CODE_OR_CALLOUT = re.compile(
+    r"(^[ \t]*(`{3,}(?=[^`\n]*$)|~{3,})[^\n]*\n.*?(?:^[ \t]*\2|\Z))|^</?aside>\n*", re.MULTILINE | re.DOTALL
+)
 
 
 def is_page(path: PurePath) -> bool:
@@ -25,10 +31,10 @@ def without_id(path: PurePath) -> PurePath:
 
 def split(text: str) -> tuple[FrontMatter, str]:
     """What the properties say, and the page without them."""
-    text = CALLOUT.sub("", text.replace("\r\n", "\n"))
+    text = CODE_OR_CALLOUT.sub(lambda found: found[1] or "", text.replace("\r\n", "\n"))
     found = PROPERTIES.match(text)
     lines = found[2].splitlines() if found else []
-    if not found or (len(lines) < 2 and not USUAL.match(lines[0])):
+    if not found or not any(map(USUAL.match, lines)):
         return FrontMatter(), text
     values = {key: TIME.sub("", value.strip()) for key, _, value in (line.partition(":") for line in lines)}
     return from_values(values), found[1] + text[found.end() :]
