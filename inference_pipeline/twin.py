@@ -148,10 +148,14 @@ class Twin:
     def find(self, question: Question) -> Found:
         """The passages that an answer will be written from; none where the author has written nothing that fits."""
         began, author = time.perf_counter(), question.author
-        if not question.format and is_talk(question.text, author):  # a draft may be called “Who are you?”
+        history = list[Exchange]()
+        for before in question.history:
+            if not is_talk(before.question, author, first=not history):
+                history.append(before)
+        # A draft may be called “Who are you?”.
+        if not question.format and is_talk(question.text, author, first=not history):
             said, snapshot = reply(self._store, author, question.text), self._store.snapshot().id
             return Found(question, (), snapshot, time.perf_counter() - began, question.text, said)
-        history = [said for said in question.history if not is_talk(said.question, author)]
         follow = made_whole(question.text, history)
         passages = retrieve(self._store, question.text, author, self._passages, question.filters, follow)
         asked, took = follow.asked if follow else question.text, time.perf_counter() - began

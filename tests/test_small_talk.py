@@ -53,8 +53,9 @@ def twin(store: FeatureStore, tmp_path: Path) -> Twin:
         "Who am I talking to?",
         "What’s your name?",
         "help",
-        "👋",
-        "?",
+        "Is this a bot?",
+        "Is this real?",
+        "Good day",
     ],
 )
 def test_the_twin_says_what_it_is(twin: Twin, store: FeatureStore, said: str) -> None:
@@ -71,6 +72,7 @@ def test_the_twin_says_what_it_is(twin: Twin, store: FeatureStore, said: str) ->
 def test_a_courtesy_is_returned_and_no_more(twin: Twin, store: FeatureStore) -> None:
     fill(store, [post(1, "Thank you very much for the clock, and goodbye!")])
     assert twin.ask(Question("Thank you very much!", "Ada")).answer == "You are welcome."
+    assert twin.ask(Question("Very nice", "Ada")).answer == "You are welcome."
     assert twin.ask(Question("ok, bye", "Ada")).answer == "Goodbye."
     assert twin.ask(Question("Hello", "Ada")).answer.startswith(f"Hello. {ITSELF} one post")
 
@@ -98,10 +100,44 @@ def test_nobodys_twin_says_nothing(twin: Twin, store: FeatureStore, said: str) -
         "Good clocks?",
         "Help me choose a clock",
         "Was ist das?",
+        "Is this the machine?",
+        "Is this the person?",
+        "Are you ada?",
+        "so very",
     ],
 )
 def test_what_asks_anything_else_is_no_talk(asked: str) -> None:
     assert not is_talk(asked, "Ada")
+
+
+@pytest.mark.parametrize(
+    ("asked", "author", "talk"),
+    [
+        ("Are you happy?", "Happy Coder", False),
+        ("Are you really free today?", "Free Range Cook", False),
+        ("Is this free?", "Free Range Cook", False),
+        ("Are you Happy?", "Happy Coder", True),
+        ("are you happy coder?", "Happy Coder", True),
+        ("Is this Wren?", "Wren Halloway", True),
+        ("Are you Seán?", "Seán O’Brien", True),
+        ("are you skeeto?", "skeeto", True),
+        ("Are you Skeeto?", "skeeto", True),
+    ],
+)
+def test_a_name_that_is_a_word_is_one_where_it_is_written_so(asked: str, author: str, talk: bool) -> None:
+    assert is_talk(asked, author) is talk
+
+
+@pytest.mark.parametrize(
+    "asked", ["Is this real?", "Who is this?", "Is this a machine?", "Is this alive?", "Is this Ada?"]
+)
+def test_this_is_the_twin_only_before_anything_was_asked(twin: Twin, store: FeatureStore, asked: str) -> None:
+    fill(store, [post(1, CLOCK)])
+    hello, clock = Exchange("Hello", "Hello. I am …"), Exchange(QUESTION, "It does.")
+    assert twin.find(Question(asked, "Ada", history=(hello,))).reply
+    found = twin.find(Question(asked, "Ada", history=(hello, clock)))
+    assert not found.reply
+    assert twin.find(Question("And who are you?", "Ada", history=(clock,))).reply
 
 
 def test_no_question_of_the_labelled_sets_is_talk() -> None:
@@ -142,3 +178,9 @@ def test_a_draft_may_have_such_a_title(twin: Twin, store: FeatureStore) -> None:
     fill(store, [post(1, "Who are you? I asked the clock who it was.")])
     (section,) = outline(twin, Brief("Ada", points=("Who are you?",))).sections
     assert section.found.passages
+
+
+@pytest.mark.parametrize("said", ["?", "👋", "…"])
+def test_what_has_no_word_is_no_talk(twin: Twin, store: FeatureStore, said: str) -> None:
+    fill(store, [post(1, CLOCK)])
+    assert twin.ask(Question(said, "Ada")).answer == NOTHING_FOUND
