@@ -20,7 +20,7 @@ def test_properties_are_what_the_page_says_of_itself_and_not_its_words(tmp_path:
     assert found.text.split() == "The rent doubled. 💡 Mind: trees. End.".split()
 
 
-@pytest.mark.parametrize("said", ["Status: Draft\n", "Tags: a\nPublished: No\n"])
+@pytest.mark.parametrize("said", ["Status: Draft\n", "Tags: a\nPublished: No\n", "Draft: Yes\nMood: fine\n"])
 def test_a_draft_says_so(tmp_path: Path, said: str) -> None:
     assert refusal(write(tmp_path, f"A {ID}.md", f"# A\n\n{said}\nWords.")).reason == "draft"
 

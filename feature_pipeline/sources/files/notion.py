@@ -11,7 +11,8 @@ ID = re.compile(r"[ -][0-9a-f]{32}\Z")
 PROPERTIES = re.compile(r"\A\s*(# [^\n]*\n\s*)((?:[^\s:#>*\d-][^:\n]{0,60}: [^\n]*(?:\n|\Z))+)(?=\n|\Z)")
 # Of the lines, one at least has such a name: people in a dialogue have none.
 USUAL = re.compile(
-    r"(?:created|date|publish(?:ed)?|tags?|status|authors?|last edited|updated|url|type|categor(?:y|ies)|slug)"
+    r"(?:created|date|publish(?:ed)?|tags?|status|authors?|last edited|updated|url|type|categor(?:y|ies)|slug"
+    r"|draft|private|visibility|password)"
     r"(?: (?:time|date|by|at|on|created|published|edited|slug))?: ",
     re.IGNORECASE,
 )
