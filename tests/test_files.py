@@ -378,14 +378,44 @@ def test_a_post_in_a_format_that_is_not_read_is_told(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("mark", ["theme.toml", "_config.yml", "layouts/single.html", "layout/post.ejs"])
-def test_a_theme_in_a_sites_folder_is_somebody_elses(tmp_path: Path, mark: str) -> None:
+def told(path: Path) -> list[tuple[str, str]]:
+    """Each item by its title, or by what was refused and why."""
+    return [
+        (item.source_id, item.detail) if isinstance(item, Refusal) else ("", getattr(item, "title", "whole"))
+        for item in read(str(path))
+    ]
+
+
+@pytest.mark.parametrize("config", ["hugo.toml", "_config.yml", "config/_default/hugo.yaml"])
+@pytest.mark.parametrize("mark", ["theme.toml", "layouts/_default/single.html", "layout/post.ejs"])
+def test_a_theme_in_a_sites_folder_is_somebody_elses(tmp_path: Path, mark: str, config: str) -> None:
     write(tmp_path, "site/content/themes/colours.md", "# On colours\n\nMine.")
+    write(tmp_path, f"site/{config}", "")
     write(tmp_path, f"site/themes/plain/{mark}", "name: Plain")
     write(tmp_path, "site/themes/plain/README.md", "# Plain\n\nA theme.")
+    write(tmp_path, "site/themes/plain/exampleSite/hugo.toml", "")
     write(tmp_path, "site/themes/plain/exampleSite/content/posts/lorem.md", "# Lorem\n\nIpsum.")
-    for folder in (tmp_path, tmp_path / "site"):
-        assert [getattr(item, "title", "") for item in items_of(folder)] == ["On colours"]
+    write(tmp_path, "site/themes/plain/exampleSite/themes/plain/theme.toml", "")
+    for folder, name in ((tmp_path, "site/themes/plain"), (tmp_path / "site", "themes/plain")):
+        why = "a theme; to read it, give the folder itself"
+        assert told(folder) == [("", "On colours"), (name, why), ("", "whole")]
+    assert ("", "Lorem") in told(tmp_path / "site" / "themes" / "plain")
+
+
+@pytest.mark.parametrize(
+    "other", ["themes/love/layout/plan.md", "Themes/love/_config.yml", "themes/theme.toml", "themes/love/layouts.html"]
+)
+def test_posts_about_themes_are_posts(tmp_path: Path, other: str) -> None:
+    write(tmp_path, "_config.yml", "")
+    write(tmp_path, other, "<p>Words.")
+    write(tmp_path, f"{other.split('/')[0]}/love/first.md", "# First\n\nMine.")
+    assert ("", "First") in told(tmp_path)
+
+
+def test_a_theme_without_a_site_is_read(tmp_path: Path) -> None:
+    write(tmp_path, "themes/plain/theme.toml", "")
+    write(tmp_path, "themes/plain/README.md", "# Plain\n\nMine.")
+    assert told(tmp_path) == [("", "Plain"), ("", "whole")]
 
 
 @pytest.mark.parametrize("config", ["hugo.toml", "_config.yml"])
@@ -395,6 +425,20 @@ def test_what_a_generator_made_of_the_posts_is_read_only_where_they_are_not(tmp_
     write(tmp_path, "site/public/soup/index.html", "<!doctype html><title>Soup</title><p>Hot.")
     assert len(items_of(tmp_path)) == 3
     write(tmp_path, f"site/{config}", "")
-    for folder in (tmp_path, tmp_path / "site"):
-        assert [getattr(item, "title", "") for item in items_of(folder)] == ["Soup"]
+    for folder, name in ((tmp_path, "site/public"), (tmp_path / "site", "public")):
+        why = "pages that a generator made of the posts beside it; to read these, give the folder itself"
+        assert told(folder) == [("", "Soup"), (name, why), ("", "whole")]
     assert len(items_of(tmp_path / "site" / "public")) == 2
+
+
+@pytest.mark.parametrize(
+    "beside", ["README.md", "content/soup.adoc", "content/_index.md", "archetypes/default.md", "layouts/single.html"]
+)
+def test_what_a_generator_made_is_read_where_it_is_all_that_can_be_read(tmp_path: Path, beside: str) -> None:
+    write(tmp_path, "notes/tea.md", "# Tea\n\nMine.")
+    write(tmp_path, "site/config.toml", "")
+    write(tmp_path, f"site/{beside}", "Words.")
+    write(tmp_path, "site/public/index.html", "<!doctype html><title>Ann</title><p>Welcome.")
+    write(tmp_path, "site/public/soup/index.html", "<!doctype html><title>Soup</title><p>Hot.")
+    for folder in (tmp_path, tmp_path / "site"):
+        assert ("", "Soup") in told(folder)
