@@ -131,3 +131,15 @@ def test_a_post_that_becomes_a_copy_is_no_post_any_more(store: FeatureStore, fol
     report = ingest(store, folder)
     assert (report.duplicate, len(store.posts("Ada"))) == (1, 9)
     assert store.index_size() == 9
+
+
+def test_posts_of_a_folder_that_is_a_theme_from_now_on_are_deleted(store: FeatureStore, tmp_path: Path) -> None:
+    for number in range(4):
+        write(tmp_path / "content", number)
+    write(tmp_path / "themes" / "plain", 9)
+    assert ingest(store, tmp_path).added == 5
+    (tmp_path / "hugo.toml").touch()
+    (tmp_path / "themes" / "plain" / "theme.toml").touch()
+    report = ingest(store, tmp_path)
+    assert (report.unchanged, report.deleted, report.withheld, report.failed) == (4, 1, 0, {})
+    assert report.refused == {"not_a_post": 1}
