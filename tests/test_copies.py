@@ -6,7 +6,7 @@ import random
 import re
 import time
 
-from contracts.copies import FEWEST, Copy, Runs
+from contracts.copies import FEWEST, Copy, Runs, _hashed
 from tests.voices import article
 
 
@@ -59,6 +59,29 @@ def test_a_phrase_that_everybody_uses_does_not_hide_a_longer_copy() -> None:
     found = longest(f"I saw: a heron stood on the harbour crane, {formula}, until ten.", *posts)
     assert found
     assert found[:2] == (18, "300")
+
+
+def test_a_text_that_repeats_itself_meets_a_post_that_does_in_few_places() -> None:
+    for phrase in (["0"], "all work and no play makes jack a dull boy".split()):
+        post, text = (phrase * (count // len(phrase)) for count in (60_000, 3_000))
+        runs = Runs([("own", " ".join(post)), ("other", " ".join(["so", *text, "so"]))])
+        here, there = runs.begins(_hashed(text))
+        assert len(here) == len(there) <= 2 * (len(post) + len(text))
+        found = runs.longest(f"And {' '.join(text)}.")
+        assert found
+        assert (found.words, found.post_id, found.at) == (len(text), "own", 0)
+
+
+def test_no_run_is_missed_where_few_words_make_many() -> None:
+    drawn = random.Random(0)
+    for _ in range(300):
+        words = "ab"[: drawn.randint(1, 2)]
+        posts = ["".join(drawn.choices(words, k=drawn.randint(0, 30))) for _ in range(3)]
+        text = "".join(drawn.choices(words, k=drawn.randint(0, 30)))
+        shared = [text[a:b] for a in range(len(text)) for b in range(a + FEWEST, len(text) + 1)]
+        most = max((len(run) for run in shared if any(run in post for post in posts)), default=0)
+        found = longest(" ".join(text), *map(" ".join, posts))
+        assert (found[0] if found else 0) == most
 
 
 def test_half_a_million_words_are_searched_in_seconds() -> None:

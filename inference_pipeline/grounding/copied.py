@@ -14,7 +14,7 @@ from contracts.records import Copied, Post
 if TYPE_CHECKING:
     from contracts.feature_store import FeatureStore
 
-AUTHORS = 2  # whose runs are kept: 12 bytes a word
+AUTHORS = 2  # whose runs are kept: 24 bytes a word
 
 
 def copied(store: FeatureStore, author: str, snapshot: str, text: str) -> Copied | None:
