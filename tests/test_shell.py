@@ -184,7 +184,7 @@ def test_uploads_that_are_refused_do_not_stay(
             posts.taken("Gil", files, "", False, WREN)
         assert not (uploads(twin.app.home) / "Gil").exists()
         monkeypatch.setattr(sys, "executable", "/absent")
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(gr.Error, match="Something failed"):
             posts.looked("Gil", files[:1], "", False, WREN)
         assert not (uploads(twin.app.home) / "Gil").exists()
         assert (folder / "a.md").is_file()  # to be taken in yet

@@ -124,7 +124,7 @@ def test_who_chose_no_version_hears_the_champion_or_whom_the_split_draws(app: Ap
 
 def edit(chat: Chat, page: Any, question: str, place: int = 0) -> Any:
     event: Any = SimpleNamespace(index=(2 * place,), value=question)
-    return chat.edited("Ada", page[chat.turns], NOT_HEARD, event, HERE)
+    return chat.edited(0, "Ada", page[chat.turns], NOT_HEARD, event, HERE)
 
 
 def questions(app: App, id: str) -> list[str]:
@@ -147,7 +147,7 @@ def test_an_answer_is_finished_before_anybody_measures_how_it_sounds(chat: Chat,
     heard = chat.measured(last[chat.turns], Heard(), HERE)
     assert heard.style
     assert len(model.listened) == 2
-    drawn = chat.styled(last[chat.turns], heard)
+    drawn = chat.styled(last[chat.turns], 0, heard)
     assert f"{heard.style[1:]}." in drawn[-1]["content"]["text"]
     assert heard.style[1:] not in last[chat.chat][-1]["content"]["text"]
 
@@ -157,7 +157,7 @@ def test_words_that_come_late_stay_with_the_answer_that_they_are_of(chat: Chat, 
     heard = chat.measured(first[chat.turns], Heard(), HERE)
     asked, *_, second = ask(chat, "What takes rust off?", first, heard)
     for later in (asked, second, chat.repeated(first[chat.turns], HERE), {chat.turns: []}):
-        assert chat.styled(later[chat.turns], heard) == gr.skip()
+        assert chat.styled(later[chat.turns], 0, heard) == gr.skip()
     assert [turn.style for turn in second[chat.turns]] == [heard.style, ""]
     chat._switches.end(HERE)
     assert chat.measured(asked[chat.turns], Heard(), HERE) == gr.skip()  # it is being written
@@ -174,7 +174,7 @@ def test_the_whole_question_is_kept_of_a_follow_up(chat: Chat, app: App) -> None
     *_, last = ask(chat, FOLLOW_UP, first)
     reopened = chat.kept.opened("Ada", SimpleNamespace(id=last[chat.kept.id]), HERE)  # type: ignore[arg-type]
     for turns in (last[chat.turns], reopened[chat.turns]):
-        chat.judged(turns, SimpleNamespace(index=(3,), liked=False), HERE)  # type: ignore[arg-type]
+        chat.judged(turns, 0, SimpleNamespace(index=(3,), liked=False), HERE)  # type: ignore[arg-type]
         given = app.store.feedback.all("Ada")[-1]
         assert (given.verdict, given.by) == ("worse", "ada")
         assert given.question.startswith(QUESTION)
