@@ -72,3 +72,29 @@ def test_a_question_that_is_lost_with_its_server_stands_in_the_box_again(
         expect(page.locator("#chat .user .md")).to_have_text(SEATPOST)
         process.terminate()
         process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("typed", ["", "And which oil?"], ids=["sent", "typed"])
+def test_what_is_sent_or_typed_while_the_server_is_away_stands_in_the_box_again(
+    typed: str, tab: Callable[..., Page], tmp_path: Path
+) -> None:
+    port = free_port()
+    with started(tmp_path, port) as process:
+        page = tab(f"http://127.0.0.1:{port}/")
+        expect(page.locator("#loading")).to_be_hidden()
+        expect(page.locator("#question textarea")).to_be_enabled()
+        process.kill()
+        process.communicate()
+    ask(page, SEATPOST)
+    expect(page.get_by_text("The page has lost its server")).to_be_visible()
+    if typed:
+        page.fill("#question textarea", typed)
+    page.evaluate("window.before = true")
+    with started(tmp_path, port) as process:
+        page.wait_for_function("!window.before", timeout=30_000)
+        expect(page.locator("#question textarea")).to_have_value(typed or SEATPOST, timeout=30_000)
+        expect(page.locator("#chat .user")).to_have_count(0)
+        page.locator("#send").click()
+        expect(page.locator("#chat .user .md")).to_have_text(typed or SEATPOST)
+        process.terminate()
+        process.communicate(timeout=30)

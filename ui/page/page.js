@@ -12,13 +12,24 @@
     if (headings[kind]) title.firstChild.nodeValue = `${headings[kind]} `;
   });
 
-  // Gradio loads the page anew once a lost server answers again. A question that was still being answered stands in the box then.
-  const ASKED = "twin: the question that is being answered";
+  // Gradio loads the page anew once a lost server answers again. What was typed stands in the box then, or else the question that
+  // was still being answered.
+  const ASKED = "twin: the question that is not answered";
+  let gone = false;
   const lost = () => document.querySelectorAll('[data-testid="toast-text"]').forEach((words) => {
     if (!words.textContent.startsWith("Connection to the server was lost")) return;
+    gone = true;
     words.textContent = "The page has lost its server, and comes back as soon as that answers. What was answered is kept, under Conversations; what was not stands in the box again.";
-    const asked = [...document.querySelectorAll("#chat .user .md")].at(-1);
-    if (asked && document.querySelector("#stop")?.checkVisibility()) sessionStorage.setItem(ASKED, asked.innerText);
+  });
+  const unanswered = () => {
+    const last = [...document.querySelectorAll("#chat .user .md, #chat .bot .md")].at(-1);
+    const open = last?.closest(".user") || document.querySelector("#stop")?.checkVisibility();
+    return open ? [...document.querySelectorAll("#chat .user .md")].at(-1)?.innerText : "";
+  };
+  addEventListener("pagehide", () => {
+    const typed = document.querySelector("#question textarea")?.value;
+    const kept = typed?.trim() ? typed : unanswered();
+    if (gone && kept) sessionStorage.setItem(ASKED, kept);
   });
   const restored = () => {
     const box = document.querySelector("#question textarea"), asked = sessionStorage.getItem(ASKED);
