@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,19 +22,23 @@ ROOT = Path(__file__).parents[1]
 MOMENTS = ["document.querySelector('#chat .bot .md')?.innerText.length > 30", "document.querySelector('#chat .fine')"]
 
 
-def started(home: Path, port: int) -> subprocess.Popen[str]:
-    """The process, once its page is up."""
-    process = subprocess.Popen(
+@contextmanager
+def started(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """The process, once its page is up; ended with the block, whatever became of it."""
+    with subprocess.Popen(
         [sys.executable, "-m", "tests.page_process", str(home), str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         preexec_fn=hear_ctrl_c,
-    )
-    assert process.stdout
-    assert process.stdout.readline() == f"http://127.0.0.1:{port}/\n"
-    return process
+    ) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == f"http://127.0.0.1:{port}/\n"
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=["answering", "measuring"])
