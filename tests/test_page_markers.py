@@ -67,3 +67,15 @@ def test_on_a_phone_a_button_leads_back_to_the_sentence(site: str, tab: Tab, dar
     expect(back).to_be_visible()
     page.get_by_role("tab", name="Posts").click()  # there is no sentence to go back to
     expect(back).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_passage_is_shown_from_the_cited_words_on(site: str, tab: Tab, width: int) -> None:
+    page = tab(site, width, False)
+    two_answers(page)
+    marker = page.locator("#chat a.marker").last
+    cited = page.locator(marker.get_attribute("href") or "").locator("mark").first
+    cited.evaluate("""mark => mark.before(Object.assign(document.createElement("div"), {style: "height: 3000px"}))""")
+    marker.click()
+    expect(cited).to_be_in_viewport()
+    assert serious(page) == []  # also where the box of passages scrolls

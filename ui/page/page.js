@@ -5,6 +5,11 @@
   // Its examples are buttons in a list that has no items.
   const grouped = () => document.querySelectorAll('#chat .examples[role="list"]').forEach((list) => (list.role = "group"));
 
+  // What scrolls is reached by keyboard, and has a name.
+  const scrolls = () => document.querySelectorAll("#sources:not([tabindex])").forEach((box) => {
+    Object.assign(box, {tabIndex: 0, role: "region", ariaLabel: "Passages"});
+  });
+
   // Gradio heads each message with the name of its kind, whatever title it is given.
   const headings = {Error: "Not done", Info: "Done", Warning: "Take note"};
   const told = () => document.querySelectorAll(".toast-title").forEach((title) => {
@@ -49,16 +54,19 @@
     box.value = read.value;
     box.dispatchEvent(new Event("input", {bubbles: true}));
   });
-  new MutationObserver(() => (named(), grouped(), told(), lost(), plain(), settle())).observe(document.body, {childList: true, subtree: true});
+  new MutationObserver(() => (named(), grouped(), scrolls(), told(), lost(), plain(), settle())).observe(document.body, {childList: true, subtree: true});
 
   // A marker leads to its passage. An older answer's arrive a moment after the click, so it waits for them. The page moves no
   // further than it must; where the sentence leaves the screen by that, as on a phone, a button leads back to it.
   const show = (marker, tries) => {
     const passage = document.getElementById(marker.hash.slice(1));
     if (!passage) return tries && setTimeout(show, 100, marker, tries - 1);
-    const box = passage.closest("#sources");
-    box?.scrollBy(0, passage.getBoundingClientRect().top - box.getBoundingClientRect().top);
-    const {top, bottom} = passage.getBoundingClientRect(), end = innerHeight - 72; // below it there is room for the button
+    const box = passage.closest("#sources"), end = innerHeight - 72; // below it there is room for the button
+    const cited = passage.querySelector("mark") ?? passage, room = Math.min(box?.clientHeight || end, end);
+    const far = cited.getBoundingClientRect().bottom - passage.getBoundingClientRect().top > room;
+    const part = far ? cited : passage; // a long passage from the cited words on
+    box?.scrollBy(0, part.getBoundingClientRect().top - box.getBoundingClientRect().top);
+    const {top, bottom} = part.getBoundingClientRect();
     scrollBy(0, top < 0 || bottom - top > end ? top : Math.max(0, bottom - end));
     passage.animate([{outlineColor: "var(--color-accent)"}, {outlineColor: "transparent"}], 1600);
     from = {href: marker.hash, place: alike(marker.hash).indexOf(marker)};
