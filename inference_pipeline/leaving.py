@@ -75,7 +75,7 @@ def unless_stopped(items: Iterator[T], stop: threading.Event | None) -> Generato
         yield from items
         return
     came, work = SimpleQueue[tuple[T] | BaseException | None](), Waited()
-    thread = threading.Thread(target=_hand_over, args=(items, came, work), daemon=True, name="unless stopped")
+    thread = threading.Thread(target=_hand_over, args=(items, came, work, stop), daemon=True, name="unless stopped")
     _going_on.add(thread)
     thread.start()
     try:
@@ -93,13 +93,17 @@ def unless_stopped(items: Iterator[T], stop: threading.Event | None) -> Generato
         work.leave()
 
 
-def _hand_over(items: Iterator[T], came: SimpleQueue[tuple[T] | BaseException | None], work: Waited) -> None:
+def _hand_over(
+    items: Iterator[T], came: SimpleQueue[tuple[T] | BaseException | None], work: Waited, stop: threading.Event
+) -> None:
     end: BaseException | None = None
     _here.work = work
     try:
         for item in items:
             work.go_on()
             came.put((item,))
+            if stop.is_set():  # before whoever waits has seen it: another step would be for nobody
+                break
     except BaseException as error:  # it is raised where somebody waits for it
         end = error
     with suppress(BaseException):  # nobody is left to hear of what fails as it is closed
