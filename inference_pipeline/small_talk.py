@@ -12,11 +12,11 @@ import re
 from contracts.feature_store import FeatureStore
 from contracts.orders import is_order
 from inference_pipeline.grounding.inert import stands
+from inference_pipeline.grounding.sentences import WORD
 
 TITLES = 10  # of the newest posts, looked through for one to ask about
 LONGEST_TITLE = 80  # characters
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _COURTESIES = set(
     "hello hi hey hiya howdy there good morning evening afternoon day night thanks thank thx you very much so ok okay bye "
     "goodbye cheers great nice cool please welcome yo greetings".split()
@@ -46,7 +46,7 @@ _THIS = (r"who is this", rf"is this (?:really )?{_THING}(?: or {_THING})?")
 
 def is_talk(text: str, author: str, first: bool = True) -> bool:
     """`first`: nothing was asked before, so that "this" can only be the twin."""
-    typed = _WORD.findall(text.replace("’", "'"))
+    typed = WORD.findall(text.replace("’", "'"))
     words = {word.lower() for word in typed}
     if words <= _COURTESIES:
         return bool(words & _SAID)
@@ -58,7 +58,7 @@ def is_talk(text: str, author: str, first: bool = True) -> bool:
 
 def _name(author: str) -> str:
     """The pattern of a name. One word of it may be a word ("Are you happy?"): it counts as it is written, or capitalised."""
-    words = _WORD.findall(author.replace("’", "'"))
+    words = WORD.findall(author.replace("’", "'"))
     alone = {spelt for word in words[:1] for spelt in (word, word.capitalize())}
     whole = [re.escape(" ".join(words))] if len(words) > 1 else []
     return rf"(?:really )?(?:{'|'.join([*whole, *(f'(?-i:{re.escape(spelt)})' for spelt in sorted(alone))])})"
@@ -67,7 +67,7 @@ def _name(author: str) -> str:
 def reply(store: FeatureStore, author: str, text: str) -> str:
     """Who answers, from what, and what it can be asked; thanks alone are only returned. NotFound without posts."""
     store.require_author(author)
-    words = {word.lower() for word in _WORD.findall(text)}
+    words = {word.lower() for word in WORD.findall(text)}
     opening = next((said for said, of in _OPENINGS if words & of), "")
     if words <= _COURTESIES and opening != "Hello.":
         return opening or "You are welcome."

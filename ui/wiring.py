@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contracts.model_registry import ModelRegistry
     from feature_pipeline.chunk import Chunker
     from inference_pipeline.twin import Engine, Twin
+    from training_pipeline.pipeline import Parts
     from ui.users import Users
 
 
@@ -67,6 +68,13 @@ class App:
         from contracts.base_model import BaseLanguageModel
 
         return BaseLanguageModel(self.settings.base_model, self.home)
+
+    @property
+    def training(self) -> Parts:
+        """What a training works with."""
+        from training_pipeline.pipeline import Parts
+
+        return Parts(self.store, self.registry, self.base_model, self.home)
 
     @cached_property
     def engine(self) -> Engine:

@@ -139,15 +139,19 @@ def length(element: HtmlElement) -> int:
 
 def titles(root: HtmlElement) -> set[str]:
     """The letters of what may be the title: it is no part of the text, and would stand there twice."""
-    said = [root.findtext(".//title") or "", *map(str, root.xpath("//meta[@property='og:title']/@content"))]
+    said = named(root)
     if not any(said) and (shown := titled(root)):
         return {letters(shown)}
     parts = [part for text in said for part in re.split(r"\s+[-–—|·•:»«]\s+", text) if len(part.split()) > 2]
     headings = [letters(h1.text_content() or "") for h1 in root.iter("h1")]
     if len(headings) > 1:  # those of sections may be of the first level as well
-        named = [heading for heading in headings if any(heading in letters(text) for text in said)]
-        headings = named or headings[:1]
+        headings = [h1 for h1 in headings if any(h1 in letters(text) for text in said)] or headings[:1]
     return {*headings, *map(letters, (*said, *parts))} - {""}
+
+
+def named(root: HtmlElement) -> list[str]:
+    """What the page calls itself."""
+    return [root.findtext(".//title") or "", *map(str, root.xpath("//meta[@property='og:title']/@content"))]
 
 
 def titled(root: HtmlElement) -> str:

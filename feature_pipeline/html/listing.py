@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
-from feature_pipeline.html.article import Run, letters, runs_of
+from feature_pipeline.html.article import Run, letters, named, runs_of
 from feature_pipeline.html.chrome import CHROME, is_others
 
 ENTRIES = 3
@@ -35,8 +35,8 @@ def is_listing(root: HtmlElement, url: str | None, hosts: set[str]) -> bool:
         return True
     boxes: dict[HtmlElement, bool] = {}
     runs = [run for run in everything if not _aside(run.owner, boxes)]
-    named = _named(root)
-    leads = ["" if _is_own(run, named) else _lead(run, url or "", hosts) for run in runs]
+    called = [letters(text) for text in named(root)]
+    leads = ["" if _is_own(run, called) else _lead(run, url or "", hosts) for run in runs]
     if len({lead for lead in leads if lead}) < (1 if hinted else ENTRIES):
         return False
     inside = _inside(runs, leads, hinted)
@@ -45,15 +45,9 @@ def is_listing(root: HtmlElement, url: str | None, hosts: set[str]) -> bool:
     return others > (1 if hinted else 2) * own
 
 
-def _named(root: HtmlElement) -> list[str]:
-    """The letters of what the page calls itself."""
-    said = [root.findtext(".//title") or "", *map(str, root.xpath("//meta[@property='og:title']/@content"))]
-    return [letters(text) for text in said]
-
-
-def _is_own(run: Run, named: list[str]) -> bool:
+def _is_own(run: Run, called: list[str]) -> bool:
     """Whether it is the page's title: also where that leads to the address at which a saved page was found."""
-    return any(run.letters == name or (len(run.letters) > LONG and run.letters in name) for name in named)
+    return any(run.letters == name or (len(run.letters) > LONG and run.letters in name) for name in called)
 
 
 def _region(root: HtmlElement) -> HtmlElement:

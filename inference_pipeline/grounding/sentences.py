@@ -11,7 +11,7 @@ WRAPPED = 40  # characters of a line that was broken because it was full
 _BLOCK = r"\s*(?:#{1,6}\s|```|~~~|\||\[[^\]\n]+\]:)| {4}|\t"
 _NO_WRAP = re.compile(rf"{_BLOCK}|.*(?:[.!?…。！？:;][\"”’')\]*_`]*|  )$")
 _NO_REST = re.compile(rf"{_BLOCK}|\s*(?:[-*+>]\s|\d{{1,3}}[.)]\s|$)")
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NEGATION = re.compile(r"\b(?:not|never|no|none|nothing|nobody|nowhere|neither|nor|cannot|without)\b|n['’]t\b", re.I)
 _FIRST_PERSON = re.compile(r"\b(?:I|my|me|mine|myself|we|our|us)\b|\bI['’]", re.I)
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"\n]*\"|`[^`\n]*`")
@@ -64,7 +64,7 @@ def content_words(text: str) -> set[str]:
 
 def spoken(text: str) -> str:
     """Its words alone, in lower case: equal for sentences that are read aloud alike."""
-    return " ".join(word.lower().replace("’", "'") for word in _WORD.findall(text))
+    return " ".join(word.lower().replace("’", "'") for word in WORD.findall(text))
 
 
 def numbers(text: str) -> set[str]:

@@ -8,7 +8,7 @@ from contracts.feature_store import FeatureStore, Filters
 from contracts.feature_store.retrieve import fuse
 from contracts.records import Passage
 from inference_pipeline.grounding.answerable import answerable
-from inference_pipeline.grounding.sentences import sentences
+from inference_pipeline.grounding.sentences import WORD, sentences
 from inference_pipeline.retrieval.follow_up import LONGEST, FollowUp, leans
 from inference_pipeline.retrieval.selection import select
 from inference_pipeline.retrieval.timely import in_time, within
@@ -17,7 +17,6 @@ from inference_pipeline.retrieval.when import asked_when
 _RECENT = re.compile(
     r"\b(lately|recent(ly)?|newest|latest|these days|last (week|month)|this year|new)\b", re.IGNORECASE
 )
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _FIRST = re.compile(r"\b(first|oldest|earliest)\b", re.IGNORECASE)
 _NO_TOPIC = set(
     "a about all and any anything are at been blog can did do doing for from going has have i in is it just me "
@@ -72,7 +71,7 @@ def asks_by_date(question: str, alone: bool = True) -> tuple[Filters, bool] | No
     """
     when = asked_when(question)
     recent, first = bool(_RECENT.search(question)), bool(_FIRST.search(question))
-    words = _WORD.findall(when.searched.lower().replace("’", "'"))
+    words = WORD.findall(when.searched.lower().replace("’", "'"))
     if not (recent or (alone and (first or when.span))) or not all(word in _NO_TOPIC for word in words):
         return None
     return when.span, first and not recent

@@ -15,7 +15,6 @@ from ui.commands.options import Author, Json, OneAuthor, app
 
 if TYPE_CHECKING:
     from contracts.model_registry import ModelVersion
-    from training_pipeline.pipeline import Parts
 
 commands = typer.Typer()
 versions = typer.Typer(
@@ -63,7 +62,7 @@ def train(
     from training_pipeline import pipeline
     from training_pipeline.recipe import load
 
-    parts, chosen = _parts(), load(recipe or "quick")
+    parts, chosen = app().training, load(recipe or "quick")
     parts.store.require_author(author)
     if without_forgotten and recipe is None:
         chosen, preferred, edited = pipeline.recipe_of_champion(author, parts.registry)
@@ -91,7 +90,7 @@ def evaluate(
     """Measure a registered version again, on the posts that are held out today."""
     from training_pipeline.compare import compare, reevaluate
 
-    parts = _parts()
+    parts = app().training
     for name in (model, against or model):
         parts.registry.get(name)
     with show.progress(as_json) as progress:
@@ -263,13 +262,6 @@ def report(model: Model, as_json: Json = False) -> None:
     champion = parts.registry.champion(version.author)
     path = reports.write(parts.home, version, parts.store, bool(champion and champion.number == version.number))
     show_models.written(path, version, as_json)
-
-
-def _parts() -> Parts:
-    from training_pipeline.pipeline import Parts
-
-    made = app()
-    return Parts(made.store, made.registry, made.base_model, made.home)
 
 
 def _champion(version: ModelVersion, as_json: bool) -> None:

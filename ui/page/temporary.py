@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from contracts.files import file_name
+
 NAME = "page"
 FORGOTTEN = "forgotten"  # in a page's own folder: an empty file for each author of whom something was forgotten
 
@@ -46,8 +48,6 @@ def uploads(home: Path) -> Path:
 
 
 def forget_uploads(home: Path, author: str) -> None:
-    from contracts.files import file_name
-
     shutil.rmtree(uploads(home) / file_name(author), ignore_errors=True)
 
 
@@ -60,8 +60,6 @@ def forget_copies(home: Path, names: Collection[str]) -> None:
 
 def forget_found(home: Path, author: str) -> None:
     """Every page that runs is told, also by a command: what a look at the author's posts has found holds their words."""
-    from contracts.files import file_name
-
     for folder in (home / NAME).glob("*"):
         with suppress(FileNotFoundError):  # that page ends
             (folder / FORGOTTEN).mkdir(exist_ok=True)
@@ -70,14 +68,10 @@ def forget_found(home: Path, author: str) -> None:
 
 def is_forgotten(home: Path, author: str) -> bool:
     """Whether anything of the author was forgotten since `found_anew`."""
-    from contracts.files import file_name
-
     return (own(home) / FORGOTTEN / file_name(author)).exists()
 
 
 def found_anew(home: Path, author: str) -> None:
-    from contracts.files import file_name
-
     (own(home) / FORGOTTEN / file_name(author)).unlink(missing_ok=True)
 
 

@@ -82,9 +82,8 @@ def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     from training_pipeline import pipeline
     from training_pipeline.recipe import load
 
-    parts = pipeline.Parts(app.store, app.registry, app.base_model, app.home)
     options = pipeline.Options(resume=True)
-    made = pipeline.run(request["author"], parts, load(request["recipe"]), options, progress)
+    made = pipeline.run(request["author"], app.training, load(request["recipe"]), options, progress)
     assert made  # None in all but the first of several processes
     told = {"promoted": made.promoted, "new": made.new, "refused": made.refused, "replaced": made.replaced}
     return {"model": made.version.name, **told}
