@@ -23,7 +23,7 @@ from contracts.base_model import DEFAULT, BaseLanguageModel
 from training_pipeline.data import MASKED, Encoded
 from training_pipeline.recipe import Recipe, load
 
-STEPS = 6  # of both, in each run; the first of each is not timed, as it warms up
+STEPS = 8  # of both, in each run; the first of each is not timed, as it warms up
 POSTS = 40
 
 

@@ -71,6 +71,10 @@ def test_posts_about_walls_stay(title: str, text: str) -> None:
         OWN + "\n\nSubscribe to continue reading",
         OWN + "[…] Read more",
         OWN + "… [Continue reading](https://example.com/soup)",
+        OWN + "\n\nContenuto riservato agli abbonati",
+        "スープを作った。\n\nこの記事は会員限定です。",
+        "スープを作った。\n\nこの続きは有料会員のみご覧いただけます",
+        "我做了汤。\n\n本文仅限付费会员阅读。",
     ],
 )
 def test_stubs(text: str) -> None:
@@ -91,6 +95,8 @@ def test_a_whole_post_that_asks_to_subscribe_stays() -> None:
         OWN + "\n\n> Subscribe to continue reading\n\nI did not.",
         "This year I want to … read more",
         "Notes to self … read more books, and keep reading them.",
+        "「この記事は会員限定です」と書いてあって、閉じた。",
+        "この記事は会員限定ですと言われて、私はページを閉じてスープを飲むことにした。",
     ],
 )
 def test_posts_about_paid_posts_stay(text: str) -> None:

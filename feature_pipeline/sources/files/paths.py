@@ -1,4 +1,4 @@
-"""A path → its posts: an export by its content, else a document, a folder of posts (zipped or not) or a file of them."""
+"""A path → its posts: an export by its content, else a document, a folder of posts (zipped or not), a file or a feed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import ModuleType
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, Refusal
-from feature_pipeline.sources.files import documents, exports, folder, json_lines, post_file
+from feature_pipeline.sources.files import documents, exports, feed_file, folder, json_lines, post_file
 from feature_pipeline.sources.files.archive import AGAIN, Archive
 from feature_pipeline.sources.files.documents import DOCUMENTS
 from feature_pipeline.sources.files.downloads import Downloads, is_one
@@ -19,7 +19,7 @@ from feature_pipeline.sources.files.post_file import HTML, TEXT, from_text
 __all__ = ["from_text", "read_path"]
 
 NOT_HTML_NOR_TEXT = KNOWN - HTML - TEXT
-READ = f"these are read: {' '.join(sorted(KNOWN))}; exports of {NAMES}, as a zip, a folder or a file"
+READ = f"these are read: {' '.join(sorted(KNOWN))}; a saved feed; exports of {NAMES}, as a zip, a folder or a file"
 
 
 def read_path(source: str) -> Iterator[Item]:
@@ -43,6 +43,9 @@ def read_path(source: str) -> Iterator[Item]:
         elif path.suffix.lower() in KNOWN:
             _no_name(path, me)
             yield from _one(path)
+        elif feed_file.is_feed(path):
+            _no_name(path, me)
+            yield from feed_file.posts(path)
         elif path.stat().st_size == 0:
             raise SourceError(f"{path} is empty: it has 0 bytes", AGAIN)
         else:
