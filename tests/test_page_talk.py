@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -125,6 +126,37 @@ def test_what_is_refused_is_told(site: str, tab: Tab, may: threading.Event) -> N
     name.press("Enter")
     expect(page.get_by_text("A conversation needs a name")).to_be_visible()
     expect(page.locator(".toast-title")).to_have_text("Not done")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_an_answer_is_kept_as_it_should_have_been(
+    site: str, tab: Tab, twin: Small, may: threading.Event, width: int, dark: bool
+) -> None:
+    may.set()
+    page = tab(site, width, dark)
+    ask(page, SEATPOST)
+    answered(page)
+    ask(page, "Who regulates the church clock pendulum?")
+    answered(page, answers=2)
+    page.locator("#chat a.mine").first.click()
+    words = page.locator("#mine textarea")
+    expect(words).to_have_value(re.compile("bolt and all"))
+    expect(words).to_be_focused()
+    assert "[1]" not in words.input_value()
+    assert serious(page) == []
+    page.locator("#mine-save").click()
+    expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+    words.fill(" Oil first, and then I wait. ")
+    page.locator("#mine-save").click()
+    expect(page.get_by_text("Your words are kept")).to_be_visible()
+    expect(words).to_be_hidden()
+    given = twin.app.store.feedback.all(WREN)[-1]
+    assert (given.verdict, given.edited) == ("edited", "Oil first, and then I wait.")
+    assert (given.question, given.model, bool(given.passages)) == (SEATPOST, f"{WREN}@v2", True)
+    page.locator("#chat a.mine").last.click()
+    expect(words).to_have_value(re.compile("pendulum"))
+    page.get_by_label("Clear").click()
+    expect(words).to_be_hidden()
 
 
 # ---- the style meter ------------------------------------------------------------------------------------------------

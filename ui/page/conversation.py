@@ -69,7 +69,7 @@ class Turn:
         failed = html.problem(*self.problem) if self.problem else ""
         if self.answer:
             said = html.answer(self.answer, self.number) + html.in_words(self.answer, self.style)
-            return said + self._understood() + html.fine_print(self.answer, self.stopped) + failed
+            return said + self._understood() + html.fine_print(self.answer, self.stopped, self.number) + failed
         return html.prose(self.text) + failed or html.waiting(bool(self.found))
 
     def sources(self) -> str:

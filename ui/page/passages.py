@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
-from contracts.records import Answer, Citation, NearestPost, Passage, Sentence
+from contracts.records import Answer, Citation, NearestPost, Passage, Sentence, replaced
 
 STEPS = (
     ("Read your posts", 'twin ingest ~/my-posts --author "Me"', "Under Posts: an export, a feed or a website."),
@@ -69,6 +69,12 @@ def answer(given: Answer, turn: int) -> str:
     return "".join([*parts, shown(at, len(given.answer))])
 
 
+def unmarked(given: Answer) -> str:
+    """The answer without its markers."""
+    found = (_MARKER.match(given.answer, place) for place in sorted(given.markers))
+    return replaced(given.answer, ((one.start() - 1, one.end(), "") for one in found if one))
+
+
 def _overlap(sentence: Sentence) -> str:
     """What the mark of a sentence means, and how many of its words the post nearest to it has."""
     words = SUPPORT[sentence.support]
@@ -112,8 +118,8 @@ def waits() -> str:
     return '<span class="waiting">Waiting for its turn…</span>'
 
 
-def fine_print(answer: Answer, stopped: bool) -> str:
-    """Which model said it, from which snapshot, and how fast."""
+def fine_print(answer: Answer, stopped: bool, turn: int = 0) -> str:
+    """Which model said it, from which snapshot, and how fast; in the chat, where turns have numbers, a way to rewrite it."""
     facts = [version_name(answer.model), f"snapshot {answer.snapshot}"]
     timings = answer.timings
     if "first_token" in timings:
@@ -123,7 +129,8 @@ def fine_print(answer: Answer, stopped: bool) -> str:
             facts.append(f"{further / seconds:.0f} tokens/s")
     if stopped:
         facts.append("stopped")
-    return f'<div class="fine">{escape(" · ".join(facts))} · <a class="copy" href="#copy">Copy</a></div>'
+    mine = f' · <a class="mine" href="#mine-{turn}">I would have written…</a>' if turn else ""
+    return f'<div class="fine">{escape(" · ".join(facts))} · <a class="copy" href="#copy">Copy</a>{mine}</div>'
 
 
 def problem(message: str, hint: str) -> str:

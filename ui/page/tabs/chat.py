@@ -30,6 +30,7 @@ from ui.page.conversation import Heard, Turn, messages, place
 from ui.page.jobs import Jobs
 from ui.page.tabs.first_steps import FirstSteps
 from ui.page.tabs.kept import Kept, user
+from ui.page.tabs.rewriting import Rewriting
 from ui.page.tabs.shared import (
     LONGEST_QUESTION,
     LOST,
@@ -65,7 +66,7 @@ class Chat(Tab):
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
         self._switches = Switches()
-        self.kept, self.first = Kept(app), FirstSteps(jobs)
+        self.kept, self.first, self.mine = Kept(app), FirstSteps(jobs), Rewriting(app)
         self._warm: set[tuple[str, str]] = set()  # authors and who answers for them, that were loaded
         self._closing = threading.Event()
 
@@ -92,6 +93,7 @@ class Chat(Tab):
                     show_label=False,
                     placeholder="Ask something, or begin with one of these.",
                 )
+                self.mine.lay_out()
                 with gr.Row(elem_id="ask"):
                     self.question = gr.Textbox(
                         elem_id="question",
@@ -126,6 +128,7 @@ class Chat(Tab):
 
         talk = [*self.conversation(), *self.kept.outputs(), shell.author]
         self.kept.wire(self, shell.author)
+        self.mine.wire(self)
         self.stop.click(self.stopped, self.turns, talk, **NOW)
         asking = [self.send.click, self.question.submit]
         at_once = f"(question, chat) => window.standsAtOnce(question, chat, {LONGEST_QUESTION})"
@@ -159,7 +162,8 @@ class Chat(Tab):
             measured.success(self.styled, standing, self.chat, trigger_mode="multiple", **NOW)
 
     def conversation(self) -> list[Any]:
-        return [self.turns, *self._chat(), self.question, self.sources, self.send, self.stop, self.again, self.model]
+        asking = [self.question, self.send, self.stop, self.again, self.model]
+        return [self.turns, *self._chat(), *asking, self.sources, *self.mine.outputs()]
 
     def _chat(self) -> list[Any]:
         return [self.chat, self.from_, self.earlier]
@@ -347,13 +351,13 @@ class Chat(Tab):
         verdict: Verdict = "better" if event.liked else "worse"
         given = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(self._app, request))
         self._app.store.feedback.add(given)
-        say("Kept, with the version and the passages: “twin models compare” counts it.")
+        say("Kept, with the version and the passages: two versions side by side, under Versions, count it.")
 
     def replaced(self, turns: list[Turn], request: gr.Request) -> Updates:
         """Another conversation in the place of this one; not while an answer is being written."""
         if self._switches.get(request):
             raise not_yet("An answer is being written: wait for it, or press Stop.")
-        return self._talk(turns, busy=False)
+        return {**self._talk(turns, busy=False), **self.mine.closed()}
 
     def refused(self, turns: list[Turn], request: gr.Request) -> Updates:
         """The queue took no more questions, or Gradio lost the answer."""
@@ -374,7 +378,7 @@ class Chat(Tab):
         return self._switches.stopped(
             request,
             self.stop,
-            lambda: {**self._talk([], busy=False), **self.kept.drawn(user(self._app, request), author)},
+            lambda: {**self.replaced([], request), **self.kept.drawn(user(self._app, request), author)},
         )
 
     def close(self) -> None:
@@ -394,6 +398,7 @@ class Chat(Tab):
         notices = html.notices(author, author == sample.AUTHOR, models[0] != BASE, small) if author else ""
         return {
             **self._talk([], busy=False),
+            **self.mine.closed(),
             **(self.first.drawn() if not author else {}),
             self.notices: gr.update(value=notices, visible=bool(notices)),
             self.first.box: gr.update(visible=not author),

@@ -29,6 +29,20 @@ WATCHED: dict[str, Any] = {
     "js_on_load": "if (props.value) trigger('change'); watch('value', () => trigger('change'))",
 }
 """HTML that tells when other HTML is put into it, also where that is there before the tab is."""
+
+
+def followed(kind: str) -> dict[str, Any]:
+    """Empty HTML that tells which link of this kind was clicked, wherever on the page: `<a class="mine" href="#mine-3">` has
+    the id 3. Gradio's chat lets no other attribute of our own through."""
+    return {
+        "apply_default_css": False,
+        "visible": "hidden",
+        "js_on_load": "document.addEventListener('click', event => {"
+        f" const link = event.target.closest?.('a.{kind}'); if (!link) return; event.preventDefault();"
+        f" trigger('click', {{id: link.hash.slice('#{kind}-'.length)}}); }})",
+    }
+
+
 # Private: no second way in for a program that is not this page. Stop and the clock never stand in the queue; what may be
 # refused does, as Gradio shows messages and errors of queued events alone.
 NOW: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
