@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from contracts.base_model import BaseLanguageModel
     from contracts.model_registry import ModelVersion
+    from contracts.progress import Progress
+    from training_pipeline.pipeline import Options, Outcome
+    from training_pipeline.recipe import Recipe
     from ui.wiring import App
 
 
@@ -59,6 +63,35 @@ def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> No
         app.store.forget_source(author, address(source))
     else:
         app.store.forget_author(author)
+
+
+def outdated(app: App, author: str) -> ModelVersion | None:
+    """The champion, where it learned from posts that are forgotten since: a training can replace it."""
+    champion = app.registry.champion(author)
+    return champion if champion and app.registry.forgotten(champion) else None
+
+
+def followed(app: App, author: str, recipe: str | None, options: Options) -> tuple[Recipe, Options]:
+    """What a training is done by: without a recipe `quick`, or, where it replaces the champion, all that made that."""
+    from training_pipeline import pipeline
+    from training_pipeline.recipe import load
+
+    if recipe or not options.without_forgotten:
+        return load(recipe or "quick"), options
+    chosen, preferred, edited = pipeline.recipe_of_champion(author, app.registry)
+    preference, with_edits = options.preference or preferred, options.with_edits or edited
+    return chosen, replace(options, preference=preference, with_edits=with_edits)
+
+
+def train(app: App, author: str, recipe: Recipe, options: Options, progress: Progress) -> Outcome | None:
+    """Train a version; of edited answers, where it learns from them, lessons are made first."""
+    from training_pipeline import pipeline
+
+    if options.with_edits:
+        from feature_pipeline import edits
+
+        edits.label(author, app.store)
+    return pipeline.run(author, app.training, recipe, options, progress)
 
 
 def delete_version(app: App, model: str) -> str:

@@ -194,8 +194,11 @@ def forget(
         show.out({"author": author, "posts": gone, "adapters": flagged})
         return
     print(f"{len(gone)} posts of {author} are forgotten" + (f", {len(reports)} reports deleted" if reports else ""))
+    outdated = acts.outdated(parts, author)
     for name in flagged:
-        print(f"  {name} was trained on some of them: twin train --author {author!r} --without-forgotten")
+        replaced = outdated and outdated.name == name
+        way = f"twin train --author {author!r} --without-forgotten" if replaced else f"twin models delete {name!r}"
+        print(f"  {name} was trained on some of them: {way}")
 
 
 @versions.command("list")

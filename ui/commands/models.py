@@ -60,23 +60,16 @@ def train(
 ) -> None:
     """Fine-tune an adapter on the author's posts, measure it, register it, and promote it if it proves itself."""
     from training_pipeline import pipeline
-    from training_pipeline.recipe import load
 
-    parts, chosen = app().training, load(recipe or "quick")
+    parts = app()
     parts.store.require_author(author)
-    if without_forgotten and recipe is None:
-        chosen, preferred, edited = pipeline.recipe_of_champion(author, parts.registry)
-        preference, with_edits = preference or preferred, with_edits or edited
-    if dry_run:
-        show_models.data_card(pipeline.plan(author, parts.store, parts.base, chosen), as_json)
-        return
-    if with_edits:
-        from feature_pipeline import edits
-
-        edits.label(author, parts.store)
     options = pipeline.Options(resume, preference, with_edits, without_forgotten, folds)
+    chosen, options = acts.followed(parts, author, recipe, options)
+    if dry_run:
+        show_models.data_card(pipeline.plan(author, parts.store, parts.base_model, chosen), as_json)
+        return
     with show.progress(as_json) as progress:
-        outcome = pipeline.run(author, parts, chosen, options, progress)
+        outcome = acts.train(parts, author, chosen, options, progress)
     if outcome:  # None in all but the first of several processes
         show_models.outcome(outcome, as_json)
 

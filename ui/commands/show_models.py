@@ -134,7 +134,8 @@ def versions(rows: Sequence[tuple[ModelVersion, str, int]], as_json: bool) -> No
         for reason in card.gate:
             print(f"    not promoted by itself: {reason}")
         if forgotten:
-            print(f"    {forgotten} posts that it was trained on are forgotten: train again, --without-forgotten")
+            way = "train again, --without-forgotten" if alias == "champion" else "twin models delete"
+            print(f"    {forgotten} posts that it was trained on are forgotten: {way}")
     print("* champion, + challenger" if rows else "no versions yet; twin train --author NAME")
 
 

@@ -32,11 +32,17 @@ def _kept_back(version: ModelVersion, told: dict[str, Any]) -> str:
     words = f"{version.name} is registered, and was not made the champion: who answered before answers still."
     reasons = version.card.gate or ((told["refused"],) if told.get("refused") else ())
     why = "<h3>Why not</h3>" + html.items(map(in_words, reasons)) if reasons else ""
-    return html.paragraphs(words) + why + "<h3>What you can do</h3>" + html.items(_ways_out(version))
+    return html.paragraphs(words) + why + "<h3>What you can do</h3>" + html.items(_ways_out(version, told["outdated"]))
 
 
-def _ways_out(version: ModelVersion) -> Iterator[str]:
+def _ways_out(version: ModelVersion, outdated: str) -> Iterator[str]:
+    """`outdated` is the champion, where that learned from posts that are forgotten."""
     card = version.card
+    if outdated:
+        yield (
+            f"{outdated}, which answers, learned from posts that are forgotten. To be rid of it all the same, make "
+            f"{version.name} the champion and then delete {outdated}, both under Versions."
+        )
     yield (
         "Ask it in the Chat, where “Model version” names it. If you like what you read, make it the champion all the same: "
         "open it under Versions, and press Promote."

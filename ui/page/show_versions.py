@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 PARTS = {"train": "learned from", "validation": "stopped by", "test": "held out"}
 
+WAYS = {
+    "champion": "train again, under Train. Once the new version has passed its gate, it answers, and this one is deleted.",
+    "challenger": "delete it, once a terminal has ended its challenge: twin models challenge '{name}' --withdraw",
+    "": "delete it.",
+}
+"""What to do with a version that learned from forgotten posts, by its alias."""
+
 
 def timeline(versions: Sequence[ModelVersion], aliases: Aliases, chosen: str) -> str:
     """Newest first; each is a button."""
@@ -43,11 +50,17 @@ def version(one: ModelVersion, alias: str, forgotten: int, played: str) -> str:
     card = one.card
     lines = [headline(card.evaluation), _learned(one)]
     if forgotten:
-        lines.append(f"{forgotten} posts that it was trained on are forgotten since: train again, and it is replaced.")
+        lines.append(
+            f"{_posts(forgotten)} forgotten since, whose words may be in its weights: {WAYS[alias].format(name=one.name)}"
+        )
     verdict = "It passed its gate." if not card.gate else "It did not pass its gate:"
     inside = markup.paragraphs(*lines, played, verdict) + markup.items(map(in_words, card.gate))
     title = f"<h2>{escape(one.name)}{badge(alias)}</h2>"
     return f'<section class="card">{title}{inside}</section>{figures(card.evaluation)}'
+
+
+def _posts(count: int) -> str:
+    return "It was trained on a post that is" if count == 1 else f"It was trained on {count:,} posts that are"
 
 
 def _learned(one: ModelVersion) -> str:

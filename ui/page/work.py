@@ -13,11 +13,16 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contracts.errors import TwinError
 from contracts.progress import Progress
+from ui import acts
 from ui.wiring import App
+
+if TYPE_CHECKING:
+    from training_pipeline.pipeline import Options
+    from training_pipeline.recipe import Recipe
 
 REDRAW_S = 0.1
 LOOKED_AT = 200  # posts of a preview that are shown; all are counted
@@ -70,23 +75,32 @@ def preview(app: App, request: Request, progress: Progress) -> dict[str, Any]:
 def plan(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     from training_pipeline import pipeline
     from training_pipeline.data_card import rows
-    from training_pipeline.recipe import load
 
     progress("look at the data", 0, None)
-    card = pipeline.plan(request["author"], app.store, app.base_model, load(request["recipe"]))
+    recipe, _ = _followed(app, request)
+    card = pipeline.plan(request["author"], app.store, app.base_model, recipe)
     return {"rows": rows(card), "recipe": card.recipe}
 
 
 def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     """Goes on where the same run was stopped."""
-    from training_pipeline import pipeline
-    from training_pipeline.recipe import load
-
-    options = pipeline.Options(resume=True)
-    made = pipeline.run(request["author"], app.training, load(request["recipe"]), options, progress)
+    author = request["author"]
+    made = acts.train(app, author, *_followed(app, request), progress)
     assert made  # None in all but the first of several processes
-    told = {"promoted": made.promoted, "new": made.new, "refused": made.refused, "replaced": made.replaced}
-    return {"model": made.version.name, **told}
+    outdated = acts.outdated(app, author)
+    return {
+        "model": made.version.name,
+        **{name: getattr(made, name) for name in ("promoted", "new", "refused", "replaced")},
+        "outdated": outdated.name if outdated else "",
+    }
+
+
+def _followed(app: App, request: Request) -> tuple[Recipe, Options]:
+    """A champion that learned from posts which are forgotten is replaced, whatever the recipe; without one, by its own."""
+    from training_pipeline.pipeline import Options
+
+    options = Options(resume=True, without_forgotten=acts.outdated(app, request["author"]) is not None)
+    return acts.followed(app, request["author"], request["recipe"], options)
 
 
 def export(app: App, request: Request, progress: Progress) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from contracts.errors import NotFound
 from contracts.model_registry import ModelVersion
+from ui import acts
 from ui.page import learning, made
 from ui.page import markup as html
 from ui.page.jobs import Job
@@ -22,6 +23,9 @@ SHIPPED = [
     ("Standard: more posts, more passes, more proof; an hour and more", "standard"),
     ("For a graphics card", "gpu"),
 ]
+AGAIN = (
+    "As {name} was made, without what is forgotten since: once the new version has passed its gate, {name} is deleted"
+)
 BEFORE = (
     "Look at the data first: how much there is, what is left out, how long it takes here, and whether it is worth it."
 )
@@ -73,16 +77,28 @@ class Train(Tab):
 
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
+    def standing(self) -> list[Any]:
+        return [self.recipe]
+
     def opened(self, author: str | None) -> Updates:
-        return {**self._drawn(author), self.recipe: gr.update(choices=self._recipes())}
+        return self.revisited(author, SHIPPED[0][1])
+
+    def revisited(self, author: str | None, *standing: Any) -> Updates:
+        """Whoever has chosen nothing in particular is offered the first recipe."""
+        (recipe,), choices = standing, self._recipes(author)
+        names = [name for _, name in choices]
+        chosen = recipe if recipe in names and recipe != SHIPPED[0][1] else names[0]
+        return {**self._drawn(author), self.recipe: gr.update(choices=choices, value=chosen)}
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
         return self._drawn(author)
 
-    def _recipes(self) -> list[tuple[str, str]]:
-        """Those that are shipped, and the author's own."""
+    def _recipes(self, author: str | None) -> list[tuple[str, str]]:
+        """That of a champion which is to be replaced, those that are shipped, and the author's own."""
+        outdated = acts.outdated(self._app, author) if author else None
+        again = [(AGAIN.format(name=outdated.name), "")] if outdated else []
         own = sorted((self._app.home / "recipes").glob("*.toml"))
-        return [*SHIPPED, *((f"Your own: {path.stem}", str(path)) for path in own)]
+        return [*again, *SHIPPED, *((f"Your own: {path.stem}", str(path)) for path in own)]
 
     def _drawn(self, author: str | None) -> Updates:
         job = self._jobs.get("training")
@@ -151,7 +167,7 @@ class Train(Tab):
 
     def _begin(self, author: str | None, recipe: str, do: str, what: str) -> Updates:
         author = author_or_sorry(author)
-        if recipe not in dict(self._recipes()).values():
+        if recipe not in dict(self._recipes(author)).values():
             raise NotFound(f"there is no recipe {recipe!r}", "choose one of the list")
         self._app.store.require_author(author)
         self._jobs.start("training", f"{what} {author}", author, {"do": do, "author": author, "recipe": recipe})

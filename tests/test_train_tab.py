@@ -1,0 +1,110 @@
+"""Trainings as the page begins them: by which recipe, what they replace, and what the page then says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from contracts.embedder import SentenceEmbedder
+from contracts.feature_store import FeatureStore
+from contracts.progress import silent
+from tests.browser import ON_THE_PAGE
+from tests.fakes import adapter, card, recipe, recipe_file, stock
+from ui import acts
+from ui.page import made, work
+from ui.page.shell import Shell
+from ui.page.tabs.train import Train
+from ui.settings import Settings
+from ui.wiring import App
+
+pytestmark = ON_THE_PAGE
+
+HERE = gr.Request(session_hash="one tab")
+
+
+@pytest.fixture
+def app(single: None, tmp_path: Path, embedder: Path, tiny_model: Path) -> Iterator[App]:
+    """Ada's posts and those of reference authors, no version yet, and a recipe of her own."""
+    made_ = App(Settings(embedder=str(embedder), base_model=str(tiny_model)), tmp_path / "home")
+    made_.store = FeatureStore(made_.home, SentenceEmbedder(str(embedder)))
+    stock(made_.store)
+    own(made_, "tiny")
+    yield made_
+    made_.store.close()
+
+
+def own(app: App, name: str, **changes: Any) -> str:
+    """A recipe of Ada's own, as the page names it; its version writes no more than it must."""
+    (app.home / "recipes").mkdir(exist_ok=True)
+    return str(recipe_file(app.home / "recipes" / f"{name}.toml", recipe(conditions=("adapter",), **changes)))
+
+
+def trained(app: App, by: str) -> dict[str, Any]:
+    return work.train(app, {"author": "Ada", "recipe": by}, silent)
+
+
+def tab(app: App) -> Train:
+    shown = Shell(app, "Ada").tabs["train"]
+    assert isinstance(shown, Train)
+    return shown
+
+
+def one(app: App, name: str) -> str:
+    """What the Versions tab says of the version."""
+    versions: Any = Shell(app, "Ada").tabs["versions"]
+    drawn = versions._drawn("Ada", name)
+    said: str = drawn[versions.one]
+    return said
+
+
+def test_the_champion_that_learned_what_is_forgotten_is_replaced(app: App) -> None:
+    by = own(app, "tiny")
+    assert trained(app, by) | {"refused": ""} == {
+        "model": "Ada@v1", "promoted": True, "new": True, "refused": "", "replaced": "", "outdated": "",
+    }  # fmt: skip
+    assert "" not in dict(tab(app)._recipes("Ada")).values()
+    forgotten = app.registry.get("Ada@v1").card.posts["train"][0]
+    acts.forget(app, "Ada", [forgotten])
+    assert "train again, under Train" in one(app, "Ada@v1")
+    train = tab(app)
+    for stands in ("quick", by):
+        drawn = train.revisited("Ada", stands)[train.recipe]
+        assert drawn["value"] == ("" if stands == "quick" else by)
+        assert drawn["choices"][0][0].startswith("As Ada@v1 was made")
+    assert work.plan(app, {"author": "Ada", "recipe": ""}, silent)["recipe"] == "tiny"
+    told = trained(app, "")
+    assert (told["model"], told["promoted"], told["replaced"], told["outdated"]) == ("Ada@v2", True, "Ada@v1", "")
+    (version,) = app.registry.versions("Ada")
+    assert (version.card.recipe["name"], forgotten in version.card.posts["train"]) == ("tiny", False)
+    assert "Ada@v1 is deleted" in made.result(version, told, 1.0)
+    assert train.revisited("Ada", "")[train.recipe]["value"] == "quick"
+
+
+def test_a_successor_that_does_not_prove_itself_leaves_it_to_a_hand(app: App) -> None:
+    trained(app, own(app, "tiny"))
+    acts.forget(app, "Ada", [app.registry.get("Ada@v1").card.posts["train"][0]])
+    hard = own(app, "hard", gate=recipe().gate.model_copy(update={"delta_nll_low": 9.0}))
+    for new in (True, False):  # the second time there is nothing to do
+        told = trained(app, hard)
+        assert (told["new"], told["promoted"], told["replaced"], told["outdated"]) == (new, False, "", "Ada@v1")
+        assert "make Ada@v2 the champion and then delete Ada@v1" in made.result(app.registry.get("Ada@v2"), told, 1.0)
+    acts.promote(app, "Ada@v2")
+    assert one(app, "Ada@v1").count("whose words may be in its weights: delete it.") == 1
+    assert "forgotten" not in one(app, "Ada@v2").split("Where it came from")[0]
+    assert acts.outdated(app, "Ada") is None
+
+
+def test_a_challenger_that_learned_what_is_forgotten_is_first_freed(app: App) -> None:
+    gone = app.store.posts("Ada")[0].id
+    for run in ("1", "2"):
+        learned = {"train": (gone,), "validation": (), "test": ()}
+        app.registry.register(card(run_id=run, posts=learned), adapter(app.home / run))
+    app.registry.promote("Ada@v1")
+    app.registry.challenge("Ada@v2")
+    acts.forget(app, "Ada", [gone])
+    assert "It was trained on a post that is forgotten since" in one(app, "Ada@v2")
+    assert "twin models challenge &#x27;Ada@v2&#x27; --withdraw" in one(app, "Ada@v2")
