@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+DEFAULT_FINGERPRINTS = frozenset({digest(DEFAULT, DEFAULT_SHA256), digest("", DEFAULT_SHA256)})
+"""Of the packaged model, and of the same weights from the hub or a folder: what was fitted on its cosines holds for both."""
 BATCH = 64
 BATCH_TOKENS = 4096  # a batch's activations stay in the cache
 

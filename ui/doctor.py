@@ -36,7 +36,7 @@ def checks(app: Callable[[], App]) -> Iterator[Check]:
         ("packages", lambda: ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)),
         ("settings", lambda: f"base model {parts().settings.base_model}, embedder {parts().settings.embedder}"),
         ("home", lambda: _home(parts())),
-        ("embedder", lambda: f"{parts().store.embedder.embed(['a test']).shape[1]} dimensions"),
+        ("embedder", lambda: _embedder(parts())),
         ("store", lambda: _store(parts())),
         ("registry", lambda: _registry(parts())),
         ("base model", lambda: f"{parts().base_model.name}, {parts().base_model.hash}"),
@@ -54,6 +54,18 @@ def _home(app: App) -> str:
     if not os.access(app.home, os.W_OK):
         raise TwinError(f"{app.home} cannot be written to", "set TWIN_HOME to a folder of yours")
     return str(app.home)
+
+
+def _embedder(app: App) -> str:
+    from inference_pipeline.grounding.answerable import fitted
+
+    works = f"{app.store.embedder.embed(['a test']).shape[1]} dimensions"
+    if app.store.active() is None or fitted(app.store):
+        return works
+    return (
+        f"{works}; no thresholds were fitted for it: words alone decide what is refused and which sentences are supported, "
+        "so more is refused and fewer are marked"
+    )
 
 
 def _store(app: App) -> str:

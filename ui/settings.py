@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     engine: Literal["fast", "torch"] = "fast"
     """How this process generates: on a CPU as an OpenVINO graph where the model can become one, or always in torch."""
     embedder: str = DEFAULT_EMBEDDER
-    """A hub id or folder of a sentence-transformers model. Changing it rebuilds the vectors at the next ingest."""
+    """A hub id or folder of a sentence-transformers model. Changing it rebuilds the vectors at the next ingest; without
+    thresholds of its own, words alone then decide what is refused and supported."""
     chunk_size: int = Field(default=1000, ge=200, le=4000)
     """Characters of a chunk. Changing it rebuilds the chunks at the next ingest."""
     database_url: str | None = None

@@ -3,6 +3,8 @@
 The first is the cosine of the question and the nearest chunk; the second the share of the question's words that one of the
 best passages holds, each weighted by how rare it is among the candidates: a word that none of them has weighs most.
 docs/decisions/0005 has the curve, and how the coefficients were fitted. Who quotes the title of a post is answered from it.
+
+Each embedder spreads its cosines otherwise. One that no coefficients were fitted for is not asked: words alone decide.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from contracts.embedder import DEFAULT_FINGERPRINTS
 from contracts.feature_store import FeatureStore, Filters
 from contracts.feature_store.ledger import Text
 from contracts.feature_store.retrieve import best, fuse
@@ -22,9 +25,11 @@ from inference_pipeline.grounding.sentences import content_words
 BEST = 4  # passages, as many as an answer is written from by default
 NEAREST = 3  # posts
 
-# Of all-MiniLM-L6-v2 on benchmarks/questions_skeeto.tsv; another embedder needs its own.
+# Of all-MiniLM-L6-v2 on benchmarks/questions_skeeto.tsv, as are the cosines in support.py; another embedder needs its own.
+FITTED = DEFAULT_FINGERPRINTS
 BIAS, COSINE, COVERAGE = -12.0, 18.4, 6.6
 LEAST = 0.4  # of the probability: to refuse what the author wrote about is the worse mistake
+COVERED = 0.5  # of the question's words, where they alone decide
 SHORTEST_TITLE = 4  # characters
 
 _QUOTED = re.compile(r"[“\"]([^”\"\n]+)[”\"]")
@@ -50,8 +55,17 @@ class Evidence:
         return 1.0 if self.named else 1 / (1 + math.exp(-(BIAS + COSINE * self.cosine + COVERAGE * self.coverage)))
 
 
+def fitted(store: FeatureStore) -> bool:
+    """Whether the cosines of what is served are those that the thresholds here and in support.py were fitted on."""
+    version = store.active()
+    return version is not None and version.embedder in FITTED
+
+
 def answerable(store: FeatureStore, question: str, hits: Sequence[Hit]) -> bool:
-    return evidence(store, question, hits).probability >= LEAST
+    found = evidence(store, question, hits)
+    if fitted(store):
+        return found.probability >= LEAST
+    return found.named or (bool(_topic(question)) and found.coverage >= COVERED)
 
 
 def evidence(store: FeatureStore, question: str, hits: Sequence[Hit]) -> Evidence:
@@ -67,7 +81,7 @@ def evidence(store: FeatureStore, question: str, hits: Sequence[Hit]) -> Evidenc
 
 def coverage(question: str, candidates: Sequence[Text]) -> float:
     """Weighted share of the question's content words in that of the BEST first that holds most; 1 where it has none."""
-    words = sorted(content_words(question) - _ASKING)
+    words = sorted(_topic(question))
     patterns = {word: re.compile(rf"\b{re.escape(word)}e?(?:['’]s|ing|d|ed|es|s)?\b") for word in words}
     texts = [f"{passage.title}\n{passage.text}".lower() for passage in candidates]
     # That a text has the letters at all is seen 20 times faster than that it has the word.
@@ -78,6 +92,10 @@ def coverage(question: str, candidates: Sequence[Text]) -> float:
     covered = (sum(weights[word] for word in words if holding[word][place]) for place in range(len(texts[:BEST])))
     total = sum(weights.values())
     return max(covered, default=0.0) / total if total > 0 else 1.0
+
+
+def _topic(question: str) -> set[str]:
+    return content_words(question) - _ASKING
 
 
 def names(question: str, title: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from contracts.records import Citation, Copied, NearestPost, Sentence
-from inference_pipeline.grounding.answerable import nearest
+from inference_pipeline.grounding.answerable import fitted, nearest
 from inference_pipeline.grounding.copied import copied
 from inference_pipeline.grounding.ground import ground
 
@@ -46,7 +46,7 @@ def check(store: FeatureStore, found: Found, text: str, limited: bool) -> Checke
             nearest=() if found.reply else nearest(store, found.asked, author, found.question.filters),
         )
     version = store.active()
-    embed = store.embedder_of(version).embed if version else None
+    embed = store.embedder_of(version).embed if version and fitted(store) else None
     grounded = ground(text, found.passages, found.asked, embed, limited)
     claims = sum(s.first_person and s.support == "unsupported" for s in grounded.sentences)
     return Checked(

@@ -2,7 +2,7 @@
 
 Neither is entailment. Two things that both overlook are looked for by themselves: a "not" that was lost or added, and a
 number that the passage's sentence does not have. With either, a sentence is inferred at best. docs/grounding.md has how
-often the classes are right.
+often the classes are right. Of an embedder that the two cosines were not set for, meaning is not asked.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 SHARED = 0.5  # share of a sentence's content words
 FEWEST_SHARED = 3  # words; two in common are chance
-PARAPHRASE = 0.70  # cosine of two sentences that say the same
-NEAR = 0.50  # cosine of two sentences on the same thing
+PARAPHRASE = 0.70  # cosine of two sentences that say the same, by the embedders in answerable.FITTED
+NEAR = 0.50  # … of two sentences on the same thing
 NEAR_SHARED = 0.34  # share of content words
 
 
