@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from ui.page.shell import Shell
 from ui.page.tabs.me import Me
 from ui.page.tabs.posts import Posts, _kept
 from ui.page.temporary import own, temporary, uploads
+from ui.settings import Settings
+from ui.wiring import App
 
 pytestmark = ON_THE_PAGE
 
@@ -110,6 +113,36 @@ def test_a_store_that_cannot_be_read_is_told_with_its_way_out(tmp_path: Path) ->
     assert "The ledger is torn.</div>" in drawn[shell.tabs["settings"].memory]  # type: ignore[attr-defined]
     assert "Move it away" in drawn[shell.tabs["settings"].memory]  # type: ignore[attr-defined]
     assert "TWIN_TEMPERATURE" in drawn[shell.tabs["settings"].values]  # type: ignore[attr-defined]
+
+
+def test_a_store_that_fails_in_the_middle_is_told_on_every_tab(shell: Shell, twin: Small) -> None:
+    stands = {"of": WREN, "words": "", "format": "", "first": 0, "model": f"{WREN}@v2"}
+    store, twin.app.store = twin.app.store, Broken()  # type: ignore[assignment]
+    for tab in shell.tabs:
+        chosen = shell._chosen(WREN, tab, HERE)
+        here = {name: value for name, value in stands.items() if hasattr(shell.tabs[tab], name)}
+        seen = shell._chat_opened(WREN, [], "", HERE) if tab == "chat" else opened(shell, tab, WREN, **here)
+        for drawn in (seen, ticked(shell, tab, **here)):
+            assert "The ledger is torn.</div>" in drawn[shell.wrong]["value"]
+            assert drawn[shell.where] == tab if drawn is seen else not drawn[shell.timer].active
+        assert tab == "train" or "The ledger is torn" in str(list(chosen.values()))
+    twin.app.store = store
+    assert not opened(shell, "me", model=f"{WREN}@v2")[shell.wrong]["visible"]
+
+
+def test_a_first_reading_that_fails_is_told_where_it_was_begun(tmp_path: Path) -> None:
+    shell = Shell(App(Settings(embedder=str(tmp_path / "absent")), tmp_path / "home"))
+    first = shell.chat.first
+    begun = first.sampled()
+    assert (begun[first.sample]["interactive"], "Reading" in begun[first.progress]) == (False, True)
+    limit = time.monotonic() + 60
+    while shell._jobs.running():
+        assert time.monotonic() < limit, "it is not finished"
+        time.sleep(0.05)
+    drawn = shell._ticked(HERE, None, "chat")
+    assert drawn[first.sample]["interactive"]
+    assert "absent" in drawn[first.progress]
+    shell._app.store.close()
 
 
 # ---- what was chosen ------------------------------------------------------------------------------------------------

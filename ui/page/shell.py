@@ -7,6 +7,7 @@ and draws itself anew at its end.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -55,6 +56,7 @@ class Shell:
         with gr.Row(elem_id="top"):
             gr.HTML(html.HEADING, elem_id="heading", **PLAIN)
             self.author: gr.Dropdown = gr.Dropdown([], label="Author", elem_id="author", min_width=120)
+        self.wrong: gr.HTML = gr.HTML(visible=False, elem_id="wrong", **PLAIN)
         self.strip: gr.Tabs
         self._panes: dict[str, gr.Tab] = {}
         self._places: dict[str, slice] = {}  # of what stands on a tab, among what stands on all
@@ -67,7 +69,7 @@ class Shell:
         for tab in self.tabs.values():
             tab.wire(self)
         everything = [component for tab in self.tabs.values() for component in tab.outputs()]
-        mine = [self.author, self.timer, self.where]
+        mine = [self.author, self.timer, self.where, self.wrong]
         self.author.change(self.chat.warmed, self.author, self.chat.loading, **QUEUED)
         self.blocks.load(self._loaded, None, [*mine, *self.chat.outputs()], **NOW)
         self.author.input(self._chosen, [self.author, self.where], [*mine, *everything], **NOW)
@@ -100,7 +102,8 @@ class Shell:
     def _chosen(self, author: str | None, where: str, request: gr.Request) -> Updates:
         """Another author: a fresh conversation, and the tab that is looked at anew."""
         drawn = self.chat.opened(author, request)
-        return drawn if where == "chat" else {**drawn, **self.tabs[where].opened(author)}
+        tab = {} if where == "chat" else self._drawn(self.tabs[where].opened, author)
+        return {**drawn, **self._told(None), **tab}
 
     def _chat_opened(self, author: str | None, turns: list[Any], choice: str, request: gr.Request) -> Updates:
         # Gradio also says so of the tab that a page opens with, before that knows an author: then nobody is looked for.
@@ -112,25 +115,36 @@ class Shell:
     def _opener(self, tab: Tab) -> Any:
         def opened(request: gr.Request, author: str | None, *standing: Any) -> Updates:
             chosen, others = self._now(author, request)
-            return {self.where: tab.id, **self._watch(), **others, **tab.revisited(chosen, *standing)}
+            return {self.where: tab.id, **self._watch(), **others, **self._drawn(tab.revisited, chosen, *standing)}
 
         return opened
 
     def _ticked(self, request: gr.Request, author: str | None, where: str, *standing: Any) -> Any:
-        """While a job runs what it changes; at its end the whole tab, and whoever is new."""
+        """While a job runs what it changes; at its end the whole tab, and whoever is new. What is said in the chat stays."""
         tab, mine = self.tabs[where], standing[self._places[where]]
         if self._jobs.running():
-            return tab.ticked(author, *mine) or gr.skip()  # of no updates at all Gradio makes an error
+            return {**self._told(None), **self._drawn(tab.ticked, author, *mine)}
         chosen, others = self._now(author, request)
-        drawn = {} if tab is self.chat else tab.revisited(chosen, *mine)
+        drawn = self._drawn(tab.ticked if tab is self.chat else tab.revisited, chosen, *mine)
         return {self.timer: gr.Timer(active=False), **others, **drawn}
 
     def _gone(self, author: str | None, request: gr.Request) -> Any:
         """A post is forgotten; with the last of an author the page goes over to another."""
         chosen, others = self._now(author, request)
-        return gr.skip() if chosen == author else {**others, **self.tabs["posts"].opened(chosen)}
+        return gr.skip() if chosen == author else {**others, **self._drawn(self.tabs["posts"].opened, chosen)}
 
     # ---- helpers ----------------------------------------------------------------------------------------------------
+
+    def _drawn(self, draw: Callable[..., Updates], *given: Any) -> Updates:
+        """What a tab draws; where it cannot, above all tabs why, and what stood there stays."""
+        try:
+            return draw(*given)
+        except TwinError as error:
+            return self._told(error)
+
+    def _told(self, error: TwinError | None) -> Updates:
+        told = html.problem(error.message, error.hint) if error else ""
+        return {self.wrong: gr.update(value=told, visible=bool(told))}
 
     def _authors(self, wanted: str | None) -> tuple[list[str], str | None]:
         """Those who have posts, and which of them is chosen."""
@@ -141,15 +155,15 @@ class Shell:
     def _now(self, author: str | None, request: gr.Request) -> tuple[str | None, Updates]:
         """Whose twin is looked at now, and who else there is: a terminal may have taken in or forgotten some.
 
-        A quick hand opens a tab before the page has learned of its author. Where nobody can be found, the tab says why.
+        A quick hand opens a tab before the page has learned of its author. Where nobody can be found, the page says why.
         """
         try:
             names, chosen = self._authors(author or self._first)
-        except TwinError:
-            return author, {}
+        except TwinError as error:
+            return author, self._told(error)
         if chosen == author:
-            return chosen, {self.author: gr.update(choices=names)}
-        return chosen, {**self.chat.opened(chosen, request), **self._named(names, chosen)}
+            return chosen, {**self._told(None), self.author: gr.update(choices=names)}
+        return chosen, {**self._told(None), **self.chat.opened(chosen, request), **self._named(names, chosen)}
 
     def _named(self, names: list[str], author: str | None) -> Updates:
         return {self.author: gr.update(choices=names, value=author, interactive=bool(names))}
