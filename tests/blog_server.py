@@ -6,13 +6,16 @@ import http.server
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from feature_pipeline.sources import Item, RawPost, Refusal, Unchanged
 from feature_pipeline.sources.memory import Memory
 from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.site import MAX_PAGES, read_address
+from feature_pipeline.sources.web.visit import MAX_REQUESTS, Visit
 
 PROSE = "It rained all day and I stayed in, mending the kettle and listening to the wireless. " * 3
 
@@ -109,6 +112,28 @@ class Blog:
 def visit(url: str, deadline_s: float = 30, memory: Memory | None = None, max_pages: int = MAX_PAGES) -> list[Item]:
     fetcher = Fetcher(allow_private=True, deadline_s=deadline_s)
     return list(read_address(url, fetcher, memory, max_pages, pause_s=0))
+
+
+class Read(Protocol):
+    """A platform's reader."""
+
+    def __call__(self, visit: Visit, url: str, api: str) -> Iterator[Item]: ...
+
+
+class Runs:
+    """One run after the other of a platform's reader, each with what the last has learned."""
+
+    def __init__(self, read: Read, url: str, api: str) -> None:
+        self.read, self.url, self.api = read, url, api
+        self.memory = Memory()
+
+    def again(self, requests: int = MAX_REQUESTS) -> list[Item]:
+        """With so many requests left until the cap."""
+        self.memory = Memory(before={**self.memory.before, **self.memory.now})
+        with Fetcher(allow_private=True) as fetcher:
+            visit = Visit(fetcher, self.memory, pause_s=0)
+            visit.fetched = MAX_REQUESTS - requests
+            return list(self.read(visit, self.url, self.api))
 
 
 def posts(items: list[Item]) -> list[RawPost]:

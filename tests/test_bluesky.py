@@ -20,7 +20,7 @@ from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.platforms import bluesky
 from feature_pipeline.sources.web.fetch import Fetcher, FetchError
 from feature_pipeline.sources.web.visit import Visit
-from tests.blog_server import Blog, Reply, posts, reasons
+from tests.blog_server import Blog, Reply, Runs, posts, reasons
 
 ME = "did:plc:ann0000000000000000000a"
 BOB = "did:plc:bob0000000000000000000b"
@@ -340,6 +340,26 @@ def test_a_listing_that_breaks_off_keeps_what_it_gave(server: Blog, reply: Reply
     assert isinstance(items[-1], Refusal)
     assert [why for _, why in reasons(items)] == ["thread_cut", reason]
     assert Complete() not in items
+
+
+def test_what_the_cap_leaves_is_read_by_the_next_run_and_reposts_are_no_posts(server: Blog) -> None:
+    reposted = {"reason": {"$type": "app.bsky.feed.defs#reasonRepost"}}
+    keys = [f"3k{number:03}" for number in range(899, -1, -1)]
+    for at in range(0, 900, 100):
+        answers = {keys[490]: own(keys[510])}
+        mine = [entry(key, record(key, answers.get(key, ""))) for key in keys[at : at + 100]]
+        theirs = [entry(key, record("theirs"), did=BOB, **reposted) for key in keys[at : at + 100]]
+        server[after(str(at)) if at else FEED] = page(*theirs, *mine, cursor=str(at + 100) if at < 800 else "")
+    runs = Runs(bluesky.visit, "https://bsky.app/profile/ann.example", server.url)
+    first = runs.again(requests=6)
+    assert [post.source_id for post in posts(first)] == sorted({*keys[:500]} - {keys[490]})
+    assert [reason for _, reason in reasons(first) if reason != "reshare"] == ["thread_cut", "page_cap"]
+    second = runs.again(requests=9)
+    assert [post.source_id for post in posts(second)] == sorted({*keys[:200], *keys[300:]} - {keys[490]})
+    assert next(post.text for post in posts(second) if post.source_id == keys[510]) == f"{keys[510]}\n\n{keys[490]}"
+    assert Complete() not in second
+    third = runs.again()
+    assert (len(posts(third)), third[-1]) == (899, Complete())
 
 
 def test_robots_are_obeyed(server: Blog) -> None:

@@ -341,6 +341,21 @@ def test_where_nothing_says_what_has_changed_what_is_new_comes_first(blog: Blog)
     assert posts(runs.again())[0].title == "/new"
 
 
+def test_the_older_pages_of_a_feed_go_on_too(blog: Blog) -> None:
+    for number in range(7):
+        further = f'<atom:link rel="next" href="URL/feed?page={number + 1}"/>' if number < 6 else ""
+        blog[f"/feed?page={number}"] = rss(full(number), channel=further)
+    runs = Runs(f"{blog.url}/feed?page=0", max_pages=4)
+    assert [post.source_id for post in posts(runs.again())] == ["g0", "g1", "g2", "g3", "g4"]
+    items = runs.again()  # first what was left, then from the newest on
+    assert [post.source_id for post in posts(items)] == ["g0", "g4", "g5", "g6", "g1"]
+    assert [reason for _, reason in reasons(items)] == ["page_cap"]
+    assert [post.source_id for post in posts(runs.again())] == ["g0", "g1", "g2", "g3", "g4"]  # anew
+    runs.max_pages = 500
+    items = runs.again()
+    assert ({post.source_id for post in posts(items)}, reasons(items)) == ({f"g{number}" for number in range(7)}, [])
+
+
 def test_a_feed_of_many_summaries_goes_on_too(blog: Blog) -> None:
     blog["/feed"] = rss(*(summary(f"URL/{number}") for number in range(5)))
     for number in range(5):

@@ -18,7 +18,7 @@ from feature_pipeline.sources.platforms import ghost
 from feature_pipeline.sources.platforms.ghost_html import from_lexical, from_mobiledoc, only_markdown
 from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.visit import Visit
-from tests.blog_server import Blog, Reply, posts, reasons
+from tests.blog_server import Blog, Reply, Runs, posts, reasons
 
 KEY = "22444f78447824223cefc48062"
 
@@ -313,6 +313,18 @@ def test_a_site_is_listed_page_by_page_and_what_is_behind_a_paywall_is_not(site:
     assert [reason for _, reason in reasons(found)] == ["paywall", "paywall", "draft"]
     assert "beginning" not in str(found)
     assert found[-1] == Complete()
+
+
+def test_what_the_cap_leaves_is_read_by_the_next_run(site: Blog) -> None:
+    for page in range(1, 4):
+        rows = [post(number) for number in range(100 * page, 100 * page + 100)]
+        put(site, "posts", page, {"posts": rows, "meta": {"pagination": {"next": page + 1 if page < 3 else None}}})
+    runs = Runs(ghost.visit, f"{site.url}/", f"{site.url}/ghost/api/content/?key={KEY}")
+    first = runs.again(requests=2)
+    second = runs.again()
+    assert [len(posts(items)) for items in (first, second)] == [200, 300]
+    assert posts(second)[0].source_id == post(300)["id"]
+    assert (len(posts(runs.again())), reasons(second)) == (300, [])
 
 
 def test_an_export_and_the_live_site_bring_the_same_posts_up_to_date(site: Blog, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.platforms import mastodon
 from feature_pipeline.sources.web.fetch import Fetcher, FetchError
 from feature_pipeline.sources.web.visit import Visit
-from tests.blog_server import Blog, Reply, posts, reasons
+from tests.blog_server import Blog, Reply, Runs, posts, reasons
 
 ME = "https://social.example/users/ann"
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
@@ -276,6 +276,44 @@ def test_threads_and_replies_of_the_api(server: Blog) -> None:
         ("10", "note", "counting\n\none\n\ntwo\n\nthree"),
         ("13", "reply", "no"),
     ]
+
+
+def test_what_the_cap_leaves_is_read_by_the_next_run_with_the_threads_that_it_cut(server: Blog) -> None:
+    to_self = {20: "0", 22: "20", 24: "22"}  # the first one answers what was deleted
+    all_of_it = [
+        status(number, f"<p>{number}</p>", in_reply_to_id=to_self[number], in_reply_to_account_id="7")
+        if number in to_self
+        else status(number, f"<p>{number}</p>")
+        for number in range(300, 0, -1)
+    ]
+    for last in range(300):
+        server[f"{LISTING}&max_id={last + 1}"] = json.dumps([one for one in all_of_it if int(one["id"]) <= last][:40])
+    server[LISTING] = json.dumps(all_of_it[:40])
+    runs = Runs(mastodon.visit, "https://social.example/@ann", server.url)
+    first = runs.again(requests=8)
+    assert {int(post.source_id) for post in posts(first)} == {*range(21, 301)} - {22, 24}
+    assert [reason for _, reason in reasons(first)] == ["thread_cut", "thread_cut", "page_cap"]
+    server.asked.clear()
+    second = runs.again(requests=8)
+    texts = {int(post.source_id): post.text for post in posts(second)}
+    assert texts.keys() == {*range(1, 220), *range(261, 301)} - {22, 24}
+    assert texts[20] == "<p>20</p>\n<p>22</p>\n<p>24</p>"
+    assert ([reason for _, reason in reasons(second)], Complete() in second) == (["page_cap"], False)
+    assert len(server.asked) == 10
+    third = runs.again()  # begins anew, as nothing was left
+    assert (len(posts(third)), third[-1]) == (298, Complete())
+
+
+def test_where_the_rest_cannot_be_read_what_is_new_comes_all_the_same(server: Blog) -> None:
+    server[LISTING] = json.dumps([status(9, "<p>nine</p>")])
+    server[f"{LISTING}&max_id=9"] = [Reply(json.dumps([status(8, "<p>eight</p>")])), Reply("oh", 500)]
+    runs = Runs(mastodon.visit, "https://social.example/@ann", server.url)
+    runs.again(requests=3)
+    server[LISTING] = json.dumps([status(10, "<p>ten</p>")])
+    server[f"{LISTING}&max_id=10"] = "[]"
+    items = runs.again()
+    assert [post.source_id for post in posts(items)] == ["10"]
+    assert [reason for _, reason in reasons(items)] == ["server_error"]
 
 
 def test_a_page_listed_again_ends_the_listing(server: Blog) -> None:

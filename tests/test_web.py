@@ -10,7 +10,7 @@ import pytest
 
 from contracts.errors import SourceError
 from feature_pipeline.clean import clean
-from feature_pipeline.sources import Complete, Refusal, read
+from feature_pipeline.sources import Complete, read
 from tests.blog_server import PROSE, Blog, Reply, article, full, posts, reasons, rss, sitemap, summary, visit
 
 
@@ -193,15 +193,11 @@ def test_a_lone_page_at_the_root_is_read_and_an_empty_one_is_an_error(blog: Blog
         visit(blog.url)
 
 
-def test_a_feed_stops_at_the_cap(blog: Blog) -> None:
+def test_a_feed_of_any_length_is_read_to_its_end(blog: Blog) -> None:
     items = ",".join(f'{{"id": "{number}", "content_text": "Text."}}' for number in range(5002))
     blog["/feed"] = f'{{"version": "https://jsonfeed.org/version/1", "items": [{items}], "next_url": "URL/more"}}'
-    found = visit(f"{blog.url}/feed")
-    assert len(posts(found)) == 5000
-    assert found[-1] == Refusal(
-        f"{blog.url}/feed", f"{blog.url}/feed", "page_cap", "2 entries come after the first 5,000"
-    )
-    assert blog.pages == ["/feed"]
+    blog["/more"] = '{"version": "https://jsonfeed.org/version/1", "items": [{"id": "a", "content_text": "Text."}]}'
+    assert len(posts(visit(f"{blog.url}/feed"))) == 5003
 
 
 @pytest.mark.parametrize("body", [rss(), Reply('{"version": "https://jsonfeed.org/version/1", "items": []}')])

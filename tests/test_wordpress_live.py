@@ -13,7 +13,7 @@ from feature_pipeline.sources import Complete, Item, RawPost
 from feature_pipeline.sources.platforms import wordpress
 from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.visit import Visit
-from tests.blog_server import Blog, Reply, posts, reasons
+from tests.blog_server import Blog, Reply, Runs, posts, reasons
 
 
 def api_post(number: int, **values: object) -> dict[str, object]:
@@ -79,6 +79,21 @@ def test_a_site_is_listed_page_by_page(site: Blog) -> None:
     assert posts(found)[99].text == "<p>Mine.</p>"
     assert reasons(found) == [("200", "private")]
     assert found[-1] == Complete()
+
+
+def test_what_the_cap_leaves_is_read_by_the_next_run(site: Blog) -> None:
+    for page in range(1, 5):
+        put(site, "posts", page, [api_post(number) for number in range(500 - 100 * page, 400 - 100 * page, -1)])
+    put(site, "pages", 1, [api_post(999, type="page")])
+    runs = Runs(wordpress.visit, f"{site.url}/", f"{site.url}/wp-json/")
+    first = runs.again(requests=4)
+    assert [post.source_id for post in posts(first)] == [*map(str, range(400, 200, -1))]
+    assert [reason for _, reason in reasons(first)] == ["page_cap", "page_cap"]
+    second = runs.again(requests=8)
+    assert [post.source_id for post in posts(second)] == [*map(str, [*range(200, 0, -1), 999, *range(400, 300, -1)])]
+    assert [reason for _, reason in reasons(second)] == ["page_cap"]
+    third = runs.again()
+    assert (len(posts(third)), third[-1]) == (401, Complete())
 
 
 def test_a_full_last_page_is_followed_by_a_400(site: Blog) -> None:

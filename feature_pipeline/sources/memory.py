@@ -24,3 +24,14 @@ class Memory:
 
     before: dict[str, Seen] = field(default_factory=dict)
     now: dict[str, Seen] = field(default_factory=dict)
+
+    def left(self, listing: str) -> str:
+        """Where the cap of the last run stopped the listing; empty where none did. Kept only if `leave` says so again."""
+        place = self.before.get(listing, Seen()).listed
+        if place:
+            self.now[listing] = Seen()
+        return place
+
+    def leave(self, listing: str, place: str) -> None:
+        """The next run goes on there, and reads from the newest on after that."""
+        self.now[listing] = Seen(listed=place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,13 +19,13 @@ from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.text import to_date
 from feature_pipeline.sources.web.fetch import FetchError
-from feature_pipeline.sources.web.visit import Visit
+from feature_pipeline.sources.web.listing import LATER
+from feature_pipeline.sources.web.visit import MAX_REQUESTS, Visit
 
 API = "https://public.api.bsky.app"
 PROFILE = re.compile(r"/profile/([\w.:%-]+)/?")
 POST, REPOST, SELF = "app.bsky.feed.post/", "app.bsky.feed.repost/", "app.bsky.actor.profile/self"
-MAX_REQUESTS = 500
-MAX_POSTS = 5_000
+OVERLAP = 3  # pages that the next run reads again, for a thread that was on its way where the cap stopped this one
 MAX_BLOCK = 2_000_000  # bytes; a repository takes records of 1 MB
 MAX_BLOCKS = 1_000_000  # each like is one; about 200 MB of places to remember
 MAX_KEY = 512  # characters of a record's name; a post's has 13
@@ -96,27 +96,40 @@ def visit(visit: Visit, url: str, api: str = API) -> Iterator[Item]:
     account = Account(did, _string(said.get("displayName")) or None)
     address = f"{api}/xrpc/app.bsky.feed.getAuthorFeed"
     posts: dict[str, Said] = {}
-    last: Item = Complete()
-    for item in _feed(visit, account, address):
-        if isinstance(item, tuple):
-            posts[item[0]] = item[1]
-        elif item.source_id == address:
-            last = item
-        else:
-            yield item
-    yield from _threads(posts, account, complete=isinstance(last, Complete))
-    yield last
+    cut: set[str] = set()
+    ends: list[Item] = []
+    left = visit.memory.left(address)
+    for start in dict.fromkeys((left, "")):  # first what the cap of the last run left, then from the newest on
+        known, cursors = set(posts), [start]
+        end: Complete | Refusal | None = Complete()
+        for item in _feed(visit, account, address, cursors):
+            if isinstance(item, tuple):
+                if item[0] in known:
+                    end = None
+                    break
+                posts[item[0]] = item[1]
+            elif item.source_id == address:
+                end = item
+            else:
+                yield item
+        if not isinstance(end, Complete):
+            cut |= posts.keys() - known
+        if isinstance(end, Refusal) and end.reason == "page_cap" and start == left:
+            visit.memory.leave(address, cursors[-OVERLAP:][0])
+        if isinstance(end, Refusal) or (end and not left):
+            ends.append(end)
+    yield from _threads(posts, account, cut)
+    yield from ends
 
 
-def _feed(visit: Visit, account: Account, address: str) -> Iterator[tuple[str, Said] | Refusal]:
+def _feed(visit: Visit, account: Account, address: str, cursors: list[str]) -> Iterator[tuple[str, Said] | Refusal]:
     """Each own post by its record key; last, where the listing ends early, the Refusal of its address that says why.
 
+    Begins at the last of `cursors`, and adds that of each page that follows.
     Asks for `posts_with_replies`, which is everything: the author's threads are replies too, and so are answers to others.
     """
-    cursor, seen = "", {""}
-    posts = 0
     while True:
-        more = {"cursor": cursor} if cursor else {}
+        more = {"cursor": cursors[-1]} if cursors[-1] else {}
         try:
             page = visit.json(address, actor=account.did, filter="posts_with_replies", limit=100, **more)
             if not isinstance(page, dict) or not isinstance(page.get("feed"), list):
@@ -125,18 +138,17 @@ def _feed(visit: Visit, account: Account, address: str) -> Iterator[tuple[str, S
             yield Refusal(account.source, address, error.reason, error.detail)
             return
         for entry in _objects(page["feed"]):
-            posts += 1
             yield _listed(entry, account)
         cursor = _string(page.get("cursor"))
         if not cursor:
             return
-        why = "page_cap" if visit.fetched >= MAX_REQUESTS or posts >= MAX_POSTS else ""
-        if cursor in seen:
-            why = "bad_answer"
-        if why:
-            yield Refusal(account.source, address, why, "the rest of the feed was not read")
+        if cursor in cursors:
+            yield Refusal(account.source, address, "bad_answer", "it leads to what was on the pages before")
             return
-        seen.add(cursor)
+        cursors.append(cursor)
+        if visit.fetched >= MAX_REQUESTS:
+            yield Refusal(account.source, address, "page_cap", LATER)
+            return
 
 
 def _listed(entry: dict[str, Any], account: Account) -> tuple[str, Said] | Refusal:
@@ -151,10 +163,10 @@ def _listed(entry: dict[str, Any], account: Account) -> tuple[str, Said] | Refus
     return uri.removeprefix(own), _said(post["record"])
 
 
-def _threads(posts: dict[str, Said], account: Account, complete: bool) -> Iterator[Found]:
+def _threads(posts: dict[str, Said], account: Account, cut: Collection[str]) -> Iterator[Found]:
     """One post for each that answers nobody, or somebody else, with what the author went on to say below it.
 
-    Where the listing broke off, the beginning of a thread may be among what was not listed.
+    `cut`: those below which the listing broke off, so that the beginning of a thread may be among what was not listed.
     """
     own = f"at://{account.did}/{POST}"
     threads: dict[str, list[str]] = {}
@@ -162,7 +174,7 @@ def _threads(posts: dict[str, Said], account: Account, complete: bool) -> Iterat
     for key in sorted(posts):  # record keys grow with time
         parent = posts[key].answers
         first = begins.get(parent.removeprefix(own)) if parent.startswith(own) else None
-        if parent.startswith(own) and first is None and not complete:
+        if parent.startswith(own) and first is None and key in cut:
             yield Refusal(account.source, key, "thread_cut", "the beginning of its thread was not listed")
         else:
             begins[key] = first or key
@@ -268,7 +280,7 @@ def _repository(archive: Archive, name: str) -> Iterator[Found]:
             else:
                 posts[key.removeprefix(POST)] = _said(record)
     # What answers a post that cannot be read is no beginning itself.
-    yield from _threads(posts, account, complete=whole and not car.damage)
+    yield from _threads(posts, account, cut=() if whole and not car.damage else posts)
     if car.damage:
         yield Refusal(account.source, name, "damaged", car.damage)
 

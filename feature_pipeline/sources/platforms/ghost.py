@@ -22,7 +22,7 @@ from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.platforms.ghost_html import from_lexical, from_mobiledoc, only_markdown
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError
-from feature_pipeline.sources.web.paging import pages, posts_and_pages
+from feature_pipeline.sources.web.paging import posts_and_pages
 from feature_pipeline.sources.web.visit import Visit
 
 EXPORT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*\{\s*\"(?:db|meta|data)\"\s*:")
@@ -78,7 +78,7 @@ def found_in(html_text: str, url: str) -> str | None:
 
 def visit(visit: Visit, url: str, api: str) -> Iterator[Item]:
     """Every public post and page. `api` is what found_in returned."""
-    yield from posts_and_pages(_Listing(visit, url, api))
+    yield from posts_and_pages(visit, _Listing(visit, url, api))
 
 
 def _exports(archive: Archive) -> Iterator[str]:
@@ -217,16 +217,12 @@ class _Listing:
         self._root, _, query = api.partition("?")
         self._key = parse_qs(query).get("key", [""])[0]
         self.source = f"ghost:{_host(url)}"
-        self._told: set[str] = set()
+        self.told: set[str] = set()
 
     def address(self, kind: str) -> str:
         return f"{self._root}{kind}/"
 
-    def items(self, kind: str) -> Iterator[Item]:
-        for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
-            yield from self._new(rows)
-
-    def _page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
+    def page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
         answer = self._ask(kind, limit=size, page=number, include="authors", formats="html")
         rows = answer.get(kind) if isinstance(answer, dict) else None
         if not isinstance(rows, list):
@@ -241,11 +237,11 @@ class _Listing:
             detail = error.detail.replace(self._key, "…") if self._key else error.detail
             raise FetchError(error.reason, detail, error.status) from error
 
-    def _new(self, rows: list[Any]) -> Iterator[Found]:
+    def new(self, rows: list[Any]) -> Iterator[Found]:
         """A post that moved to the next page meanwhile is told once."""
         for row in rows:
             if not isinstance(row, dict) or not row.get("id"):
                 yield Refusal(self.source, "?", "bad_item", "it has no id")
-            elif str(row["id"]) not in self._told:
-                self._told.add(str(row["id"]))
+            elif str(row["id"]) not in self.told:
+                self.told.add(str(row["id"]))
                 yield _post(row, self.source, {}, dt.UTC)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -29,6 +29,7 @@ PUBLIC = frozenset(("https://www.w3.org/ns/activitystreams#Public", "as:Public",
 MENTION = f".//a[{of_class('mention')} and not({of_class('hashtag')})]"
 MAX_MENTIONS = 100  # a status has room for no more
 PAGE = 40
+OVERLAP = 200  # statuses that the next run reads again, for a thread that was on its way where the cap stopped this one
 MAX_HTML = 200_000  # characters of one status; the most generous servers take a tenth
 
 
@@ -78,7 +79,7 @@ def read(archive: Archive) -> Iterator[Item]:
             statuses.append(found)
         else:
             yield found
-    yield from _threads(statuses, account, complete=True)
+    yield from _threads(statuses, account)
     yield Complete()
 
 
@@ -106,26 +107,41 @@ def visit(visit: Visit, url: str, api: str = "") -> Iterator[Item]:
 
 
 def _visited(visit: Visit, account: Account, address: str) -> Iterator[Item]:
+    """First what the cap of the last run left, then from the newest on."""
     statuses: list[Status] = []
-    last: Item = Complete()
-    before = ""
+    told: dict[str, None] = {}
+    cut: set[str] = set()
+    ends: list[Item] = []
+    left = visit.memory.left(address)
 
     def page(number: int, offset: int) -> str:
         older = f"&max_id={quote(before, safe='')}" if before else ""
         return f"{address}?limit={PAGE}&exclude_reblogs=true{older}"
 
-    for entry in listed(visit, account.source, page):
-        if not isinstance(entry, dict):
-            last = entry
-            continue
-        before = str(entry["id"])
-        found = _answered(entry, account)
-        if isinstance(found, Status):
-            statuses.append(found)
-        else:
-            yield found
-    yield from _threads(statuses, account, complete=isinstance(last, Complete))
-    yield last
+    for start in dict.fromkeys((left, "")):
+        before, first = start, len(statuses)
+        end: Complete | Refusal | None = None
+        for entry in listed(visit, account.source, page):
+            if not isinstance(entry, dict):
+                end = entry
+                continue
+            before = str(entry["id"])
+            if before in told:
+                break
+            told[before] = None
+            found = _answered(entry, account)
+            if isinstance(found, Status):
+                statuses.append(found)
+            else:
+                yield found
+        if not isinstance(end, Complete):
+            cut |= {status.key for status in statuses[first:]}
+        if isinstance(end, Refusal) and end.reason == "page_cap" and start == left:
+            visit.memory.leave(address, list(told)[-OVERLAP:][0])
+        if isinstance(end, Refusal) or (end and not left):
+            ends.append(end)
+    yield from _threads(statuses, account, cut)
+    yield from ends
 
 
 def _answered(status: dict[str, Any], account: Account) -> Status | Refusal:
@@ -180,17 +196,18 @@ def _exported(activity: Any, account: Account, number: str) -> Status | Refusal:
     )
 
 
-def _threads(statuses: list[Status], account: Account, complete: bool) -> Iterator[Found]:
+def _threads(statuses: list[Status], account: Account, cut: Collection[str] = ()) -> Iterator[Found]:
     """One post for each status that answers nobody, or somebody else, with what the author went on to say below it.
 
-    Where the listing broke off, the beginning of a thread may be among what was not listed.
+    `cut`: keys of those below which the listing broke off, so that the beginning of a thread may be among what was not
+    listed.
     """
     once = {status.key: status for status in statuses}  # whatever an archive repeats
     threads: dict[str, list[Status]] = {}
     begins: dict[str, str] = {}
     for status in sorted(once.values(), key=lambda status: (len(status.id), status.id)):  # ids grow with time
         first = begins.get(status.answers) if status.to_self else None
-        if status.to_self and first is None and not complete:
+        if status.to_self and first is None and status.key in cut:
             yield Refusal(account.source, status.id, "thread_cut", "the beginning of its thread was not listed")
         else:
             begins[status.key] = first or status.key

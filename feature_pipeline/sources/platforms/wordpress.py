@@ -22,7 +22,7 @@ from feature_pipeline.sources.files.xml_export import BadXmlError, Element, elem
 from feature_pipeline.sources.platforms.wordpress_html import plain_title, to_html
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError
-from feature_pipeline.sources.web.paging import pages, posts_and_pages
+from feature_pipeline.sources.web.paging import posts_and_pages
 from feature_pipeline.sources.web.visit import Visit
 
 MARKS = (b"wordpress.org/export/", b"<wp:wxr_version>")
@@ -83,7 +83,7 @@ def found_in(html_text: str, url: str) -> str | None:
 
 def visit(visit: Visit, url: str, api: str) -> Iterator[Item]:
     """Every public post and page. `api` is what found_in returned."""
-    yield from posts_and_pages(_Listing(visit, url, api))
+    yield from posts_and_pages(visit, _Listing(visit, url, api))
 
 
 def _exports(archive: Archive) -> Iterator[str]:
@@ -250,18 +250,14 @@ class _Listing:
         self._visit = visit
         dotcom = re.search(r"/wp/v2/sites/([^/?]+)/?\Z", api)
         self._root = f"{api.removesuffix('/')}/{'' if dotcom else 'wp/v2/'}"
-        self._told: set[str] = set()
+        self.told: set[str] = set()
         self.source = _account(urljoin(url, "/") if dotcom else self._home(api, url)) or url
         self._names = self._users()
 
     def address(self, kind: str) -> str:
         return f"{self._root}{kind}"
 
-    def items(self, kind: str) -> Iterator[Item]:
-        for rows in pages(self._visit, lambda number, size: self._page(kind, number, size), self._told):
-            yield from self._new(rows)
-
-    def _page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
+    def page(self, kind: str, number: int, size: int) -> tuple[list[Any], bool]:
         """A page with fewer than asked for is not the last: plugins take posts out of any page."""
         try:
             rows = self._ask(kind, per_page=size, page=number, _fields=FIELDS)
@@ -273,13 +269,13 @@ class _Listing:
             raise FetchError("bad_answer", f"the list of {kind} is no list")
         return rows, not rows
 
-    def _new(self, rows: list[Any]) -> Iterator[Found]:
+    def new(self, rows: list[Any]) -> Iterator[Found]:
         """A post that moved to the next page meanwhile is told once."""
         for row in rows:
             number = str(_dig(row, "id") or "")
-            if not number or number not in self._told:
+            if not number or number not in self.told:
                 yield _from_api(row, self.source, self._names)
-            self._told.add(number)
+            self.told.add(number)
 
     def _ask(self, path: str, **query: str | int) -> Any:
         address = self.address(path)

@@ -16,59 +16,66 @@ from feature_pipeline.sources.web.fetch import FetchError, Page
 from feature_pipeline.sources.web.page_posts import page_post
 from feature_pipeline.sources.web.reading import Reading
 
-# Posts that feeds may give in a run.
-MAX_ENTRIES = 5_000
 TAG = re.compile(r"<[^<>]*>")
 
 
 def feed_posts(reading: Reading, address: str, page: Page, by_address: bool = False) -> Iterator[Item]:
-    """With its older pages, as long as they bring something new.
+    """With its older pages, as long as they bring something new: first where the cap of the last run left them.
 
     `by_address`: name posts by their address, which stays when an old one leaves the feed for the sitemap.
     """
     first, asked, keys, refused = page, {address, page.url}, [], set()
-    older: Page | None = page
-    while older is not None:
-        page, older = older, None
-        try:
-            listed = entries(page.content, page.content_type, page.url)
-        except ParseError as error:
-            yield reading.refuse(page.url, "bad_feed", str(error))
-            return
-        if not by_address and page is first:
-            reading.host = common_host([entry.url for entry in listed]) or reading.host
-            if not listed:
-                yield reading.refuse(page.url, "empty", "the feed has no entries: give the address of the blog")
-        new: dict[str, tuple[str, Entry]] = {}
-        for entry in listed:
-            key, name = _name(reading, entry, by_address)
-            keys.append(key)
-            if key not in reading.seen:
-                new.setdefault(key, (name, entry))
-        for item in _entries(reading, page, new):
-            refused |= {item.reason} if isinstance(item, Refusal) else set()
-            yield item
-        if new and "page_cap" not in refused:
+    pages = f"{address}#older"
+    left = reading.memory.left(pages)
+    for start in dict.fromkeys((left, "")):
+        older: Page | None = first
+        there = start
+        while older is not None and "page_cap" not in refused:
+            page, older = older, None
+            if page is not first or start == left:
+                try:
+                    listed = entries(page.content, page.content_type, page.url)
+                except ParseError as error:
+                    yield reading.refuse(page.url, "bad_feed", str(error))
+                    return
+                if not by_address and page is first:
+                    reading.host = common_host([entry.url for entry in listed]) or reading.host
+                    if not listed:
+                        yield reading.refuse(page.url, "empty", "the feed has no entries: give the address of the blog")
+                new: dict[str, tuple[str, Entry]] = {}
+                for entry in listed:
+                    key, name = _name(reading, entry, by_address)
+                    keys.append(key)
+                    if key not in reading.seen:
+                        new.setdefault(key, (name, entry))
+                for item in _entries(reading, page, new):
+                    refused |= {item.reason} if isinstance(item, Refusal) else set()
+                    yield item
+                if not new or "page_cap" in refused:
+                    break
             try:
-                older = _older(reading, page, asked)
+                older = _older(reading, page, asked, there)
             except FetchError as error:
                 refused.add(error.reason)
                 reading.whole = False
                 yield reading.refuse(page.url, error.reason, f"its older entries: {error.detail}")
+            there = ""
+        if "page_cap" in refused and start == left:
+            reading.memory.leave(pages, left if page is first else page.url)
     if refused <= {"empty"}:
         ids = dict.fromkeys(reading.given[key] for key in keys if key in reading.given)
         reading.visit.remember(address, first, [(reading.source, source_id) for source_id in ids])
 
 
-def _older(reading: Reading, page: Page, asked: set[str]) -> Page | None:
-    """The next page of the feed, once. Raises FetchError where one was promised."""
-    named = feeds.older(page.content, page.url)
+def _older(reading: Reading, page: Page, asked: set[str], there: str) -> Page | None:
+    """The page at `there`, or the next one of the feed, once. Raises FetchError where one was promised."""
+    named = there or feeds.older(page.content, page.url)
     address = named or feeds.older_unnamed(page.content, page.url)
     if not address or address in asked:
         return None
     asked.add(address)
-    if reading.used_up or reading.entries >= MAX_ENTRIES:
-        raise FetchError("page_cap", f"{address} comes after {reading.requests} requests and {reading.entries} posts")
+    if reading.used_up:
+        raise FetchError("page_cap", f"{address} comes after {reading.requests} requests: the next run goes on there")
     reading.requests += 1
     try:
         older = reading.visit.get(address)
@@ -92,22 +99,16 @@ def _name(reading: Reading, entry: Entry, by_address: bool) -> tuple[str, str]:
 
 def _entries(reading: Reading, page: Page, new: dict[str, tuple[str, Entry]]) -> Iterator[Item]:
     """What is known already comes last, so that a cap does not keep us from the rest for ever."""
-    unread = unlisted = 0
+    unread = 0
     for key, (name, entry) in sorted(new.items(), key=lambda item: (item[1][1].url or "") in reading.memory.before):
-        if reading.entries >= MAX_ENTRIES:
-            unlisted += 1
-            continue
         if reading.used_up and _is_own(reading, entry) and not entry.whole:
             unread += 1
             continue
         reading.seen.add(key)
-        reading.entries += 1
         item = _entry(reading, entry, name)
         if not isinstance(item, Refusal):
             reading.given[key] = item.source_id
         yield item
-    if unlisted:
-        yield reading.refuse(page.url, "page_cap", f"{unlisted} entries come after the first {MAX_ENTRIES:,}")
     if unread:
         yield reading.refuse(page.url, "page_cap", f"{unread} entries are left: the next run goes on with them")
 

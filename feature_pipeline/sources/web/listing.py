@@ -12,10 +12,7 @@ from typing import Any
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal, Unchanged
 from feature_pipeline.sources.memory import Seen
 from feature_pipeline.sources.web.fetch import FetchError
-from feature_pipeline.sources.web.visit import Visit
-
-MAX_REQUESTS = 500
-MAX_POSTS = 5_000
+from feature_pipeline.sources.web.visit import MAX_REQUESTS, Visit
 
 LATER = "the rest is left for another run"
 
@@ -32,7 +29,7 @@ def listed(visit: Visit, source: str, address: Callable[[int, int], str]) -> Ite
     offset, whole = 0, True
     for number in itertools.count(1):
         url = address(number, offset)
-        page = _page(visit, source, url, len(seen))
+        page = _page(visit, source, url, first=number == 1)
         if isinstance(page, Refusal):
             yield page
             return
@@ -47,9 +44,8 @@ def listed(visit: Visit, source: str, address: Callable[[int, int], str]) -> Ite
             yield Refusal(source, url, "bad_answer", "it lists nothing that was not on the pages before")
             return
         for entry in new.values():
-            why = _cap(visit, len(seen))
-            if why:
-                yield Refusal(source, url, why, LATER)
+            if visit.given_up:
+                yield Refusal(source, url, "deferred", LATER)
                 return
             seen.add(str(entry["id"]))
             yield entry
@@ -58,10 +54,10 @@ def listed(visit: Visit, source: str, address: Callable[[int, int], str]) -> Ite
         yield Complete()
 
 
-def _page(visit: Visit, source: str, url: str, posts: int) -> list[Any] | Refusal:
-    why = _cap(visit, posts)
-    if why and posts:
-        return Refusal(source, url, why, LATER)
+def _page(visit: Visit, source: str, url: str, first: bool) -> list[Any] | Refusal:
+    """What is new comes in every run: the first page is asked for whatever was asked before."""
+    if visit.fetched >= MAX_REQUESTS and not first:
+        return Refusal(source, url, "page_cap", LATER)
     try:
         page = visit.json(url)
     except FetchError as error:
@@ -78,6 +74,9 @@ def unless_same(
         visit.memory.now[address] = before
         yield from (Unchanged(*name) for name in before.posts)
         return
+    if visit.fetched >= MAX_REQUESTS:
+        yield Refusal(source, source_id, "page_cap", LATER)
+        return
     try:
         item = post(visit.json(address))
     except FetchError as error:
@@ -86,9 +85,3 @@ def unless_same(
     if isinstance(item, RawPost):
         visit.memory.now[address] = Seen(listed=changed, posts=((item.source, item.source_id),))
     yield item
-
-
-def _cap(visit: Visit, posts: int) -> str:
-    if visit.given_up:
-        return "deferred"
-    return "page_cap" if visit.fetched >= MAX_REQUESTS or posts >= MAX_POSTS else ""

@@ -27,7 +27,7 @@ class Reading:
         self.given: dict[str, str] = {}
         """Ids of posts, by the keys of their addresses and by what their pages call their address."""
         self.host, self.prefix = "", "/"
-        self.requests = self.entries = 0
+        self.requests = 0
         self.listed = False
         """By sitemaps that know all its posts."""
         self.whole = True

@@ -16,6 +16,8 @@ from feature_pipeline.sources.text import decode
 from feature_pipeline.sources.web.fetch import Fetcher, FetchError, Page
 from feature_pipeline.sources.web.robots import PAUSE_S, Robots
 
+# For an API's answers; the next run goes on.
+MAX_REQUESTS = 500
 # A host that fails this often in a row is left alone for this run.
 MAX_FAILURES = 5
 # A host that wants more between two requests gets one request a run.
