@@ -49,26 +49,38 @@ def main(data: Path, home: Path) -> None:
 
 
 def rankings() -> dict[str, Rank]:
-    marginal = {f"both, λ = {share}": partial(_diverse, share) for share in (0.95, 0.9, 0.8, 0.7)}
+    marginal = {f"both, λ = {share}": partial(_diverse, share) for share in (0.9, 0.8, 0.7, 0.6)}
     return {
         "BM25": _bm25,
         "MiniLM": _dense,
+        "both, by reciprocal ranks": _reciprocal,
         "both, fused": _fused,
         **marginal,
-        "shipped: λ = 0.9, neighbours joined": _shipped,
+        "shipped: λ = 0.8, neighbours joined": _shipped,
     }
 
 
 def _bm25(store: FeatureStore, hits: Sequence[Hit], limit: int) -> list[Passage]:
     return as_passages(
-        store, fuse([Hit(h.chunk_id, h.similarity, None, h.bm25_rank) for h in hits if h.bm25_rank])[:limit]
+        store, fuse([Hit(h.chunk_id, h.similarity, None, h.bm25) for h in hits if h.bm25 is not None])[:limit]
     )
 
 
 def _dense(store: FeatureStore, hits: Sequence[Hit], limit: int) -> list[Passage]:
     return as_passages(
-        store, fuse([Hit(h.chunk_id, h.similarity, h.dense_rank, None) for h in hits if h.dense_rank])[:limit]
+        store, fuse([Hit(h.chunk_id, h.similarity, h.dense, None) for h in hits if h.dense is not None])[:limit]
     )
+
+
+def _reciprocal(store: FeatureStore, hits: Sequence[Hit], limit: int) -> list[Passage]:
+    """Σ 1 / (60 + rank), of Cormack, Clarke and Büttcher 2009, which most put two rankings together by."""
+    scores = dict.fromkeys((hit.chunk_id for hit in hits), 0.0)
+    for found in ({h.chunk_id: h.dense for h in hits}, {h.chunk_id: h.bm25 for h in hits}):
+        ranked = sorted((chunk for chunk in found if found[chunk] is not None), key=lambda chunk: -(found[chunk] or 0))
+        for rank, chunk in enumerate(ranked, start=1):
+            scores[chunk] += 1 / (60 + rank)
+    best = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:limit]
+    return as_passages(store, [Scored(chunk, scores[chunk], 0.0) for chunk in best])
 
 
 def _fused(store: FeatureStore, hits: Sequence[Hit], limit: int) -> list[Passage]:

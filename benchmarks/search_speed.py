@@ -186,7 +186,8 @@ def _recall(store: FeatureStore, queries: Sequence[str], size: int) -> float:
 
 
 def _nearest(hits: Sequence[Hit]) -> set[str]:
-    return {hit.chunk_id for hit in hits if hit.dense_rank and hit.dense_rank <= CANDIDATES}
+    near = sorted((hit for hit in hits if hit.dense is not None), key=lambda hit: -hit.similarity)
+    return {hit.chunk_id for hit in near[:CANDIDATES]}
 
 
 def _question(drawn: random.Random, words: str) -> str:

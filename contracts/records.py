@@ -200,7 +200,7 @@ class Passage(Record):
     start: int
     end: int
     score: float
-    """Reciprocal rank fusion of the two rankings; comparable within one query only."""
+    """Of the search by meaning and that by words, from 0 to 1 for each search; comparable within one query only."""
     similarity: float = 0.0
     """Cosine of the question's and the chunk's embeddings; comparable between queries."""
 
@@ -307,6 +307,10 @@ class Answer(Record):
     """Where it was asked for and can be told."""
     nearest: tuple[NearestPost, ...] = ()
     """The posts nearest to a question that was not answered."""
+    question: str = ""
+    """What was asked, as a reader understands it who has not heard what was said before."""
+    instead: str = ""
+    """The version that might have been drawn to answer instead; empty where it was not left to a draw."""
 
     @property
     def markers(self) -> tuple[int, ...]:

@@ -47,8 +47,7 @@ def numbers(found: list[Passage]) -> list[int]:
 def test_a_filtered_search_has_as_many_candidates_as_any(clocks: FeatureStore) -> None:
     hits = clocks.search("the church clock", "Ada", 100, filters=Filters.of(after="2024-06"))
     assert [
-        sum(rank is not None for rank in ranks)
-        for ranks in zip(*((h.dense_rank, h.bm25_rank) for h in hits), strict=True)
+        sum(share is not None for share in found) for found in zip(*((h.dense, h.bm25) for h in hits), strict=True)
     ] == [100, 100]
 
 

@@ -10,6 +10,7 @@ import pytest
 from contracts.errors import NotFound
 from contracts.feature_store import FeatureStore, Filters, Hit
 from contracts.feature_store.retrieve import fused, search
+from contracts.feature_store.store import shares
 from contracts.records import Passage
 from inference_pipeline.grounding.answerable import nearest
 from inference_pipeline.retrieval.follow_up import made_whole
@@ -43,21 +44,41 @@ class Ranked(FeatureStore):
         ]  # fmt: skip
 
 
-def test_two_rankings_are_fused_by_reciprocal_rank() -> None:
+def test_two_rankings_are_fused_by_the_mean_of_their_scores() -> None:
     hits = [
-        Hit("g", 0.0, None, 4),  #  1/64          = 0.015625, as much as f: by id
-        Hit("f", 0.5, 4, None),  #  1/64          = 0.015625
-        Hit("d", 0.6, 3, None),  #  1/63          = 0.015873
-        Hit("c", 0.0, None, 1),  #  1/61          = 0.016393
-        Hit("b", 0.7, 2, 2),  #     1/62 + 1/62   = 0.032258
-        Hit("a", 0.9, 1, 3),  #     1/61 + 1/63   = 0.032266
+        Hit("f", 0.0, None, 0.3),
+        Hit("e", 0.5, 0.3, None),  # as much as f: by id
+        Hit("d", 0.6, 0.4, 0.0),
+        Hit("c", 0.0, None, 1.0),
+        Hit("b", 0.7, 0.5, 0.6),
+        Hit("a", 0.9, 1.0, 0.3),
     ]
     found = search(Ranked(hits), "a question", "Ada", 6)
-    assert [passage.post_id for passage in found] == ["a", "b", "c", "d", "f", "g"]
-    expected = [0.032266, 0.032258, 0.016393, 0.015873, 0.015625, 0.015625]
-    assert [passage.score for passage in found] == pytest.approx(expected, abs=1e-6)
+    assert [passage.post_id for passage in found] == ["a", "b", "c", "d", "e", "f"]
+    assert [passage.score for passage in found] == pytest.approx([0.65, 0.55, 0.5, 0.2, 0.15, 0.15])
     assert [passage.similarity for passage in found] == [0.9, 0.7, 0.0, 0.6, 0.5, 0.0]
     assert [passage.post_id for passage in search(Ranked(hits), "a question", "Ada", 2)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "candidates", "expected"),
+    [
+        ([], 4, []),
+        ([0.9, 0.5, 0.3], 3, [1.0, 1 / 3, 0.0]),  # others may have been as near as the last
+        ([0.9, 0.45], 3, [1.0, 0.5]),  # these are all
+        ([7.0], 1, [1.0]),
+        ([0.5, 0.5], 2, [1.0, 1.0]),
+        ([0.5, -0.2], 3, [1.0, 0.0]),
+        ([-0.1, -0.2], 3, [0.0, 0.0]),
+    ],
+)
+def test_scores_of_one_search_are_counted_from_what_it_did_not_find(
+    scores: list[float], candidates: int, expected: list[float]
+) -> None:
+    ranked = [(str(place), score) for place, score in enumerate(scores)]
+    found = shares(ranked[::-1], candidates)
+    assert list(found) == [chunk for chunk, _ in ranked]
+    assert list(found.values()) == pytest.approx(expected)
 
 
 @pytest.fixture
@@ -79,7 +100,7 @@ def test_the_best_passages_come_first_and_only_the_authors(store: FeatureStore) 
     assert found[0].text == "The church clock gains four minutes."
     assert len(found) == 2
     assert found[0].similarity > 0.35
-    assert found[0].score == pytest.approx(2 / 61)
+    assert found[0].score == pytest.approx(1.0)
     assert found[0].score > found[1].score
 
 
@@ -105,13 +126,13 @@ def test_among_some_posts_it_finds_what_a_store_of_these_alone_would_find(tmp_pa
         made.close()
 
 
-def test_ranks_count_the_allowed_posts_alone(store: FeatureStore) -> None:
+def test_scores_count_the_allowed_posts_alone(store: FeatureStore) -> None:
     clock, rust, letter = sorted(store.posts("Ada"), key=lambda one: one.source_id)
     (best,) = search(store, "how many minutes does the church clock gain", "Ada", 1, among={letter.id, rust.id})
     assert best.post_id != clock.id
-    assert best.score >= fused(Hit("", 0.0, 1, None))
+    assert best.score >= fused(Hit("", 0.0, 1.0, None))
     (only,) = search(store, "how many minutes does the church clock gain", "Ada", 4, among={rust.id})
-    assert (only.post_id, only.score) in [(rust.id, fused(Hit("", 0.0, 1, rank))) for rank in (1, None)]
+    assert (only.post_id, only.score) in [(rust.id, fused(Hit("", 0.0, 1.0, words))) for words in (1.0, None)]
 
 
 def test_where_nothing_fits_nothing_is_found(store: FeatureStore) -> None:

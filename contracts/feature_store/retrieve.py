@@ -10,8 +10,6 @@ from contracts.feature_store.filters import Filters
 from contracts.feature_store.store import FeatureStore, Hit
 from contracts.records import Passage
 
-RRF_K = 60  # Cormack, Clarke and Büttcher 2009
-
 
 def search(
     store: FeatureStore,
@@ -52,5 +50,6 @@ def fuse(*searches: Sequence[Hit]) -> list[Scored]:
 
 
 def fused(hit: Hit) -> float:
-    """Reciprocal rank fusion: Σ 1 / (k + rank) over the rankings that found the chunk."""
-    return sum(1 / (RRF_K + rank) for rank in (hit.dense_rank, hit.bm25_rank) if rank is not None)
+    """The mean of both searches' scores, each between 0 and 1: a convex combination after min-max scaling, which keeps how
+    much better one chunk is than the next, as ranks do not (Bruch, Gai and Ingber 2023; docs/retrieval.md compares)."""
+    return ((hit.dense or 0.0) + (hit.bm25 or 0.0)) / 2

@@ -35,12 +35,13 @@ CANDIDATES = 100
 
 @dataclass(frozen=True)
 class Hit:
-    """A chunk that one or both searches found. Ranks count from 1; None: not among that search's candidates."""
+    """A chunk that one or both searches found. None: not among that search's candidates."""
 
     chunk_id: str
     similarity: float
-    dense_rank: int | None
-    bm25_rank: int | None
+    dense: float | None
+    """How far its score stands between what was just not found (0) and the best (1), by meaning and by words."""
+    bm25: float | None
 
 
 class FeatureStore(WritableLedger):
@@ -89,13 +90,10 @@ class FeatureStore(WritableLedger):
         vector = self.embedder_of(version).embed([text])[0]
         with self._index_lock:
             ranked = self._caught_up(version, latest).search(text, vector, seen, candidates)
-        bm25 = {chunk: rank for rank, (chunk, _) in enumerate(sorted(ranked.bm25, key=_by_score), start=1)}
-        dense = enumerate(sorted(ranked.dense, key=_by_score), start=1)
-        found = {chunk: Hit(chunk, score, rank, bm25.get(chunk)) for rank, (chunk, score) in dense}
-        for chunk, rank in bm25.items():
-            found.setdefault(chunk, Hit(chunk, 0.0, None, rank))
-        self._last_search = asked, list(found.values())
-        return list(found.values())
+        near, dense, bm25 = dict(ranked.dense), shares(ranked.dense, candidates), shares(ranked.bm25, candidates)
+        found = [Hit(chunk, near.get(chunk, 0.0), dense.get(chunk), bm25.get(chunk)) for chunk in {**dense, **bm25}]
+        self._last_search = asked, found
+        return list(found)
 
     def _shown(self, author: str, source: str, latest: int) -> Shown | None:
         if not source:
@@ -226,6 +224,17 @@ class FeatureStore(WritableLedger):
         with self._begin() as db:
             deletes = list(db.scalars(dead))
             index.apply(points(db), deletes, latest)
+
+
+def shares(ranked: Sequence[tuple[str, float]], candidates: int) -> dict[str, float]:
+    """Scores of one search between 0 and 1, best first. What was not found has at most the last one's score, or, where
+    all that there is was found, none."""
+    ordered = sorted(ranked, key=_by_score)
+    best = ordered[0][1] if ordered else 0.0
+    least = ordered[-1][1] if len(ordered) >= candidates else 0.0
+    if best <= least:
+        return {chunk: float(best > 0) for chunk, _ in ordered}
+    return {chunk: max(0.0, (score - least) / (best - least)) for chunk, score in ordered}
 
 
 def _by_score(ranked: tuple[str, float]) -> tuple[float, str]:

@@ -10,7 +10,7 @@ from contracts.feature_store.retrieve import Scored, as_passages
 from contracts.records import Passage, Span
 
 POOL = 5  # times as many chunks as are wanted are looked through
-RELEVANCE = 0.9  # against novelty: λ of Carbonell and Goldstein, 1998; docs/retrieval.md has the table
+RELEVANCE = 0.8  # against novelty: λ of Carbonell and Goldstein, 1998; docs/retrieval.md has the table
 ALIKE = 0.95  # cosine of two chunks that say the same
 GAP = 20  # characters: what a chunker leaves out between two chunks is space, or a rule
 

@@ -10,7 +10,7 @@ from inference_pipeline.retrieval.when import When
 
 FITS = 0.8  # of a similarity: nearly as near to the question
 POOL = 20  # chunks whose order a date may change
-DATE_K = 20  # smaller than the 60 of the other rankings: among what fits alike, the date decides
+DATE = 2.0  # against the whole of the fused score: among what fits alike, the date decides
 
 
 def within(
@@ -37,10 +37,11 @@ def in_time(store: FeatureStore, ranked: Sequence[Scored], when: When, limit: in
     dates = store.dates_of([chunk.chunk_id for chunk in pool])
     dated = sorted((chunk for chunk in pool if chunk.chunk_id in dates), key=lambda chunk: dates[chunk.chunk_id])
     if when.changed:
-        first = [chunk._replace(score=chunk.score + ranked[0].score) for chunk in spread(dated, limit)]
+        first = [_above(ranked[0], chunk) for chunk in spread(dated, limit)]
     else:
-        days = sorted(set(dates.values()), reverse=True)
-        first = sorted((_raised(c, days.index(dates[c.chunk_id]) + 1) for c in dated), key=lambda c: -c.score)
+        newer = {day: place / len(dated) for place, day in enumerate(sorted(set(dates.values())))}
+        raised = (_above(ranked[0], chunk, DATE * newer[dates[chunk.chunk_id]]) for chunk in dated)
+        first = sorted(raised, key=lambda chunk: -chunk.score)
     moved = {chunk.chunk_id for chunk in first}
     return [*first, *(chunk for chunk in ranked if chunk.chunk_id not in moved)]
 
@@ -53,5 +54,5 @@ def spread(dated: Sequence[Scored], limit: int) -> list[Scored]:
     return [dated[place] for place in places]
 
 
-def _raised(chunk: Scored, place: int) -> Scored:
-    return chunk._replace(score=chunk.score + 1 / (DATE_K + place))
+def _above(best: Scored, chunk: Scored, by: float = 0.0) -> Scored:
+    return chunk._replace(score=chunk.score + (1 + by) * best.score)
