@@ -48,7 +48,8 @@ _PAID = re.compile(
     r"|keep reading with a 7-day free trial|unlock this post|dieser (?:artikel|beitrag) ist nur für abonnenten"
     r"|(?:cet )?article (?:est )?réservé (?:aux|à nos) abonnés|contenido exclusivo para suscriptores"
     r"|(?:contenuto|articolo) riservato agli abbonati|conteúdo exclusivo para (?:assinantes|membros)"
-    r"|dit artikel is alleen voor abonnees|(?:この|本)(?:記事|投稿|続き)は[^。\n]{0,12}(?:会員|購読者|購入者)(?:限定|のみ)[^。\n]{0,12}"
+    r"|dit artikel is alleen voor abonnees"
+    r"|(?:この|本)(?:記事|投稿|続き)は[^。\n]{0,12}(?:会員|購読者|購入者)(?:限定|のみ)[^。\n]{0,12}"
     r"|(?:本文|这篇文章|此内容)(?:仅限|只对|为)(?:付费|会员|订阅)[^。\n]{0,12})"
     r"(?:(?! (?:my|our)\b)[ ,]+[^\s.!?]+){0,10}[^\w\n]*$",
     re.IGNORECASE,
