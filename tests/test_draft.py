@@ -101,6 +101,8 @@ def test_every_citation_is_a_slice_of_its_post_under_the_marker_in_the_text(twin
     assert "says everybody. [2]" in second.text
     assert f"{first.text}\n\n## Hide glue holds for years\n\n{second.text}" in made.text
     assert (first.supported, first.unsupported) == (1, 1)
+    said = [(first.text[one.start : one.end], one.support) for one in first.sentences]
+    assert said == [("The church clock gains four minutes.", "supported"), ("I like cheese.", "unsupported")]
     for section in (first, second):
         assert section.evidence
         for citation in section.citations:
@@ -121,6 +123,7 @@ def test_only_markers_are_numbered_anew_and_not_what_was_said(twin: Twin, engine
     _, second = made.sections
     assert second.text == code.replace("years.", "years. [2]")
     assert [second.text[place : place + 3] for place in second.markers] == ["[2]"]
+    assert second.text[second.sentences[1].start : second.sentences[1].end] == "So does argv[1]."
     assert made.text.endswith(second.text)
 
 
@@ -170,6 +173,27 @@ def test_a_heading_that_the_model_repeats_is_left_out(twin: Twin, engine: Engine
     engine.model.responses = [f"**{POINTS[0]}**\n\nThe church clock gains four minutes.\n\nOld things"]
     made = drafted(twin, Brief("Ada", "Old things", POINTS[:1]))
     assert made.text == f"# Old things\n\n## {POINTS[0]}\n\nThe church clock gains four minutes. [1]"
+
+
+def test_what_is_copied_is_told_where_it_stands_under_the_markers_of_the_draft(twin: Twin, engine: Engine) -> None:
+    words = "I heat the glue pot slowly, in a bath of water"
+    engine.model.responses = [
+        SAYS[0],
+        f"Hide glue holds for a hundred years. Old things\n\n{POINTS[1]}\n\n{words}.",
+    ]
+    _, second, _ = drafted(twin).sections
+    assert second.copied
+    assert second.text[second.copied.start : second.copied.end] == words
+    assert (second.copied.words, second.copied.post_id) == (11, post(2, GLUE).id)
+    assert POINTS[1] not in second.text
+
+
+def test_a_run_that_holds_a_heading_is_told_from_there_on(twin: Twin, engine: Engine, store: FeatureStore) -> None:
+    fill(store, [post(7, f"Hide glue again. {POINTS[1]}. It is boiled from skins and smells of the stable for days.")])
+    engine.model.responses = [f"{POINTS[1]}\n\nIt is boiled from skins and smells of the stable for days."]
+    (section,) = drafted(twin, Brief("Ada", points=POINTS[1:2])).sections
+    assert section.copied
+    assert (section.copied.start, section.copied.words) == (0, 12)
 
 
 def test_where_nothing_was_written_no_model_is_asked_and_the_draft_is_empty(twin: Twin, engine: Engine) -> None:

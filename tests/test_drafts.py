@@ -15,7 +15,7 @@ import pytest
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.drafts import KeptDraft, Part
-from contracts.records import Citation, Passage
+from contracts.records import Citation, Copied, Passage
 from inference_pipeline.drafting.draft import Piece, draft
 from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.twin import Twin
@@ -96,6 +96,27 @@ def test_sections_come_one_after_another_with_the_markers_of_the_whole(twin: Twi
         "# Old <things>\n\n## Why the church clock gains minutes\n\nThe church clock gains"
     )
     assert {citation.marker for part in whole.kept().parts for citation in part.citations} == {1, 2}
+
+
+def test_what_was_written_stays_beside_its_edits_with_what_posts_say_to_it(twin: Twin, store: FeatureStore) -> None:
+    made = written(twin, Brief("Ada", "Old things", POINTS))[-1].kept()
+    id = store.drafts.keep("", made.model_copy(update={"text": "All mine."}))
+    shown = drafting.as_written(store.drafts.get("", id))
+    assert '<span class="unsupported" title="No post says so">I like cheese.</span>' in shown
+    assert "underlined in red: no post says so." in shown
+    assert ">Hide glue holds for a hundred years</mark>" in shown
+    assert '7 words in a row, here highlighted, stand in “<a href="https://ada.example/2"' in shown
+    assert shown.count('class="marker"') == 2
+    assert drafting.as_written(kept("Older, without its sentences.", posts=(1,))) == ""
+
+
+def test_a_draft_that_copies_a_post_goes_with_it(store: FeatureStore) -> None:
+    copied = Copied(words=9, start=0, end=1, post_id=post(2, "").id, title="", url=None, post_start=0, post_end=1)
+    made = kept("Mine.", posts=(1,))
+    (part,) = made.parts
+    store.drafts.keep("", made.model_copy(update={"parts": (part.model_copy(update={"copied": copied}),)}))
+    store.forget("Ada", [post(2, "").id])
+    assert store.drafts.all("", "Ada") == []
 
 
 def test_the_outline_names_the_posts_behind_each_point_or_says_that_there_are_none(twin: Twin) -> None:

@@ -265,7 +265,7 @@ def test_another_author_is_another_conversation(site: tuple[str, Small], tab: Ca
     answered(page)
     choose(page, "author", ADA)
     expect(page.locator("#chat .bot")).to_have_count(0)
-    expect(page.locator("#notices")).to_contain_text('twin train --author "Ada"')
+    expect(page.locator("#notices")).to_contain_text("press “Train”, under Train")
     expect(page.locator("#sources .passage")).to_have_count(0)
     page.get_by_text("What did you write in “Engines”?").click()
     answered(page)
@@ -273,6 +273,23 @@ def test_another_author_is_another_conversation(site: tuple[str, Small], tab: Ca
     ask(page, SEATPOST)
     answered(page, answers=2)
     assert "seatpost" not in page.locator("#sources").inner_text()
+
+
+@pytest.mark.browser
+def test_who_writes_notes_alone_is_asked_about_their_first_words(tmp_path: Path, tab: Callable[[str], Page]) -> None:
+    twin = small(tmp_path)
+    note = written(
+        ADA, "", "@you https://a.example/x Engines weave patterns, as looms weave flowers. Nobody built such engines."
+    )
+    fill(twin.app.store, [note.model_copy(update={"format": "note"})])
+    with chat_page.running(twin.app, port=free_port()) as url:
+        page = tab(url)
+        expect(page.locator("#chat")).to_contain_text("or begin with one of these")
+        page.get_by_text(
+            "What did you mean by “Engines weave patterns, as looms weave flowers. Nobody built…”?"
+        ).click()
+        answered(page)
+        expect(page.locator("#sources .passage")).to_have_count(1)
 
 
 @pytest.mark.browser

@@ -107,6 +107,12 @@ def test_from_a_title_to_a_draft_that_is_edited_and_kept(
     expect(page.locator("#draft-sources mark").first).to_be_visible()
     expect(page.locator("#draft-outline li > strong")).to_have_text([CLOCK, SEATPOST])
     assert page.locator("#draft-points textarea").input_value() == f"{CLOCK}\n{SEATPOST}"
+    paper = page.locator("#draft-paper details")
+    paper.locator("summary").click()
+    expect(paper.locator("mark").first).to_have_attribute("title", re.compile("^Word for word from “"))
+    expect(paper.locator(".note a").last).to_have_attribute("href", "https://wren.example/seatpost")
+    expect(paper.locator("a.marker").first).to_be_visible()
+    assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("#draft-delete").click()
     page.locator("#draft-yes").click()

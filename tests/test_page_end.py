@@ -103,3 +103,29 @@ def test_what_is_sent_or_typed_while_the_server_is_away_stands_in_the_box_again(
         expect(page.locator("#chat .user .md")).to_have_text(typed or SEATPOST)
         process.terminate()
         process.communicate(timeout=30)
+
+
+def test_an_idle_page_whose_server_was_started_anew_says_so_and_keeps_what_was_typed(
+    tab: Callable[..., Page], tmp_path: Path
+) -> None:
+    port = free_port()
+    with started(tmp_path, port) as process:
+        page = tab(f"http://127.0.0.1:{port}/")
+        expect(page.locator("#loading")).to_be_hidden()
+        page.get_by_role("tab", name="Draft").click()
+        page.fill("#draft-title :is(textarea, input)", "On clocks")
+        page.get_by_role("tab", name="Chat").click()
+        page.fill("#question textarea", "And which oil?")
+        process.kill()
+        process.communicate()
+    page.evaluate("dispatchEvent(new Event('focus'))")  # looked at again, and nothing is pressed
+    notice = page.locator("#server-notice")
+    expect(notice).to_contain_text("The page has lost its server")
+    assert page.locator(".toast-title").count() == 0
+    with started(tmp_path, port) as process:
+        expect(notice).to_contain_text("started anew", timeout=30_000)
+        expect(page.locator("#question textarea")).to_have_value("And which oil?", timeout=30_000)
+        page.get_by_role("tab", name="Draft").click()
+        expect(page.locator("#draft-title :is(textarea, input)")).to_have_value("On clocks")
+        process.terminate()
+        process.communicate(timeout=30)

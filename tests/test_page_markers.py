@@ -69,6 +69,38 @@ def test_on_a_phone_a_button_leads_back_to_the_sentence(site: str, tab: Tab, dar
     expect(back).to_be_hidden()
 
 
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+def test_copied_words_are_highlighted_and_their_post_is_a_click_away(
+    site: str, tab: Tab, width: int, dark: bool
+) -> None:
+    page = tab(site, width, dark)
+    two_answers(page)
+    expect(page.locator("#chat .note a[href='https://wren.example/seatpost']")).to_be_visible()
+    expect(page.locator("#chat mark").first).to_contain_text("The clamp comes off first")
+    assert serious(page) == []
+    page.locator("#chat .note a.post").click()  # the clock's post has no address
+    post = page.locator("#post")
+    expect(post.locator("h2")).to_have_text("The church clock")
+    expect(page.locator("#topics")).not_to_contain_text("Placing the posts")
+    expect(post.locator("h2")).to_be_in_viewport()
+    expect(page.locator("#list button").first).to_be_visible()
+    page.get_by_role("tab", name="Chat").click()
+    expect(page.locator("#chat .note a.post")).to_be_visible()
+
+
+def test_nothing_moves_where_the_cited_words_are_in_view(site: str, tab: Tab) -> None:
+    page = tab(site)
+    two_answers(page)
+    cited = page.locator("#sources mark").first
+    cited.evaluate("""mark => mark.after(Object.assign(document.createElement("div"), {style: "height: 2000px"}))""")
+    expect(cited).to_be_in_viewport(ratio=1)
+    moved = "() => [scrollY, document.querySelector('#sources').scrollTop]"
+    before = page.evaluate(moved)
+    page.locator("#chat a.marker").last.click()
+    page.wait_for_timeout(500)
+    assert page.evaluate(moved) == before
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_long_passage_is_shown_from_the_cited_words_on(site: str, tab: Tab, width: int) -> None:
     page = tab(site, width, False)

@@ -35,7 +35,7 @@ from tests.browser import (
 )
 from tests.fakes import adapter, card, fill, hashes
 from ui.page import server as chat_page
-from ui.page.server import LARGEST_UPLOAD
+from ui.page.temporary import LARGEST_UPLOAD
 from ui.settings import Settings
 from ui.wiring import App
 
@@ -215,6 +215,22 @@ def test_uploads_are_bounded_and_nothing_else_is_large(site: str) -> None:
         (path,) = sent.json()
         assert "/page/" in path
         assert client.post(f"{site}gradio_api/queue/join", content=b"x" * 3_000_000).status_code == 413
+
+
+@pytest.mark.parametrize(("count", "says"), [(3, "too large together"), (1, "Too large: “0.zip”")])
+def test_files_that_are_too_large_are_told_with_the_limit(
+    site: str, tab: Tab, tmp_path: Path, count: int, says: str
+) -> None:
+    files = [tmp_path / f"{number}.zip" for number in range(count)]
+    for file in files:
+        file.touch()
+        os.truncate(file, LARGEST_UPLOAD // count + 1_000)
+    page = tab(site)
+    open_tab(page, "Posts")
+    expect(page.locator("#files-limit")).to_contain_text("At most 200 MB at once")
+    page.locator("#files input[type=file]").set_input_files(files)
+    expect(page.get_by_test_id("toast-text")).to_contain_text(says, timeout=30_000)
+    expect(page.get_by_test_id("toast-text")).to_contain_text("At most 200 MB at once, all files together")
 
 
 def test_four_hundred_files_are_dropped_at_once(site: str, tab: Tab, twin: Small, tmp_path: Path) -> None:

@@ -99,11 +99,6 @@ def test_an_error_is_a_sentence_and_its_command_can_be_pasted() -> None:
     assert shown.index("<div>No model ada@v9.</div>") < shown.index("<code>twin models list --author Ada</code>")
 
 
-@pytest.mark.parametrize(("name", "quoted"), [("Me", '"Me"'), ("Ann $HOME", "'Ann $HOME'")])
-def test_the_command_to_train_is_safe_to_paste(name: str, quoted: str) -> None:
-    assert html.escape(f"twin train --author {quoted}") in html.notices(name, False, False, False)
-
-
 def test_sentences_that_no_post_supports_are_marked_and_counted() -> None:
     text = "I said <b>so</b> [1]. Never did I. Nearly."
     cited = citation(0, 9, "said so")
@@ -118,7 +113,8 @@ def test_sentences_that_no_post_supports_are_marked_and_counted() -> None:
         copied=copied, cut=True,
     )  # fmt: skip
     shown = html.answer(given, 2)
-    assert "I said &lt;b&gt;so&lt;/b&gt;" in shown
+    taken = html.escape(f"Word for word from “{html.short(HOSTILE)}”")
+    assert f'<mark title="{taken}">I said &lt;b</mark>&gt;so&lt;/b&gt;' in shown
     assert '<a class="marker" href="#passage-2-1" title="A title&#10;said so">1</a>' in shown
     assert '<span class="unsupported" title="No post says so">Never did I.</span>' in shown
     assert '<span class="inferred" title="A post is near it, and does not say it">Nearly.</span>' in shown
@@ -127,9 +123,14 @@ def test_sentences_that_no_post_supports_are_marked_and_counted() -> None:
         "Like you.",
         "One sentence is underlined in red: no post says so.",
         "One sentence is underlined with dots: a post is near it, and does not say it.",
-        "14 words in a row stand in “",
+        "14 words in a row, here highlighted, stand in “",
         "It had more to say than it may: what it had begun of another sentence is left out.",
     ]
+    assert '<a class="post" href="#post-p">&lt;script&gt;' in words
+    known = given.model_copy(update={"copied": copied.model_copy(update={"url": "https://a.example/p"})})
+    assert '<a href="https://a.example/p" target="_blank" rel="noopener noreferrer">&lt;script&gt;' in html.in_words(
+        known
+    )
 
 
 def test_posts_reports_and_what_is_nearest_are_only_text() -> None:

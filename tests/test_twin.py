@@ -105,7 +105,7 @@ def test_a_person_is_told_what_is_doubtful_and_nothing_where_nothing_is(
     copies = Twin(store, registry, Engine("The church clock gains four minutes a week."))
     show.answers(copies.stream(Question(QUESTION, "Ada")), as_json=False)
     said = capsys.readouterr().out
-    assert "\n\n8 words in a row stand in “Post 1”.\n" in said
+    assert "\n\n8 words in a row stand in “Post 1”, https://ada.example/1\n    “" in said
     assert "no post says so" not in said
 
 

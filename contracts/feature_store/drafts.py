@@ -18,7 +18,7 @@ from contracts.feature_store import tables as t
 from contracts.feature_store.database import Database, holding_words, now, slices
 from contracts.feature_store.shared_words import Words
 from contracts.feature_store.with_posts import held, holding
-from contracts.records import Citation, Passage, Record
+from contracts.records import Citation, Copied, Passage, Record, Sentence
 
 LONGEST_TITLE = 120  # characters
 LISTED = 50
@@ -30,6 +30,11 @@ class Part(Record):
     point: str
     passages: tuple[Passage, ...]
     citations: tuple[Citation, ...] = ()
+    text: str = ""
+    """As it was written, before any edit; empty in older drafts, and where nothing was."""
+    sentences: tuple[Sentence, ...] = ()
+    """Of `text`, with what the author's posts say to them."""
+    copied: Copied | None = None
 
 
 class KeptDraft(Record):
@@ -105,17 +110,24 @@ class Drafts:
             return
         wanted = set(post_ids)
         gone = {row.id for row in kept if wanted.intersection(_posts(row.parts))}
-        words = Words({row.id: (row.title, row.text, *(part["point"] for part in row.parts)) for row in kept})
+        words = Words(
+            {
+                row.id: (row.title, row.text, *(part.get(name, "") for part in row.parts for name in ("point", "text")))
+                for row in kept
+            }
+        )
         gone |= holding(db, words, post_ids)
         for some in slices(sorted(gone)):
             db.execute(sql.delete(t.drafts).where(t.drafts.c.id.in_(some)))
 
 
 def _require(db: sql.Connection, draft: KeptDraft) -> None:
-    wanted = {passage.post_id for part in draft.parts for passage in part.passages}
+    wanted = _posts([part.model_dump() for part in draft.parts])
     if wanted - held(db, wanted, draft.author):
         raise NotFound("posts that the draft was written from are stored no more", "write it again, and keep that")
 
 
 def _posts(parts: Sequence[dict[str, Any]]) -> set[str]:
-    return {passage["post_id"] for part in parts for passage in part["passages"]}
+    """Every post whose words or title they hold."""
+    copied = [part["copied"] for part in parts if part.get("copied")]
+    return {one["post_id"] for one in (*(passage for part in parts for passage in part["passages"]), *copied)}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from contracts.records import Citation
+from contracts.records import Citation, Copied, Sentence
 
 if TYPE_CHECKING:
     from inference_pipeline.drafting.draft import Section
@@ -50,13 +50,36 @@ def _numbered(section: Section, numbers: dict[tuple[str, int, int], int]) -> Sec
     for citation in section.citations:
         span = section.evidence[citation.marker - 1]
         new[citation.marker] = numbers.setdefault((span.post_id, span.start, span.end), len(numbers) + 1)
-    text, markers, at = "", list[int](), 0
+    text, markers, moved, at = "", list[int](), list[tuple[int, int]](), 0
     for place in section.markers:
         found = _MARKER.match(section.text, place)
         if found and int(found[1]) in new:
             text += section.text[at:place]
             markers.append(len(text))
             text, at = f"{text}[{new[int(found[1])]}]", found.end()
+            moved.append((at, len(text) - at))
     text += section.text[at:]
-    citations = tuple(one.model_copy(update={"marker": new[one.marker]}) for one in section.citations)
-    return section.model_copy(update={"text": text, "citations": citations, "markers": tuple(markers)})
+
+    def stands(one: Sentence | Copied) -> dict[str, int]:
+        start, end = (
+            place + next((by for since, by in reversed(moved) if since <= place), 0) for place in (one.start, one.end)
+        )
+        return {"start": start, "end": end}
+
+    def numbered(one: Citation) -> Citation:
+        return one.model_copy(update={"marker": new.get(one.marker, 0)})
+
+    sentences = (
+        one.model_copy(update={**stands(one), "evidence": one.evidence and numbered(one.evidence)})
+        for one in section.sentences
+    )
+    copied = section.copied
+    return section.model_copy(
+        update={
+            "text": text,
+            "citations": tuple(map(numbered, section.citations)),
+            "markers": tuple(markers),
+            "sentences": tuple(sentences),
+            "copied": copied and copied.model_copy(update=stands(copied)),
+        }
+    )

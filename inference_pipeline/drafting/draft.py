@@ -15,7 +15,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.records import Answer, Citation, Format, Record, Sentence, Span
+from contracts.copies import FEWEST
+from contracts.records import Answer, Citation, Copied, Format, Record, Sentence, Span
 from inference_pipeline.drafting.assemble import assembled
 from inference_pipeline.drafting.outline import Brief, Outline, Planned, outline
 from inference_pipeline.sampling import Sampling
@@ -58,6 +59,10 @@ class Section(Record):
     inferred: int = 0
     unsupported: int = 0
     """Sentences, by what the author's posts say to them."""
+    sentences: tuple[Sentence, ...] = ()
+    """Where they stand in `text`. The evidence of one that is not cited has the marker 0."""
+    copied: Copied | None = None
+    """The longest run of words that `text` shares with a post."""
     cut: bool = False
     markers: tuple[int, ...] = ()
     """Where in `text` each marker begins. Any other `[1]`, as in `argv[1]`, is part of what was said."""
@@ -172,9 +177,9 @@ def instruction(brief: Brief, point: str) -> str:
 
 
 def _finished(brief: Brief, section: Planned, answer: Answer, stopped: bool) -> Section:
-    text, kept, markers = _without_echoes(answer, {_bare(brief.title), _bare(section.point)} - {""})
-    support = [sentence.support for sentence in kept]
-    cited = {(s.evidence.marker, s.evidence.start, s.evidence.end) for s in kept if s.evidence}
+    text, sentences, copied = _without_echoes(answer, {_bare(brief.title), _bare(section.point)} - {""})
+    support = [sentence.support for sentence in sentences]
+    cited = {(s.evidence.marker, s.evidence.start, s.evidence.end) for s in sentences if s.evidence}
     return Section(
         point=section.point,
         status="stopped" if stopped else "written",
@@ -184,15 +189,17 @@ def _finished(brief: Brief, section: Planned, answer: Answer, stopped: bool) -> 
         supported=support.count("supported"),
         inferred=support.count("inferred"),
         unsupported=support.count("unsupported"),
+        sentences=sentences,
+        copied=copied,
         cut=answer.cut,
-        markers=markers,
+        markers=tuple(one.end + 1 for one in sentences if one.evidence and one.support == "supported"),
         timings=answer.timings,
     )
 
 
-def _without_echoes(answer: Answer, headings: set[str]) -> tuple[str, list[Sentence], tuple[int, ...]]:
-    """The text without lines that only repeat a heading, which the draft has already; the sentences that remain, as they
-    stand in the answer; and where their markers now are."""
+def _without_echoes(answer: Answer, headings: set[str]) -> tuple[str, tuple[Sentence, ...], Copied | None]:
+    """The text without lines that only repeat a heading, which the draft has already; and the sentences that remain and
+    what is copied, where they now stand."""
     kept, gone, start = list[str](), list[tuple[int, int]](), 0
     for line in answer.answer.split("\n"):
         if line.strip() and _bare(line) in headings:
@@ -200,13 +207,26 @@ def _without_echoes(answer: Answer, headings: set[str]) -> tuple[str, list[Sente
         else:
             kept.append(line)
         start += len(line) + 1
-    sentences = [s for s in answer.sentences if not any(first < s.end and s.start < last for first, last in gone)]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
-    marked, markers, at = set(answer.markers), list[int](), 0
-    for one in sentences:  # none of their lines is gone, so each is still there, in order
-        at = text.index(said := answer.answer[one.start : one.end], at) + len(said)
-        markers += [at + 1] if one.end + 1 in marked else []
-    return text, sentences, tuple(markers)
+    sentences, at = list[Sentence](), 0
+    for one in sorted(answer.sentences, key=lambda one: one.start):
+        if not any(first < one.end and one.start < last for first, last in gone):
+            start = text.index(answer.answer[one.start : one.end], at)  # its line is not gone, so it is still there
+            at = start + one.end - one.start
+            sentences.append(one.model_copy(update={"start": start, "end": at}))
+    return text, tuple(sentences), _still_copied(answer, gone, text)
+
+
+def _still_copied(answer: Answer, gone: list[tuple[int, int]], text: str) -> Copied | None:
+    """What is copied, behind the last heading in it."""
+    if (copied := answer.copied) is None:
+        return None
+    first = max([copied.start, *(last for _, last in gone if copied.start < last < copied.end)])
+    taken = answer.answer[first : copied.end].strip()
+    words, start = len(_bare(taken).split()), text.find(taken)
+    if start < 0 or words < FEWEST:
+        return None
+    return copied.model_copy(update={"words": words, "start": start, "end": start + len(taken)})
 
 
 def _bare(line: str) -> str:

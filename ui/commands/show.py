@@ -134,7 +134,11 @@ def _doubts(answer: Answer) -> Iterator[str]:
         said = "One sentence speaks" if claims == 1 else f"{claims} sentences speak"
         yield f"{said} as the author, and no post says so."
     if answer.copied:
-        yield f"{answer.copied.words} words in a row stand in “{answer.copied.title or 'a note'}”."
+        yield (
+            f"{answer.copied.words} words in a row stand in “{answer.copied.title or 'a note'}”, "
+            f"{answer.copied.url or answer.copied.post_id}\n"
+            f"    “{' '.join(answer.answer[answer.copied.start : answer.copied.end].split())}”"
+        )
 
 
 def _meters(answer: Answer) -> Iterator[str]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from contracts.feature_store.catalogue import Listed
 from contracts.records import Answer
 from inference_pipeline.twin import Exchange, Found, Question
 from ui.page import passages as html
 
+OPENING, FEWEST_WORDS = 9, 3  # words of a note that a question quotes, and that make one
 REMEMBERED = 6  # turns before a question that it may refer to
 SHOWN = 10  # turns at least that stand in the chat, and not twice as many: a browser takes long over hundreds
+
+_BESIDE = re.compile(r"\S*://\S*|[@#“”\"]\S*")  # addresses, names and tags, which a note is not about
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,18 @@ class Turn:
 
     def exchange(self) -> Exchange:
         return Exchange(self.question, self.answer.answer if self.answer else self.text)
+
+
+def questions(posts: Sequence[Listed]) -> list[str]:
+    """To begin with: after posts that have a title, then after notes, by their first words."""
+    titled = (f"What did you write in “{html.short(post.title)}”?" for post in posts if post.title)
+    begun = (_BESIDE.sub(" ", post.beginning).split() for post in posts if not post.title)
+    notes = (
+        f"What did you mean by “{' '.join(words[:OPENING])}{'…' if len(words) > OPENING else ''}”?"
+        for words in begun
+        if len(words) >= FEWEST_WORDS
+    )
+    return list(dict.fromkeys([*titled, *notes]))
 
 
 class Heard(NamedTuple):

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import zip_longest
 
 from contracts.feature_store.drafts import KeptDraft, Part
 from contracts.records import Citation, Passage
 from inference_pipeline.drafting.assemble import NOTHING, assembled, heading
 from inference_pipeline.drafting.draft import Draft, Event, Piece, Section
-from inference_pipeline.drafting.outline import Brief, Outline
+from inference_pipeline.drafting.outline import Brief, Outline, Planned
 from ui.page import markup
 from ui.page import passages as html
 
@@ -67,12 +68,7 @@ class Writing:
         """What there is of it, with the markers that it has in the whole draft."""
         sections, text, *_ = self._assembled()
         planned = self.planned.sections if self.planned else ()
-        cited = [section.citations for section in sections]
-        cited += [()] * (len(planned) - len(cited))
-        parts = [
-            Part(point=one.point, passages=one.found.passages, citations=citations)
-            for one, citations in zip(planned, cited, strict=True)
-        ]
+        parts = [_part(one, made) for one, made in zip_longest(planned, sections)]
         return KeptDraft(
             author=self.brief.author,
             title=self.brief.title or heading((self.brief.points or self._planned())[0]),
@@ -84,24 +80,15 @@ class Writing:
 
     def paper(self) -> str:
         """Its sections as they come; the one that is written ends the text."""
-        sections, *_ = self._assembled()
-        shown = "".join(self._section(section.point, section.text, section) for section in sections)
-        planned = self._planned()
-        if len(sections) < len(planned):
-            shown += self._section(planned[len(sections)], self.piece, None)
+        whole, planned = len(self.sections), self._planned()
+        shown = _written(self.kept().parts[:whole])
+        if whole < len(planned):
+            piece = html.prose(self.piece) or html.waiting(found=True)
+            shown += f"{_heading(planned[whole])}<div>{piece}</div>"
         elif not planned:
             shown = html.waiting(found=False)
         title = f"<h2>{escape(self.brief.title)}</h2>" if self.brief.title else ""
         return f'<div class="said draft" dir="auto">{title}{shown}</div>'
-
-    def _section(self, point: str, text: str, whole: Section | None) -> str:
-        if whole is None:
-            said = html.prose(text) or html.waiting(found=True)
-        elif whole.status == "nothing":
-            said = f"<em>{NOTHING}</em>"
-        else:
-            said = html.prose(text, TURN, _cited_at(whole))
-        return f"<h3>{escape(heading(point))}</h3><div>{said}</div>"
 
     def _planned(self) -> list[str]:
         return [section.point for section in self.planned.sections] if self.planned else []
@@ -114,7 +101,7 @@ class Writing:
 
 
 def parts(planned: Outline) -> list[Part]:
-    return [Part(point=section.point, passages=section.found.passages) for section in planned.sections]
+    return [_part(section, None) for section in planned.sections]
 
 
 def outline(made: Sequence[Part]) -> str:
@@ -156,10 +143,38 @@ def _cited(part: Part) -> Iterator[tuple[int, Passage]]:
     yield from sorted(found.items(), key=lambda pair: pair[0])
 
 
-def _cited_at(section: Section) -> dict[int, list[Citation]]:
-    """Place of each marker → what the section cites under its number."""
-    numbers = ((place, found) for place in section.markers if (found := _MARKER.match(section.text, place)))
-    return {place: [one for one in section.citations if one.marker == int(found[1])] for place, found in numbers}
+# ---- what there is of it --------------------------------------------------------------------------------------------
+
+
+def _part(planned: Planned, made: Section | None) -> Part:
+    of = made.model_dump(include={"citations", "text", "sentences", "copied"}) if made else {}
+    return Part(point=planned.point, passages=planned.found.passages, **of)
+
+
+def as_written(draft: KeptDraft) -> str:
+    """Below the text that is edited: what was written, marked as in the chat, under what a reader should know of it."""
+    if not any(part.text for part in draft.parts):
+        return ""
+    sentences = [one for part in draft.parts for one in part.sentences]
+    notes = html.notes(*html.doubts(sentences, [part.copied for part in draft.parts if part.copied]))
+    return (
+        '<details class="said draft" dir="auto"><summary>As it was written: what posts say to each sentence</summary>'
+        f"{notes}{_written(draft.parts)}</details>"
+    )
+
+
+def _written(parts: Sequence[Part]) -> str:
+    return "".join(f"{_heading(part.point)}<div>{_said(part)}</div>" for part in parts)
+
+
+def _heading(point: str) -> str:
+    return f"<h3>{escape(heading(point))}</h3>"
+
+
+def _said(part: Part) -> str:
+    if not part.passages:
+        return f"<em>{NOTHING}</em>"
+    return html.said(part.text, part.sentences, part.copied, TURN)
 
 
 # ---- as a file ------------------------------------------------------------------------------------------------------

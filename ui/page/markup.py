@@ -61,9 +61,11 @@ def aside(words: str) -> str:
     return f'<p class="aside">{escape(words)}</p>'
 
 
-def kept_list(rows: Iterable[Any], id: str, none: str) -> str:
-    """What a person has kept, by `id`, `title` and `at`, each a button that opens it; `none` where there is nothing."""
-    return buttons(((row.id, escape(row.title), f"{row.at:%Y-%m-%d %H:%M}") for row in rows), id, none)
+def kept_list(rows: Sequence[Any], id: str, none: str, most: int) -> str:
+    """What a person has kept, by `id`, `title` and `at`, each a button that opens it; `none` where there is nothing. Where it
+    is `most`, there may be more."""
+    more = aside(f"The latest {most}: words find older ones.") if len(rows) >= most else ""
+    return buttons(((row.id, escape(row.title), f"{row.at:%Y-%m-%d %H:%M}") for row in rows), id, none) + more
 
 
 def buttons(rows: Iterable[tuple[str, str, str]], chosen: str, none: str) -> str:

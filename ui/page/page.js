@@ -10,41 +10,94 @@
     Object.assign(box, {tabIndex: 0, role: "region", ariaLabel: "Passages"});
   });
 
-  // Gradio heads each message with the name of its kind, whatever title it is given.
+  // Gradio heads each message with the name of its kind, whatever title it is given; and of files that are too large it says a
+  // status, or a number of bytes.
+  const texts = () => document.querySelectorAll('[data-testid="toast-text"]');
   const headings = {Error: "Not done", Info: "Done", Warning: "Take note"};
   const told = () => document.querySelectorAll(".toast-title").forEach((title) => {
     const kind = title.firstChild?.nodeValue?.trim();
     if (headings[kind]) title.firstChild.nodeValue = `${headings[kind]} `;
   });
+  const tooLarge = /^(?:HTTP 413|File\(s\) exceed the maximum allowed size of [^:]*: (.*))/;
+  const refused = () => texts().forEach((words) => {
+    const large = words.textContent.match(tooLarge), most = document.querySelector("#files-limit")?.textContent.trim();
+    if (large) words.textContent = `${large[1] ? `Too large: ${large[1].replace(/"([^"]*)"/g, "“$1”")}` : "These files are too large together"}. ${most}`;
+  });
 
-  // Gradio loads the page anew once a lost server answers again. What was typed stands in the box then, or else the question that
-  // was still being answered.
-  const ASKED = "twin: the question that is not answered";
-  let gone = false;
-  const lost = () => document.querySelectorAll('[data-testid="toast-text"]').forEach((words) => {
+  // Gradio loads the page anew once a server answers again that was lost in the midst of something. Where nothing was going on,
+  // the page asks by itself: when it is looked at or used, and now and then. A server that was started anew knows nothing of
+  // the page, so that is loaded anew, too. What was typed stands in its boxes then, and so does a question that was still being
+  // answered.
+  const LEFT = "twin: what was typed", BOXES = ["question", "mine-text", "draft-title", "draft-points", "compare-question", "whose", "address"];
+  const AWAY = "The page has lost its server, and comes back as soon as that answers. What was answered is kept, under Conversations; what was not stands in the box again.";
+  const BACK = "The page’s server was started anew, and the page loaded again. What was answered is kept, under Conversations; what was typed stands in its box.";
+  let gone = false, asked = 0, again = 0;
+  const lost = () => texts().forEach((words) => {
     if (!words.textContent.startsWith("Connection to the server was lost")) return;
     gone = true;
-    words.textContent = "The page has lost its server, and comes back as soon as that answers. What was answered is kept, under Conversations; what was not stands in the box again.";
+    notice.textContent = "";
+    words.textContent = AWAY;
   });
+  const notice = document.createElement("div");
+  notice.id = "server-notice";
+  notice.setAttribute("role", "status");
+  const reached = async () => {
+    const known = window.gradio_config;
+    if (!known || document.hidden || gone) return;
+    if (Date.now() - asked < 2000) {
+      again ||= setTimeout(() => {
+        again = 0;
+        reached();
+      }, 2000);
+      return;
+    }
+    asked = Date.now();
+    try {
+      const {app_id: now} = await (await fetch(`${known.root}${known.api_prefix}/app_id`)).json();
+      if (notice.textContent === AWAY) notice.textContent = "";
+      if (gone || now === known.app_id) return;
+      gone = true;
+      location.reload();
+    } catch {
+      if (gone) return; // Gradio has seen it, too, and says so
+      notice.textContent = AWAY;
+      reached();
+    }
+  };
+  for (const kind of ["focus", "pointerdown", "keydown"]) addEventListener(kind, reached);
+  document.addEventListener("visibilitychange", reached);
+  setInterval(reached, 30_000);
+
+  const box = (id) => document.querySelector(`#${id} :is(textarea, input)`);
   const unanswered = () => {
     const last = [...document.querySelectorAll("#chat .user .md, #chat .bot .md")].at(-1);
     const open = last?.closest(".user") || document.querySelector("#stop")?.checkVisibility();
     return open ? [...document.querySelectorAll("#chat .user .md")].at(-1)?.innerText : "";
   };
+  const left = JSON.parse(sessionStorage.getItem(LEFT) ?? "null");
+  sessionStorage.removeItem(LEFT);
+  const waiting = {...left};
   addEventListener("pagehide", () => {
-    const typed = document.querySelector("#question textarea")?.value;
-    const kept = typed?.trim() ? typed : unanswered();
-    if (gone && kept) sessionStorage.setItem(ASKED, kept);
+    if (!gone) return;
+    for (const id of BOXES) if (box(id)?.value.trim()) waiting[id] = box(id).value;
+    if (!waiting.question) waiting.question = unanswered();
+    sessionStorage.setItem(LEFT, JSON.stringify(waiting));
   });
   const restored = () => {
-    const box = document.querySelector("#question textarea"), asked = sessionStorage.getItem(ASKED);
-    if (!asked) return;
-    if (!box || box.disabled) return setTimeout(restored, 200);
-    sessionStorage.removeItem(ASKED);
-    box.value = asked;
-    box.dispatchEvent(new Event("input", {bubbles: true}));
+    for (const [id, typed] of Object.entries(waiting)) {
+      if (typed && (!box(id)?.checkVisibility() || box(id).disabled)) continue; // a tab is made when it is looked at
+      delete waiting[id];
+      if (!typed) continue;
+      box(id).value = typed;
+      box(id).dispatchEvent(new Event("input", {bubbles: true}));
+    }
+    if (Object.keys(waiting).length) setTimeout(restored, 200);
   };
   restored();
+  if (left) {
+    notice.textContent = BACK;
+    setTimeout(() => (notice.textContent = ""), 15_000);
+  }
 
   // A question stands in the chat as HTML; to be edited, it is what was typed.
   const plain = () => document.querySelectorAll("#chat .user textarea:not([data-plain])").forEach((box) => {
@@ -54,7 +107,7 @@
     box.value = read.value;
     box.dispatchEvent(new Event("input", {bubbles: true}));
   });
-  new MutationObserver(() => (named(), grouped(), scrolls(), told(), lost(), plain(), settle())).observe(document.body, {childList: true, subtree: true});
+  new MutationObserver(() => (named(), grouped(), scrolls(), told(), refused(), lost(), plain(), settle())).observe(document.body, {childList: true, subtree: true});
 
   // A marker leads to its passage. An older answer's arrive a moment after the click, so it waits for them. The page moves no
   // further than it must; where the sentence leaves the screen by that, as on a phone, a button leads back to it.
@@ -63,14 +116,20 @@
     if (!passage) return tries && setTimeout(show, 100, marker, tries - 1);
     const box = passage.closest("#sources"), end = innerHeight - 72; // below it there is room for the button
     const cited = passage.querySelector("mark") ?? passage, room = Math.min(box?.clientHeight || end, end);
-    const far = cited.getBoundingClientRect().bottom - passage.getBoundingClientRect().top > room;
-    const part = far ? cited : passage; // a long passage from the cited words on
-    box?.scrollBy(0, part.getBoundingClientRect().top - box.getBoundingClientRect().top);
-    const {top, bottom} = part.getBoundingClientRect();
-    scrollBy(0, top < 0 || bottom - top > end ? top : Math.max(0, bottom - end));
+    if (!within(cited, box, end)) {
+      const far = cited.getBoundingClientRect().bottom - passage.getBoundingClientRect().top > room;
+      const part = far ? cited : passage; // a long passage from the cited words on
+      box?.scrollBy(0, part.getBoundingClientRect().top - box.getBoundingClientRect().top);
+      const {top, bottom} = part.getBoundingClientRect();
+      scrollBy(0, top < 0 || bottom - top > end ? top : Math.max(0, bottom - end));
+    }
     passage.animate([{outlineColor: "var(--color-accent)"}, {outlineColor: "transparent"}], 1600);
     from = {href: marker.hash, place: alike(marker.hash).indexOf(marker)};
     back.hidden = seen(marker);
+  };
+  const within = (part, box, end) => {
+    const {top, bottom} = part.getBoundingClientRect(), around = box?.getBoundingClientRect();
+    return top >= Math.max(0, around?.top ?? 0) && bottom <= Math.min(end, around?.bottom ?? end);
   };
   const alike = (href) => [...document.querySelectorAll(`a.marker[href="${href}"]`)];
   const sentence = () => alike(from.href)[from.place]; // the chat may have drawn itself anew since
@@ -90,11 +149,19 @@
     marker?.scrollIntoView({block: "center"});
     marker?.focus({preventScroll: true});
   });
-  (document.querySelector(".gradio-container") ?? document.body).append(back);
+  (document.querySelector(".gradio-container") ?? document.body).append(back, notice);
   const settle = () => {
     if (!back.hidden) back.hidden = !sentence()?.checkVisibility() || seen(sentence());
   };
   for (const kind of ["scroll", "resize"]) addEventListener(kind, settle, true);
+
+  // What another tab shows stays in view while that tab is being drawn, until somebody scrolls.
+  window.keepInView = (id) => {
+    const drawn = setInterval(() => document.getElementById(id)?.scrollIntoView({block: "nearest"}), 100);
+    const over = () => clearInterval(drawn);
+    for (const kind of ["wheel", "touchmove", "keydown", "mousedown"]) addEventListener(kind, over, {once: true});
+    setTimeout(over, 5000);
+  };
 
   // A marker that is pointed at, or reached by keyboard, has the words that it stands for beside it.
   const peek = document.createElement("div");

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
-from contracts.records import Answer, Citation, NearestPost, Passage, Sentence, replaced
+from contracts.records import Answer, Citation, Copied, NearestPost, Passage, Sentence, replaced
 
 STEPS = (
     ("Read your posts", 'twin ingest ~/my-posts --author "Me"', "Under Posts: an export, a feed or a website."),
@@ -52,21 +52,33 @@ def _spans(cited: Sequence[Citation]) -> str:
 
 
 def answer(given: Answer, turn: int) -> str:
-    """The answer, with its markers; a sentence that no post supports, or only one that is near, is marked as such."""
-    parts, at = list[str](), 0
-    marked = [one.evidence for one in given.sentences if one.evidence and one.support == "supported"]
-    cited = {place: [evidence] for place, evidence in zip(given.markers, marked, strict=True)}
+    return said(given.answer, given.sentences, given.copied, turn)
+
+
+def said(text: str, sentences: Sequence[Sentence], copied: Copied | None, turn: int) -> str:
+    """What was written, with its markers; a sentence that no post supports, or only one that is near, is marked as such, and
+    so are the words that a post has."""
+    cited = {one.end + 1: [one.evidence] for one in sentences if one.evidence and one.support == "supported"}
+    taken = (copied.start, copied.end) if copied else (len(text), len(text))
+
+    def plain(start: int, end: int) -> str:
+        return prose(text[start:end], turn, {place - start: spans for place, spans in cited.items()})
 
     def shown(start: int, end: int) -> str:
-        return prose(given.answer[start:end], turn, {place - start: spans for place, spans in cited.items()})
+        first, last = max(start, taken[0]), min(end, taken[1])
+        if not copied or first >= last:
+            return plain(start, end)
+        words = escape(f"Word for word from “{short(copied.title or 'a note')}”")
+        return f'{plain(start, first)}<mark title="{words}">{plain(first, last)}</mark>{plain(last, end)}'
 
-    for sentence in sorted(given.sentences, key=lambda one: one.start):
+    parts, at = list[str](), 0
+    for sentence in sorted(sentences, key=lambda one: one.start):
         if sentence.support in SUPPORT and sentence.start >= at:
-            said = shown(sentence.start, sentence.end)
+            inside = shown(sentence.start, sentence.end)
             parts.append(shown(at, sentence.start))
-            parts.append(f'<span class="{sentence.support}" title="{escape(_overlap(sentence))}">{said}</span>')
+            parts.append(f'<span class="{sentence.support}" title="{escape(_overlap(sentence))}">{inside}</span>')
             at = sentence.end
-    return "".join([*parts, shown(at, len(given.answer))])
+    return "".join([*parts, shown(at, len(text))])
 
 
 def unmarked(given: Answer) -> str:
@@ -83,22 +95,37 @@ def _overlap(sentence: Sentence) -> str:
 
 def in_words(given: Answer, style: str = "") -> str:
     """What a reader should know of the answer: how it sounds, what nothing supports, what it copies, where it ends early."""
-    lines = [f"{style[:1].upper()}{style[1:]}."] if style else []
-    counts = {kind: sum(one.support == kind for one in given.sentences) for kind in SUPPORT}
+    sounds = [escape(f"{style[:1].upper()}{style[1:]}.")] if style else []
+    cut = ["It had more to say than it may: what it had begun of another sentence is left out."] if given.cut else []
+    return notes(*sounds, *doubts(given.sentences, [given.copied] if given.copied else []), *cut)
+
+
+def doubts(sentences: Iterable[Sentence], copies: Iterable[Copied]) -> list[str]:
+    """What a reader should know before they take it for the author's own words, as HTML."""
+    lines, counts = list[str](), Counter(one.support for one in sentences)
     if counts["unsupported"]:
         lines.append(f"{_sentences(counts['unsupported'])} underlined in red: no post says so.")
     if counts["inferred"]:
         lines.append(f"{_sentences(counts['inferred'])} underlined with dots: a post is near it, and does not say it.")
-    if given.copied:
-        lines.append(f"{given.copied.words} words in a row stand in “{short(given.copied.title or 'a note')}”.")
-    if given.cut:
-        lines.append("It had more to say than it may: what it had begun of another sentence is left out.")
-    return "".join(f'<div class="note">{escape(line)}</div>' for line in lines)
+    lines += [f"{one.words} words in a row, here highlighted, stand in “{_post_link(one)}”." for one in copies]
+    return lines
+
+
+def notes(*lines: str) -> str:
+    return "".join(f'<div class="note">{line}</div>' for line in lines)
+
+
+def _post_link(one: Copied) -> str:
+    """To the post where it was published, else as it is stored, under Posts."""
+    title = escape(short(one.title or "a note"))
+    if one.url and _WEB.fullmatch(one.url):
+        return f'<a href="{escape(one.url)}" target="_blank" rel="noopener noreferrer">{title}</a>'
+    return f'<a class="post" href="#post-{escape(one.post_id)}">{title}</a>'
 
 
 def understood(asked: str) -> str:
     """A follow-up, as it was searched for."""
-    return f'<div class="note">{escape(f"Understood as: {asked}")}</div>'
+    return notes(escape(f"Understood as: {asked}"))
 
 
 def _sentences(count: int) -> str:
@@ -188,8 +215,9 @@ def notices(author: str, invented: bool, has_champion: bool, small_model: bool) 
     if invented:
         lines.append(f"{escape(author)} is invented: the sample author that ships with the twin.")
     if not has_champion:
-        command = escape(f"twin train --author {_argument(author)}")
-        lines.append(f"No trained model yet, so answers come from the base model. To train one: <code>{command}</code>")
+        lines.append(
+            "No trained model yet, so answers come from the base model. To train one, press “Train”, under Train."
+        )
     if small_model:
         lines.append("A 135M-parameter model chats poorly; set <code>TWIN_BASE_MODEL</code> to a better one.")
     return f'<ul class="notices">{"".join(f"<li>{line}</li>" for line in lines)}</ul>' if lines else ""
@@ -274,8 +302,3 @@ def _marked(passage: Passage, citations: Sequence[Citation]) -> str:
 
 def _anchor(turn: int, number: int) -> str:
     return f"passage-{turn}-{number}"
-
-
-def _argument(name: str) -> str:
-    """Double quotes work in every shell; a name that they would not protect is quoted for a POSIX one."""
-    return shlex.quote(name) if set(name) & set('"$`\\!') else f'"{name}"'

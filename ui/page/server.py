@@ -15,11 +15,10 @@ from contracts.errors import UsageError
 from ui.guard import HOSTS, LOOPBACK, Guard
 from ui.page.shell import Shell
 from ui.page.tabs.chat import ANSWERS_AT_ONCE
-from ui.page.temporary import temporary
+from ui.page.temporary import LARGEST_UPLOAD, temporary
 from ui.wiring import App
 
 WAITING = 20  # questions in the queue; the next one is refused
-LARGEST_UPLOAD = 200 * 1024 * 1024  # bytes of one request, and of one file
 # An event with files names each of them, in at most a KiB; two thousand may be dropped at once.
 UPLOADS = {"/gradio_api/upload": LARGEST_UPLOAD, "/gradio_api/queue/join": 2 * 1024 * 1024}
 

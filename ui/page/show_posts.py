@@ -42,8 +42,9 @@ def report(found: Mapping[str, Any]) -> str:
     left = ""
     if found["withheld"]:
         left = markup.paragraphs(
-            f"{found['withheld']:,} more are missing, over half of what is known; they were kept. If they are meant to go: "
-            "twin sync --allow-delete"
+            f"{found['withheld']:,} more are missing, over half of what is known; they were kept. If they are meant to go, "
+            "open each in the list and press “Forget this post”, or forget the whole place, under “Places that they were "
+            "read from”. In a terminal, twin sync --allow-delete lets all of them go."
         )
     failed = "".join(
         problem(failure(source, error).split("\n")[0], _hint(error)) for source, error in found["failed"].items()

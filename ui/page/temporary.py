@@ -10,6 +10,7 @@ from pathlib import Path
 
 from contracts.files import file_name
 
+LARGEST_UPLOAD = 200 * 1024 * 1024  # bytes of one request, and of one file
 NAME = "page"
 FORGOTTEN = "forgotten"  # in a page's own folder: an empty file for each author of whom something was forgotten
 

@@ -39,6 +39,7 @@ from ui.page.tabs.shared import (
     QUEUED,
     Tab,
     Updates,
+    followed,
     in_sentences,
     length_told,
     not_yet,
@@ -56,6 +57,8 @@ ANSWERS_AT_ONCE = 4  # of each kind, in threads; how many are written at once is
 TURNS = 200  # of a conversation (tests/test_page_scale.py opens one); there may be any number of conversations
 REDRAW = 0.05  # seconds between two updates of the page; a GPU writes faster than anyone reads
 EXAMPLES = 4
+BEGIN = "Ask something, or begin with one of these."
+ASK = "Ask something: the answer is written from the posts, and shows which."
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +77,10 @@ class Chat(Tab):
         self.turns: gr.State = gr.State([])
         self.from_: gr.State = gr.State(0)  # the place of the turn that stands first in the chat
         self.heard: gr.State = gr.State(Heard())
+        self.liked: gr.State = gr.State({})  # id of a turn → the thumb that was pressed below its answer
         self.choice: gr.State = gr.State("")  # of a version; empty: the champion, or whom the split draws
         self.notices: gr.HTML = gr.HTML(visible=False, elem_id="notices", **PLAIN)
+        self.to_post: gr.HTML = gr.HTML(elem_id="post-link", **followed("post"))
         self.first.lay_out()
         with gr.Row(elem_id="columns") as self.columns:
             with gr.Column(scale=3, min_width=320):
@@ -91,7 +96,7 @@ class Chat(Tab):
                     buttons=[],
                     editable="user",
                     show_label=False,
-                    placeholder="Ask something, or begin with one of these.",
+                    placeholder=ASK,
                 )
                 self.mine.lay_out()
                 with gr.Row(elem_id="ask"):
@@ -119,10 +124,11 @@ class Chat(Tab):
         self.author = shell.author
         self.model.input(lambda model: model, self.model, self.choice, **NOW)
         standing = [self.turns, self.from_, self.heard]
-        self.earlier.click(self.earlier_too, standing, self._chat(), **NOW)
+        earlier = self.earlier.click(self.earlier_too, standing, self._chat(), **NOW)
         self.chat.select(self.shown, [self.turns, self.from_], self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
-        self.chat.like(self.judged, [self.turns, self.from_], None, **QUEUED)
+        thumbs = [self.turns, self.from_, self.liked]
+        self.chat.like(self.judged, thumbs, [self.liked, self.chat], **QUEUED)
         self.first.wire(shell)
         shell.blocks.unload(self._switches.end)
 
@@ -138,6 +144,8 @@ class Chat(Tab):
         picked = self.chat.example_select(self.picked, self._inputs(), talk, **QUEUED)
         edited = self.chat.edit(self.edited, self._inputs(self.from_), talk, **QUEUED)
         again = self.again.click(self.repeated, self.turns, talk, **QUEUED)
+        for other in (earlier, edited, again, self.kept.opening):
+            other.success(self.thumbs, thumbs, self.chat, **NOW)
         for started in (asked, picked, edited, again):
             answer = started.success(
                 self.answered,
@@ -343,15 +351,23 @@ class Chat(Tab):
             return {}
 
     @told
-    def judged(self, turns: list[Turn], first: int, event: gr.LikeData, request: gr.Request) -> None:
+    def judged(
+        self, turns: list[Turn], first: int, liked: dict[str, str], event: gr.LikeData, request: gr.Request
+    ) -> Updates:
         """A person's verdict on an answer, kept with all that tells how it came about: better or worse than they hoped."""
         turn = next(iter(turns[place(event.index, first) :]), None)
         if turn is None or turn.answer is None or not isinstance(event.liked, bool):
-            return
+            return {self.chat: gr.skip()}
         verdict: Verdict = "better" if event.liked else "worse"
         given = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(self._app, request))
         self._app.store.feedback.add(given)
         say("Kept, with the version and the passages: two versions side by side, under Versions, count it.")
+        liked = {**liked, turn.id: "Like" if event.liked else "Dislike"}
+        return {self.liked: liked, self.chat: self.thumbs(turns, first, liked)}
+
+    def thumbs(self, turns: list[Turn], first: int, liked: dict[str, str]) -> Any:
+        """The thumbs that were pressed, below the answers that they are of: Gradio's own stay at their place in the chat."""
+        return gr.update(feedback_value=[liked.get(turn.id) for turn in turns[first:]]) if liked else gr.skip()
 
     def replaced(self, turns: list[Turn], request: gr.Request) -> Updates:
         """Another conversation in the place of this one; not while an answer is being written."""
@@ -390,9 +406,8 @@ class Chat(Tab):
     def _open(self, author: str | None) -> Updates:
         models = self._app.twin.models(author) if author else []
         # Among them may be notes, without titles.
-        posts = self._app.store.posts(author, 10 * EXAMPLES) if author else []
-        titles = [post.title for post in posts if post.title][:EXAMPLES]
-        examples = [{"text": f"What did you write in “{html.short(title)}”?"} for title in titles]
+        _, posts = self._app.store.catalogue.page(author, limit=10 * EXAMPLES) if author else (0, [])
+        examples = [{"text": text} for text in conversation.questions(posts)[:EXAMPLES]]
         settings = self._app.settings
         small = settings.base_model == DEFAULT_BASE_MODEL and not settings.remote_url
         notices = html.notices(author, author == sample.AUTHOR, models[0] != BASE, small) if author else ""
@@ -403,7 +418,7 @@ class Chat(Tab):
             self.notices: gr.update(value=notices, visible=bool(notices)),
             self.first.box: gr.update(visible=not author),
             self.columns: gr.update(visible=True if author else "hidden"),
-            self.chat: gr.update(value=[], examples=examples),
+            self.chat: gr.update(value=[], examples=examples, placeholder=BEGIN if examples else ASK),
             self.send: gr.update(visible=True, interactive=bool(author)),
             self.question: gr.update(
                 interactive=bool(author), placeholder=f"Ask {author}" if author else "No posts yet"

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 RULES = (
     "Two versions answer the same question from the same passages, so that only who writes differs. Blind, you see A and B, "
-    "and learn which was which by voting. Votes are kept, and “twin models compare” counts them."
+    "and learn which was which by voting. Votes are kept and counted, here and under Versions."
 )
 
 

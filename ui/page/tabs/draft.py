@@ -49,7 +49,6 @@ class Draft(Tab):
                 self.shelf.lay_out()
             with gr.Column(scale=3, min_width=320):
                 self.note: gr.HTML = gr.HTML(elem_id="draft-note", **PLAIN)
-                self.paper: gr.HTML = gr.HTML(elem_id="draft-paper", **PLAIN)
                 with gr.Column(visible=False) as self.finished:
                     self.text: gr.Textbox = gr.Textbox(
                         "",
@@ -63,6 +62,7 @@ class Draft(Tab):
                     with gr.Row(elem_id="draft-acts"):
                         self.keep = gr.Button("Keep", variant="primary", elem_id="draft-keep", scale=0, min_width=110)
                         self.export: gr.HTML = gr.HTML(elem_id="draft-export", **PLAIN)
+                self.paper: gr.HTML = gr.HTML(elem_id="draft-paper", **PLAIN)
                 self.sources: gr.HTML = gr.HTML(elem_id="draft-sources", **PLAIN)
 
     def _lay_out_brief(self) -> None:
@@ -247,7 +247,7 @@ class Draft(Tab):
             **self._buttons(busy=False),
             self.outline: drafting.outline(one.parts) if one else "",
             self.note: note,
-            self.paper: "",
+            self.paper: drafting.as_written(one) if one else "",
             self.finished: gr.update(visible=one is not None),
             self.text: one.text if one else "",
             self.of: sheet.id if sheet else "",

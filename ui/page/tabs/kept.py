@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from contracts.feature_store.conversations import Said
+from contracts.feature_store.conversations import LISTED, Conversation, Listed, Said
 from inference_pipeline.twin import Found, Question
 from ui.page.conversation import Turn
 from ui.page.markup import download, kept_list
@@ -33,14 +33,15 @@ class Kept:
         self.at: gr.State = gr.State(None)
         with gr.Accordion("Conversations", open=False, elem_id="kept"):
             self.new = gr.Button("New conversation", elem_id="new", size="sm")
-            self.words: gr.Textbox = gr.Textbox(label="Words in them", max_length=200, elem_id="kept-words")
+            self.words: gr.Textbox = gr.Textbox("", label="Words in them", max_length=200, elem_id="kept-words")
             self.list: gr.HTML = gr.HTML(elem_id="kept-list", **CLICKS)
             with gr.Column(visible=False, elem_id="kept-acts") as self.acts:
                 self.title: gr.Textbox = gr.Textbox(label="Name of this one", max_length=120, elem_id="kept-title")
                 with gr.Row():
                     self.rename = gr.Button("Rename", elem_id="rename", size="sm", min_width=80)
                     self.delete = gr.Button("Delete", elem_id="kept-delete", variant="stop", size="sm", min_width=80)
-                self.export: gr.HTML = gr.HTML(elem_id="kept-export", **PLAIN)
+                self.save = gr.Button("Save as Markdown", elem_id="kept-save", size="sm")
+                self.export: gr.HTML = gr.HTML(elem_id="kept-export", visible="hidden", **PLAIN)
                 self.sure = Sure("kept", "Delete it")
 
     def wire(self, chat: Chat, author: gr.Dropdown) -> None:
@@ -48,9 +49,11 @@ class Kept:
         listed, whose = [author, self.words, self.id], [*self.outputs(), *chat.conversation(), author]
         self.words.change(self.found, listed, self.list, trigger_mode="always_last", **NOW)
         self.new.click(self.begun, author, whose, **QUEUED)
-        self.list.click(self.opened, author, whose, **QUEUED)
+        self.opening = self.list.click(self.opened, author, whose, **QUEUED)
         self.title.submit(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
         self.rename.click(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
+        saved = self.save.click(self.exported, self.id, self.export, **QUEUED)
+        saved.success(None, js="() => { document.querySelector('#kept-export a')?.click(); }", **NOW)
         self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
         self.sure.yes.click(self.deleted, [self.id, author], whose, **QUEUED)
 
@@ -70,14 +73,19 @@ class Kept:
                 **self.sure.closed(),
             }
         conversations = self._app.store.conversations
-        one = conversations.get(user, id) if id else None
+        listed = conversations.all(user, author)
+        one: Listed | Conversation | None = next(
+            (row for row in listed if row.id == id), None
+        )  # a long one is megabytes, and this is after each answer
+        if id and one is None:
+            one = conversations.get(user, id)
         return {
             self.id: id,
             self.at: one.at if one else None,
-            self.list: kept_list(conversations.all(user, author), id, NONE),
+            self.list: _listed(listed, id),
             self.acts: gr.update(visible=bool(one)),
             self.title: one.title if one else "",
-            self.export: download(one.title, markdown(one.title, one.turns), "conversation") if one else "",
+            self.export: "",  # made when it is asked for
             **self.sure.closed(),
         }
 
@@ -94,7 +102,7 @@ class Kept:
     def found(self, author: str | None, words: str, id: str, request: gr.Request) -> str:
         if not author:
             return ""
-        return kept_list(self._app.store.conversations.all(user(self._app, request), author, words), id, NONE)
+        return _listed(self._app.store.conversations.all(user(self._app, request), author, words), id, words)
 
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
@@ -107,6 +115,11 @@ class Kept:
         one = self._app.store.conversations.get(user(self._app, request), str(event.id))
         turns = [_turn(n, one.author, said) for n, said in enumerate(one.turns, start=1)]
         return {**self._chat.replaced(turns, request), **self.drawn(user(self._app, request), author, one.id)}
+
+    @told
+    def exported(self, id: str, request: gr.Request) -> str:
+        one = self._app.store.conversations.get(user(self._app, request), id)
+        return download(one.title, markdown(one.title, one.turns), "conversation")
 
     @told
     def renamed(self, id: str, title: str, author: str | None, request: gr.Request) -> Updates:
@@ -122,6 +135,11 @@ class Kept:
         self._app.store.conversations.delete(user(self._app, request), id)
         say("The conversation is deleted")
         return {**drawn, **self.drawn(user(self._app, request), author)}
+
+
+def _listed(rows: Sequence[Listed], id: str, words: str = "") -> str:
+    none = "No conversation has these words." if words.strip() else NONE
+    return kept_list(rows, id, none, LISTED)
 
 
 def user(app: App, request: gr.Request) -> str:

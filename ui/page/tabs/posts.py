@@ -33,8 +33,8 @@ from ui.page.tabs.shared import (
     told,
 )
 from ui.page.tabs.sources import Sources
+from ui.page.temporary import LARGEST_UPLOAD, uploads
 from ui.page.temporary import NAME as TEMPORARY
-from ui.page.temporary import uploads
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ ADDRESS = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
 ASIDE = (
     "Exports of LinkedIn, X, Medium, Substack, WordPress, Ghost, Mastodon and others, as you got them; Markdown, HTML, Word "
     "and PDF files. Files are read once and not kept. A folder on this machine is read by a command: "
+)
+LIMIT = (
+    f"At most {LARGEST_UPLOAD >> 20} MB at once, all files together; take the rest in after it. A larger archive: unpack it "
+    "and drop the files with the posts."
 )
 
 
@@ -79,6 +83,7 @@ class Posts(Tab):
             label="Whose posts", placeholder="Your name", max_length=80, elem_id="whose"
         )
         self.files = gr.File(label="Files or archives", file_count="multiple", elem_id="files", height=150)
+        gr.HTML(html.aside(LIMIT), elem_id="files-limit", **PLAIN)
         self.address: gr.Textbox = gr.Textbox(
             label="Or an address: a blog, a feed, an account",
             placeholder="https://",
@@ -129,6 +134,9 @@ class Posts(Tab):
         shown = [self.post, self.read, self.forget, *self.sure.outputs()]
         opened = gr.on([self.list.click, self.topics.click], self.shown, shell.author, shown, **QUEUED)
         opened.success(None, js=into_view("post"), **NOW)
+        led = shell.chat.to_post.click(self.led_to, shell.author, [*shown, self.of], **QUEUED)
+        here = led.success(lambda: gr.Tabs(selected=self.id), None, shell.strip, **NOW)
+        here.success(None, js="() => { window.keepInView('post'); }", **NOW)
         # What is stored has changed, or is somebody else's; the map takes seconds, and the tab does not wait for it.
         self.summary.change(self.mapped, shell.author, self.topics, **QUEUED)
         self.forget.click(self.asked, self.read, self.sure.outputs(), **NOW)
@@ -159,7 +167,7 @@ class Posts(Tab):
         whose, of, words, format, first, read = standing
         if author is None or of != author:
             return {**self.opened(author), **self._intake(author, whose)}
-        drawn = {**self._intake(author, whose), **self._store(author), **self.found(author, words, format, first)}
+        drawn = {**self._intake(author, whose), **self._store(author, words, format, first)}
         gone = read and not any(self._app.store.posts_by_id([read]))
         return {**drawn, **self._closed_post()} if gone else drawn
 
@@ -175,13 +183,22 @@ class Posts(Tab):
             found = {}
         return {
             self.progress: html.job(job),
-            self.report: show_posts.outcome(found),
+            self.report: show_posts.outcome(found) if job else self._last_report(author),
             self.take: gr.update(visible=not busy),
             self.look: gr.update(visible=not busy),
             self.stop: gr.update(visible=busy),
         }
 
-    def _store(self, author: str | None) -> Updates:
+    def _last_report(self, author: str | None) -> str:
+        """Of the last reading that came to its end, before this page was started."""
+        last = self._app.store.last_report(author) if author else None
+        return (
+            html.aside(f"The last reading, of {last['finished']:%Y-%m-%d %H:%M}:") + show_posts.report(last)
+            if last
+            else ""
+        )
+
+    def _store(self, author: str | None, words: str = "", format: str = "", first: int = 0) -> Updates:
         if not author:
             drawn = {**self.found(None, "", ""), **self.sources.drawn(None)}
             return {self.summary: html.aside("Nothing is stored yet."), **drawn}
@@ -190,7 +207,7 @@ class Posts(Tab):
         summary = show_posts.summary(
             author, store.corpus(author), listed.years(author), listed.lengths(author), listed.sources(author)
         )
-        return {self.summary: summary, **self.found(author, "", ""), **self.sources.drawn(author)}
+        return {self.summary: summary, **self.found(author, words, format, first), **self.sources.drawn(author)}
 
     def _closed_post(self) -> Updates:
         return {self.post: "", self.read: "", self.forget: gr.update(visible=False), **self.sure.closed()}
@@ -291,6 +308,10 @@ class Posts(Tab):
             **self.sure.closed(),
         }
 
+    def led_to(self, author: str | None, event: gr.EventData) -> Updates:
+        """A link elsewhere on the page leads to a post. That the list is of its author keeps it open as the tab is drawn."""
+        return {**self.shown(author, event), self.of: author}
+
     # ---- forgetting -------------------------------------------------------------------------------------------------
 
     def asked(self, post_id: str) -> Updates:
@@ -307,8 +328,7 @@ class Posts(Tab):
         done = acts.forget(self._app, author, [post_id])
         flagged = f" Trained on it: {', '.join(done.adapters)}; train again without it." if done.adapters else ""
         say(f"The post is forgotten.{flagged}")
-        drawn = {**self._intake(author), **self._store(author), **self.found(author, words, format)}
-        return {**drawn, **self._closed_post()}
+        return {**self._intake(author), **self._store(author, words, format), **self._closed_post()}
 
 
 def _kept(home: Path, folder: Path, files: Sequence[str]) -> list[str]:

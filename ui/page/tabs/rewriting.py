@@ -27,7 +27,7 @@ class Rewriting:
 
     def lay_out(self) -> None:
         self.turn: gr.State = gr.State(None)
-        self.link = gr.HTML(elem_id="mine-link", **followed("mine"))
+        self.link: gr.HTML = gr.HTML(elem_id="mine-link", **followed("mine"))
         with gr.Column(visible=False, elem_id="mine") as self.box:
             self.text: gr.Textbox = gr.Textbox(
                 "", label="I would have written", elem_id="mine-text", lines=4, max_lines=14, max_length=LONGEST_TEXT

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from contracts.errors import NotFound, TwinError, UsageError
-from contracts.feature_store.drafts import KeptDraft
+from contracts.feature_store.drafts import LISTED, KeptDraft
 from inference_pipeline.drafting.assemble import heading
 from ui.page import drafting
 from ui.page.drafting import Sheet
@@ -32,7 +32,7 @@ class Shelf:
     def lay_out(self) -> None:
         with gr.Accordion("Kept drafts", open=False, elem_id="drafts") as self.box:
             self.new = gr.Button("New draft", elem_id="draft-new", size="sm")
-            self.words: gr.Textbox = gr.Textbox(label="Words in them", max_length=200, elem_id="drafts-words")
+            self.words: gr.Textbox = gr.Textbox("", label="Words in them", max_length=200, elem_id="drafts-words")
             self.list: gr.HTML = gr.HTML(elem_id="drafts-list", **CLICKS)
             self.delete = gr.Button("Delete this one", visible=False, variant="stop", elem_id="draft-delete", size="sm")
             self.sure = Sure("draft", "Delete it")
@@ -67,7 +67,8 @@ class Shelf:
         if not author:
             return ""
         kept = self._app.store.drafts.all(user(self._app, request), author, words)
-        return kept_list(kept, sheet.id if sheet else "", "No draft has these words." if words else NONE)
+        none = "No draft has these words." if words.strip() else NONE
+        return kept_list(kept, sheet.id if sheet else "", none, LISTED)
 
     @told
     def kept(self, sheet: Sheet | None, text: str, request: gr.Request) -> Updates:
