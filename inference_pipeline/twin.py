@@ -181,6 +181,7 @@ class Twin:
                     yield text
             if text := shown.end():
                 yield text
+        name = version.name if version else BASE
         longest = found.question.sampling.max_tokens or self._max_new_tokens
         limited = not (stop and stop.is_set()) and timings["tokens"] >= LIMIT * longest
         checked = check(self._store, found, "".join(pieces), limited)
@@ -188,9 +189,11 @@ class Twin:
         yield Answer(
             **checked,
             passages=found.passages,
-            model=version.name if version else BASE,
+            model=name,
             snapshot=found.snapshot,
             timings={key: round(value, 3) for key, value in timings.items()},
+            question=found.asked,
+            instead="" if model else self._instead(found.question.author, name),
         )
 
     def metered(
@@ -226,6 +229,13 @@ class Twin:
         """The name of the version that will answer. Raises NotFound where there is no such version of the author's."""
         version = self._version(question, model)
         return version.name if version else BASE
+
+    def _instead(self, author: str, answered: str) -> str:
+        """Of champion and challenger the one that was not drawn; empty where there is no draw between them."""
+        challenger = self._registry.challenger(author) if 0 < self._challenger_share < 1 else None
+        champion = self._registry.champion(author)
+        both = [champion.name if champion else BASE, challenger.name] if challenger else []
+        return both[both.index(answered) - 1] if answered in both else ""
 
     def _version(self, question: Question, model: str | None) -> ModelVersion | None:
         if model == BASE:

@@ -32,6 +32,7 @@ OPERATIONS = {
     "POST /v1/chat/completions",
     "POST /v1/side_by_side",
     "POST /v1/drafts",
+    "POST /v1/feedback",
     "GET /health",
     "GET /ready",
 }

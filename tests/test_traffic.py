@@ -69,6 +69,21 @@ def test_a_conversation_stays_with_one_version_and_the_answer_says_which(
     assert {twin.resolve(first, name) for name in ("Ada@v3", BASE, "Ada@champion")} == {"Ada@v3", BASE, "Ada@v1"}
 
 
+def test_an_answer_that_was_left_to_a_draw_says_who_might_have_answered(
+    store: FeatureStore, registry: ModelRegistry
+) -> None:
+    fill(store, [post(1, CLOCK)])
+
+    def asked(share: float, model: str | None = None) -> set[tuple[str, str]]:
+        twin = Twin(store, registry, Engine(), challenger_share=share)
+        answers = [twin.ask(Question("How many minutes?", "Ada", key=key), model) for key in KEYS[:12]]
+        return {(answer.model, answer.instead) for answer in answers}
+
+    assert asked(0.5) == {("Ada@v1", "Ada@v2"), ("Ada@v2", "Ada@v1")}
+    assert asked(0.5, "Ada@v2") == asked(1.0) == {("Ada@v2", "")}  # nothing was left to a draw
+    assert asked(0.0) == {("Ada@v1", "")}
+
+
 def test_where_nothing_challenges_the_champion_answers_all(registry: ModelRegistry) -> None:
     registry.withdraw("Ada")
     assert {drawn(registry, "Ada", key, 1.0).name for key in KEYS[:20]} == {"Ada@v1"}  # type: ignore[union-attr]

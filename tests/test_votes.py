@@ -102,3 +102,29 @@ def test_without_any_votes_nothing_is_measured() -> None:
     none = Votes(wins=0, losses=0, ties=0, people=0, share=found.open.share, p=None)
     assert found.blind == found.open == none
     assert [str(one.share) for one in found.ratings] == ["cannot measure: 0 ratings, needs 6"] * 2
+
+
+def test_ratings_of_answers_that_were_drawn_are_compared_and_no_others() -> None:
+    given = [
+        *(vote("better" if n < 9 else "worse", n, other="", instead=TWO) for n in range(10)),
+        *(vote("better" if n < 3 else "worse", 20 + n, model=TWO, other="", instead=THREE) for n in range(10)),
+        *(vote("worse", 40 + n, other="") for n in range(9)),  # asked for by name
+        *(vote("worse", 60 + n, other="", instead="Ada@v1") for n in range(9)),  # another challenger's time
+        *votes(0, 8),
+    ]
+    found = preferred(given, THREE, TWO)
+    assert [(one.model, one.better, one.worse) for one in found.drawn] == [(THREE, 9, 1), (TWO, 3, 7)]
+    # Newcombe's method 10 by hand: Wilson of 9 in 10 is .5958 to .9821, of 3 in 10 .1078 to .6032.
+    assert found.difference.value == pytest.approx(0.6)
+    assert (found.difference.low, found.difference.high) == pytest.approx((0.1705, 0.8090), abs=1e-3)
+    other = preferred(given, TWO, THREE).difference
+    assert (other.value, other.low) == pytest.approx((-0.6, -found.difference.high))  # type: ignore[operator]
+
+
+def test_too_few_drawn_answers_of_one_of_them_decide_nothing() -> None:
+    given = [
+        *(vote("better", n, other="", instead=TWO) for n in range(9)),
+        *(vote("worse", 20 + n, model=TWO, other="", instead=THREE) for n in range(5)),
+    ]
+    said = "cannot measure: 5 ratings of drawn answers of one of them, needs 6 of each"
+    assert str(preferred(given, THREE, TWO).difference) == said

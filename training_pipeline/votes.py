@@ -1,7 +1,8 @@
 """What people made of versions: blind votes, open votes and ratings, each apart; and guesses in the blind game.
 
 A blind vote is evidence. Of an open one nobody knows whether it was for the text or for the name above it; a rating is of
-an answer seen alone, so two versions' ratings are of different questions.
+an answer seen alone, so two versions' ratings are of different questions. Only where a share of traffic drew which of the
+two answers are the questions alike, and so the people: the difference between those ratings is the version's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from contracts.feature_store.feedback import Feedback
 from contracts.records import Figure, Record
-from training_pipeline.evaluation.bootstrap import wilson
+from training_pipeline.evaluation.bootstrap import difference_of_shares, wilson
 
 FEWEST = 6  # votes: were all of five for one version, a fair coin would still do that once in 16 times (p = .0625)
 
@@ -45,11 +46,17 @@ class Preferred(Record):
     blind: Votes
     open: Votes
     ratings: tuple[Ratings, Ratings]
+    drawn: tuple[Ratings, Ratings]
+    """Of these, answers that a share of traffic gave to one of the two, and might have given to the other."""
+    difference: Figure
+    """Of those, the share of `model` that was rated better than hoped minus that of `other`, with Newcombe's interval."""
 
 
 def preferred(given: Iterable[Feedback], model: str, other: str) -> Preferred:
     """`given` in the order of time: who judges the same two texts again has changed their mind."""
     last = {_judged(one): one for one in given}.values()
+    split = [one for one in last if not one.other and {one.model, one.instead} == {model, other}]
+    drawn = (_ratings(split, model), _ratings(split, other))
     compared = [one for one in last if {one.model, one.other} == {model, other} and one.verdict != "edited"]
     return Preferred(
         model=model,
@@ -57,6 +64,8 @@ def preferred(given: Iterable[Feedback], model: str, other: str) -> Preferred:
         blind=_votes([one for one in compared if one.blind], model),
         open=_votes([one for one in compared if not one.blind], model),
         ratings=(_ratings(last, model), _ratings(last, other)),
+        drawn=drawn,
+        difference=_difference(*drawn),
     )
 
 
@@ -80,6 +89,17 @@ def _ratings(last: Iterable[Feedback], model: str) -> Ratings:
     better, worse, edited = (sum(one.verdict == verdict for one in mine) for verdict in ("better", "worse", "edited"))
     share, _ = _share(better, better + worse, "ratings")
     return Ratings(model=model, better=better, worse=worse, edited=edited, share=share)
+
+
+def _difference(one: Ratings, other: Ratings) -> Figure:
+    rated = [(ratings.better, ratings.better + ratings.worse) for ratings in (one, other)]
+    if (least := min(of for _, of in rated)) < FEWEST:
+        return Figure(
+            value=None, n=least, note=f"{least} ratings of drawn answers of one of them, needs {FEWEST} of each"
+        )
+    low, high = difference_of_shares(*rated[0], *rated[1])
+    shares = [better / of for better, of in rated]
+    return Figure(value=shares[0] - shares[1], low=low, high=high, n=sum(of for _, of in rated))
 
 
 def _share(some: int, of: int, what: str) -> tuple[Figure, float | None]:

@@ -41,6 +41,8 @@ class Judged(Record):
     snapshot: str
     prompt_hash: str
     passages: tuple[Span, ...]
+    instead: str = ""
+    """The version that a share of traffic might have drawn to answer instead."""
 
 
 class Feedback(Judged):
@@ -63,7 +65,8 @@ class Feedback(Judged):
     def of(cls, answer: Answer, author: str, question: str, verdict: Verdict, **more: Any) -> Feedback:
         """Of an answer just given; `more`: edited, by, and of a comparison other, other_answer and blind."""
         shown = tuple(Span(post_id=one.post_id, start=one.start, end=one.end) for one in answer.passages)
-        made = {"answer": answer.answer, "model": answer.model, "snapshot": answer.snapshot, "passages": shown, **more}
+        told = {name: getattr(answer, name) for name in ("answer", "model", "snapshot", "instead")}
+        made = {**told, "passages": shown, **more}
         return cls(author=author, question=question, verdict=verdict, prompt_hash=PROMPT_HASH, **made)
 
 
@@ -74,6 +77,10 @@ class Lesson(Record):
     chosen: str = ""
     rejected: str = ""
     refused: str = ""
+
+
+_INSTEAD = sql.func.coalesce(t.feedback_draws.c.instead, "").label("instead")
+_KEPT = sql.select(t.feedback, _INSTEAD).outerjoin(t.feedback_draws, t.feedback_draws.c.id == t.feedback.c.id)
 
 
 class FeedbackLog:
@@ -88,11 +95,13 @@ class FeedbackLog:
         with self._database.begin(write=True) as db:
             self._require(db, made)
             db.execute(sql.insert(t.feedback).values(**_row(made), rules="", lesson=None))
+            if made.instead:
+                db.execute(sql.insert(t.feedback_draws).values(id=made.id, author=made.author, instead=made.instead))
         return made
 
     def all(self, author: str | None = None, model: str | None = None) -> list[Feedback]:
         """Oldest first; of a model also where it was the other one."""
-        query = sql.select(t.feedback).order_by(t.feedback.c.at, t.feedback.c.id)
+        query = _KEPT.order_by(t.feedback.c.at, t.feedback.c.id)
         if author is not None:
             query = query.where(t.feedback.c.author == author)
         if model is not None:
@@ -106,7 +115,7 @@ class FeedbackLog:
             known = set(db.scalars(sql.select(t.feedback.c.id).where(t.feedback.c.id.in_(ids))))
             if missing := [name for name in ids if name not in known]:
                 raise NotFound(f"there is no feedback {missing[0]}", "twin feedback list")
-            db.execute(sql.delete(t.feedback).where(t.feedback.c.id.in_(ids)))
+            _delete(db, ids)
         self._database.settle()
         return len(known)
 
@@ -116,7 +125,7 @@ class FeedbackLog:
         """Edits whose lesson was not made by these rules."""
         mine = (t.feedback.c.author == author, t.feedback.c.verdict == "edited", t.feedback.c.rules != rules)
         with self._database.begin() as db:
-            return [_feedback(row) for row in db.execute(sql.select(t.feedback).where(*mine))]
+            return [_feedback(row) for row in db.execute(_KEPT.where(*mine))]
 
     def label(self, rules: str, lessons: Mapping[str, Lesson]) -> None:
         """The lesson of each edit, by its id."""
@@ -128,7 +137,7 @@ class FeedbackLog:
     def lessons(self, author: str) -> list[tuple[Feedback, Lesson]]:
         """Oldest first. One whose passages were rewritten since teaches nothing: its prompt cannot be made again."""
         mine = (t.feedback.c.author == author, t.feedback.c.verdict == "edited", t.feedback.c.lesson.is_not(sql.null()))
-        query = sql.select(t.feedback).where(*mine).order_by(t.feedback.c.at, t.feedback.c.id)
+        query = _KEPT.where(*mine).order_by(t.feedback.c.at, t.feedback.c.id)
         last = sql.func.max(t.revisions.c.replaced).label("at")
         changed = sql.select(t.revisions.c.post_id, last).group_by(t.revisions.c.post_id)
         with self._database.begin() as db:
@@ -141,7 +150,7 @@ class FeedbackLog:
     @staticmethod
     def erase(db: sql.Connection, post_ids: Sequence[str]) -> None:
         """What was written from these posts, by whomever, or holds words of them. Called while their texts still stand."""
-        kept = [(_feedback(row), row.lesson) for row in db.execute(sql.select(t.feedback))]
+        kept = [(_feedback(row), row.lesson) for row in db.execute(_KEPT)]
         if not kept:
             return
         wanted = set(post_ids)
@@ -149,7 +158,7 @@ class FeedbackLog:
         words = Words({given.id: _texts(given, lesson) for given, lesson in kept if given.id not in gone})
         gone |= holding(db, words, post_ids)
         for some in slices(sorted(gone)):
-            db.execute(sql.delete(t.feedback).where(t.feedback.c.id.in_(some)))
+            _delete(db, some)
 
     @staticmethod
     def _require(db: sql.Connection, given: Feedback) -> None:
@@ -189,8 +198,16 @@ def _unless_rewritten(given: Feedback, lesson: Lesson, rewritten: Mapping[str, d
     return lesson
 
 
+def _delete(db: sql.Connection, ids: Sequence[str]) -> None:
+    for table in (t.feedback, t.feedback_draws):
+        db.execute(sql.delete(table).where(table.c.id.in_(ids)))
+
+
 def _row(given: Feedback) -> dict[str, Any]:
-    return {**given.model_dump(exclude={"passages"}), "passages": [span.model_dump() for span in given.passages]}
+    return {
+        **given.model_dump(exclude={"passages", "instead"}),
+        "passages": [span.model_dump() for span in given.passages],
+    }
 
 
 def _feedback(row: Any) -> Feedback:

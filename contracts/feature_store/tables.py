@@ -261,6 +261,15 @@ feedback = Table(
     Column("lesson", JSON(none_as_null=True)),  # what may be learned from an edit
 )
 
+# Of the feedback on answers that were left to a draw between two versions, the one that was not drawn.
+feedback_draws = Table(
+    "feedback_draws",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("author", String, nullable=False, index=True),
+    Column("instead", String, nullable=False),
+)
+
 # What a person asked and was answered; `text` is what it is searched by. It holds words of posts, and goes with them.
 conversations = Table(
     "conversations",

@@ -339,7 +339,7 @@ class WritableLedger(Ledger):
             ids = self._ever(db, author)
             for some in slices(ids):
                 self._erase(db, some)
-            said = (t.feedback, t.conversations, t.drafts, t.guesses)
+            said = (t.feedback, t.feedback_draws, t.conversations, t.drafts, t.guesses)
             for table in (t.sources, t.sightings, t.doubts, t.fetches, t.runs, t.tombstones, t.epitaphs, *said):
                 db.execute(sql.delete(table).where(table.c.author == author))
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))

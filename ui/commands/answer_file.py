@@ -1,7 +1,8 @@
-"""What `twin ask --json` printed, read back to be judged: one answer, or several to one question."""
+"""What `twin ask --json` printed, or the HTTP API sent, read back to be judged: one answer, or several to one question."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from contracts.errors import UsageError
 from contracts.feature_store.feedback import Feedback, Judged, Verdict
+from contracts.records import Span
+
+
+class Shown(Span):
+    model_config = ConfigDict(extra="ignore")
 
 
 class Said(Judged):
@@ -18,21 +24,27 @@ class Said(Judged):
 
     model_config = ConfigDict(extra="ignore")
 
+    passages: tuple[Shown, ...]
+
 
 def read(file: Path) -> list[Said]:
     """The answers in `file`, or on standard input for -. Raises UsageError."""
     try:
-        made = TypeAdapter(Said | list[Said]).validate_json(text(file))
-    except ValidationError as error:
-        wrong = ", ".join(
-            dict.fromkeys(str(e["loc"][-1]) for e in error.errors() if e["type"] == "missing" and e["loc"])
-        )
+        made = TypeAdapter(Said | list[Said]).validate_python(_unwrapped(json.loads(text(file))))
+    except ValueError as error:
+        found = error.errors() if isinstance(error, ValidationError) else []
+        wrong = ", ".join(dict.fromkeys(str(e["loc"][-1]) for e in found if e["type"] == "missing" and e["loc"]))
         said = f"no {wrong}" if wrong else "it is not JSON of that shape"
         raise UsageError(f"{file} is not what twin ask --json prints: {said}", "twin ask … --json > FILE") from error
     answers = made if isinstance(made, list) else [made]
     if not answers or len({(one.author, one.question) for one in answers}) > 1:
         raise UsageError(f"{file} holds no answers to one question", "twin ask … --json > FILE")
     return answers
+
+
+def _unwrapped(printed: Any) -> Any:
+    """The API gives an answer as `twin` of a completion, and several as `answers`."""
+    return (printed.get("twin") or printed.get("answers") or printed) if isinstance(printed, dict) else printed
 
 
 def text(file: Path) -> str:

@@ -109,7 +109,6 @@ def _answer_json(asked: Question, answer: Answer) -> dict[str, Any]:
     shown = [{"post_id": one.post_id, "start": one.start, "end": one.end} for one in answer.passages]
     return {
         "author": asked.author,
-        "question": asked.text,
         **answer.model_dump(mode="json"),
         "passages": shown,
         "prompt_hash": PROMPT_HASH,

@@ -57,6 +57,9 @@ def preferred(found: Preferred, as_json: bool) -> None:
     for one in found.ratings:
         counted = f"{one.better} better, {one.worse} worse, {one.edited} edited"
         print(f"  ratings of {one.model} alone: {counted}\n    rated better: {_share(one.share)}")
+    mine, others = (one.better + one.worse for one in found.drawn)
+    print(f"  ratings of answers that traffic drew: {mine} of {found.model}, {others} of {found.other}")
+    print(f"    rated better, {found.model} − {found.other}: {_share(found.difference, '+.0%')}")
 
 
 def _votes(name: str, votes: Votes) -> None:
@@ -66,7 +69,7 @@ def _votes(name: str, votes: Votes) -> None:
     print(f"    won of those decided: {_share(votes.share)}{sign}")
 
 
-def _share(figure: Figure) -> str:
+def _share(figure: Figure, form: str = ".0%") -> str:
     if figure.value is None:
         return str(figure)
-    return f"{figure.value:.0%} [{figure.low:.0%}, {figure.high:.0%}] (n={figure.n})"
+    return f"{figure.value:{form}} [{figure.low:{form}}, {figure.high:{form}}] (n={figure.n})"

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from contracts.prompt import PROMPT_HASH
 from contracts.records import Answer
 from inference_pipeline.sampling import Sampling
 from inference_pipeline.twin import NOTHING_FOUND, Event, Exchange, Found, Question
@@ -36,7 +37,7 @@ def question(body: Asked, author: str, caller: Caller) -> Question:
         author,
         tuple(history),
         user=caller.name,
-        key=f"{caller.name}/{body.user}" if body.user else "",
+        key=caller.person(body.user),
         sampling=Sampling(body.longest, body.temperature, body.seed, body.stops),
         filters=body.filters.made(),
     )
@@ -112,7 +113,7 @@ class Shape:
 
 
 def extension(answer: Answer, body: Asked, author: str) -> Extension:
-    return Extension(author=author, ignored=tuple(body.ignored), **answer.model_dump())
+    return Extension(author=author, prompt_hash=PROMPT_HASH, ignored=tuple(body.ignored), **answer.model_dump())
 
 
 def finish(answer: Answer) -> Literal["stop", "length"]:

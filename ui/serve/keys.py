@@ -19,6 +19,10 @@ class Caller:
     name: str
     author: str | None = None
 
+    def person(self, user: str | None) -> str:
+        """Who asks through this caller; empty where it does not say."""
+        return f"{self.name}/{user}" if user else ""
+
     def may(self, author: str) -> bool:
         return self.author in (None, author)
 

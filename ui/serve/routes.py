@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from contracts.errors import UsageError
+from contracts.feature_store.feedback import Feedback
 from contracts.records import Answer
 from inference_pipeline.drafting.draft import Draft, Section, draft
 from inference_pipeline.drafting.outline import Brief
@@ -29,6 +30,7 @@ from ui.serve.schema import (
     ChatRequest,
     Completion,
     DraftRequest,
+    FeedbackRequest,
     Model,
     ModelList,
     ProblemBody,
@@ -133,6 +135,16 @@ async def write(body: DraftRequest, request: Request, parts: InUse, who: Who) ->
     heard = _heard(lambda stop: draft(parts.app.twin, brief, served.model, stop), request, parts)
     made = await unless_gone(request, _draft(heard))
     return JSONResponse(made.model_dump(mode="json")) if made else Response(status_code=GONE)
+
+
+@v1.post("/feedback")
+def judge(body: FeedbackRequest, parts: InUse, who: Who) -> Feedback:
+    """Keep what somebody made of an answer: better or worse than they had hoped, or the text as it should have been."""
+    author = parts.catalogue.author(body.answer.author, who)
+    model = parts.app.twin.resolve(Question("", author), body.answer.model)
+    verdict = {"verdict": body.verdict, "edited": body.edited.strip(), "by": who.person(body.user) or who.name}
+    given = Feedback.model_validate({**body.answer.model_dump(), **verdict, "model": model})
+    return parts.app.store.feedback.add(given)
 
 
 def _metered(body: Asked, asked: Question, parts: Parts, start: Start) -> Start:

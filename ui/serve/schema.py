@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from contracts.feature_store.feedback import LONGEST
 from contracts.feature_store.filters import Filters
 from contracts.records import Answer, Format, Passage
 from inference_pipeline.drafting.outline import FEWEST_WORDS, LONGEST_POINT, MOST_SECTIONS
@@ -54,6 +55,14 @@ class Message(Given):
         return self.content or ""
 
 
+class Plain(Given):
+    """Text is the only kind of answer that a twin has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["text"]
+
+
 class StreamOptions(Given):
     include_usage: bool = False
 
@@ -88,6 +97,7 @@ class Asked(Given):
     tools: Annotated[list[Any], Field(max_length=0)] | None = None
     functions: Annotated[list[Any], Field(max_length=0)] | None = None
     logprobs: Literal[False] | None = None
+    response_format: Plain | None = None
     filters: Narrowed = Narrowed()
     """Not OpenAI's."""
     meters: bool = False
@@ -154,6 +164,48 @@ class DraftRequest(Given):
         return points
 
 
+class Shown(Given):
+    """Where a passage stands; the rest of it is passed over."""
+
+    post_id: Line
+    start: int = Field(ge=0, lt=2**31)
+    end: int = Field(ge=0, lt=2**31)
+
+
+class Said(Given):
+    """`twin` of an answer. Of its fields these are kept; the others are passed over, and may be left out."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    author: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+    question: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
+    answer: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
+    model: ModelId
+    snapshot: Line
+    prompt_hash: Line
+    passages: list[Shown]
+    instead: Annotated[str, StringConstraints(max_length=LONGEST_NAME)] = ""
+
+
+class FeedbackRequest(Given):
+    """better, worse: than one had hoped; edited: the text as it should have been, in `edited`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer: Said
+    verdict: Literal["better", "worse", "edited"]
+    edited: Annotated[str, StringConstraints(max_length=LONGEST)] = ""
+    user: Annotated[str, StringConstraints(max_length=300)] = ""
+
+    @model_validator(mode="after")
+    def _edited_or_not(self) -> FeedbackRequest:
+        if (self.verdict == "edited") != bool(self.edited.strip()):
+            raise ValueError(
+                "`edited` has the text as it should have been, where the verdict is edited, and only there"
+            )
+        return self
+
+
 class Usage(BaseModel):
     prompt_tokens: int
     completion_tokens: int
@@ -164,6 +216,8 @@ class Extension(Answer):
     """The whole answer with its evidence. `answer` is the text with its markers, also at the end of a stream."""
 
     author: str
+    prompt_hash: str
+    """Of the prompt's wording, by which feedback is kept."""
     ignored: tuple[str, ...] = ()
     """Of the request."""
 
