@@ -173,14 +173,15 @@ def test_the_page_shows_the_first_and_the_last_two_above_the_real_one(tmp_path: 
 
 def test_a_training_is_found_by_what_it_wrote_since_it_began(tmp_path: Path) -> None:
     assert learning.running(tmp_path, "Ada", 0.0) is None
+    runs = tmp_path / "runs"
     for name, author in (("old", "Ada"), ("new", "Ada"), ("other", "Bea")):
-        with run_folder.held(tmp_path / name, author, resume=True):
+        with run_folder.held(runs / name, author, resume=True):
             pass
-        (tmp_path / name / run_folder.LOSSES).write_text('{"step": 1, "loss": 2.5}\n{"step": 0, "eval_loss": 3}\n{"st')
-    os.utime(tmp_path / "old" / run_folder.LOSSES, (100, 100))
-    os.utime(tmp_path / "new" / run_folder.LOSSES, (200, 200))
-    os.utime(tmp_path / "other" / run_folder.LOSSES, (300, 300))
-    assert learning.running(tmp_path, "Ada", 200.5) == tmp_path / "new"
+        (runs / name / run_folder.LOSSES).write_text('{"step": 1, "loss": 2.5}\n{"step": 0, "eval_loss": 3}\n{"st')
+    os.utime(runs / "old" / run_folder.LOSSES, (100, 100))
+    os.utime(runs / "new" / run_folder.LOSSES, (200, 200))
+    os.utime(runs / "other" / run_folder.LOSSES, (300, 300))
+    assert learning.running(tmp_path, "Ada", 200.5) == runs / "new"
     assert learning.running(tmp_path, "Ada", 202.0) is None
-    assert learning.running(tmp_path, "Bea", 202.0) == tmp_path / "other"
-    assert learning.losses(tmp_path / "new") == (((1, 2.5),), ((0, 3.0),))
+    assert learning.running(tmp_path, "Bea", 202.0) == runs / "other"
+    assert learning.losses(runs / "new") == (((1, 2.5),), ((0, 3.0),))

@@ -12,8 +12,9 @@ import pytest
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.progress import silent
+from feature_pipeline.label import label
 from tests.browser import ON_THE_PAGE
-from tests.fakes import adapter, card, recipe, recipe_file, stock
+from tests.fakes import WORDS, adapter, card, fill, post, recipe, recipe_file, stock, voice
 from ui import acts
 from ui.page import made, work
 from ui.page.shell import Shell
@@ -108,3 +109,47 @@ def test_a_challenger_that_learned_what_is_forgotten_is_first_freed(app: App) ->
     acts.forget(app, "Ada", [gone])
     assert "It was trained on a post that is forgotten since" in one(app, "Ada@v2")
     assert "twin models challenge &#x27;Ada@v2&#x27; --withdraw" in one(app, "Ada@v2")
+
+
+class Stopped(BaseException):
+    """As a process that is ended: nobody catches it."""
+
+
+def stopped_training(app: App, by: str) -> None:
+    def progress(stage: str, done: int, of: int | None) -> None:
+        if stage == "train" and done > 4:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        work.train(app, {"author": "Ada", "recipe": by}, progress)
+
+
+def test_a_training_that_was_stopped_is_found_again(app: App) -> None:
+    by = own(app, "tiny")
+    stopped_training(app, by)
+    train = tab(app)  # of a page that knows of no job
+    drawn = train.opened("Ada")
+    assert drawn[train.recipe]["value"] == by
+    assert drawn[train.train]["value"] == "Go on with the training"
+    assert "goes on from its last checkpoint" in drawn[train.note]
+    assert "<svg" in drawn[train.plot]
+    chosen = train.chosen("Ada", "standard")
+    assert chosen[train.train]["value"] == "Train"
+    assert "choose “Your own: tiny”" in chosen[train.note]
+    assert train.revisited("Ada", "standard")[train.recipe]["value"] == "standard"
+    assert "stopped" not in train.opened("Bea")[train.note]
+    told = trained(app, by)
+    assert (told["model"], told["new"]) == ("Ada@v1", True)
+    drawn = train.opened("Ada")
+    assert (drawn[train.train]["value"], drawn[train.note]) == ("Train", chosen[train.note].partition(">")[0] + "></p>")
+
+
+def test_a_training_whose_posts_have_changed_since_is_begun_anew(app: App) -> None:
+    by = own(app, "tiny")
+    stopped_training(app, by)
+    fill(app.store, [post(99, voice(99, WORDS))])
+    label("Ada", app.store, changed=True)
+    train = tab(app)
+    drawn = train.revisited("Ada", by)
+    assert (drawn[train.train]["value"], drawn[train.plot]) == ("Train", "")
+    assert "stopped" not in drawn[train.note]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -23,7 +24,7 @@ from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.progress import Progress, silent
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Split, digest
-from training_pipeline import data, edits, folds, model_card, report
+from training_pipeline import data, edits, folds, model_card, report, run_folder
 from training_pipeline.evaluation.gate import gate
 from training_pipeline.recipe import Recipe
 from training_pipeline.run_folder import held, is_first
@@ -128,8 +129,8 @@ def _recipe(recipe: Recipe, options: Options) -> Recipe:
     return recipe
 
 
-def _corpus(author: str, store: FeatureStore, options: Options) -> data.Corpus:
-    corpus = data.read(store, author)
+def _corpus(author: str, store: FeatureStore, options: Options, keep: bool = True) -> data.Corpus:
+    corpus = data.read(store, author, keep)
     if options.folds:
         folds.check(corpus)
     return edits.added(corpus, store) if options.with_edits else corpus
@@ -171,6 +172,19 @@ def plan(author: str, store: FeatureStore, base: BaseLanguageModel, recipe: Reci
 
     corpus = data.read(store, author, keep=False)
     return data_card.build(corpus, data.select(corpus, base.tokenizer(), recipe), recipe, base)
+
+
+def unfinished(author: str, parts: Parts, asked: Mapping[str, tuple[Recipe, Options]]) -> dict[str, Path]:
+    """What of this was begun and is not over, with the run's folder: asked for again, it goes on there."""
+    begun, corpora = set(run_folder.of(parts.home, author)), dict[Options, data.Corpus]()
+    found = {}
+    for name, (recipe, options) in asked.items() if begun else ():
+        if options not in corpora:
+            corpora[options] = _corpus(author, parts.store, options, keep=False)
+        run_id = _id(corpora[options], _recipe(recipe, options), parts.base, options)
+        if (folder := parts.home / "runs" / run_id) in begun:
+            found[name] = folder
+    return found
 
 
 def recipe_of_champion(author: str, registry: ModelRegistry) -> tuple[Recipe, bool, bool]:

@@ -78,11 +78,16 @@ def _is_for_want_of_room(error: Exception) -> bool:
     return any(words in str(error) for words in said)
 
 
-def forget(home: Path, author: str) -> None:
-    """Remove the folders of the author's runs that were stopped. Raises StoreBusy, and removes none, while one goes on."""
-    found = [
+def of(home: Path, author: str) -> list[Path]:
+    """The folders of the author's runs that are not over."""
+    return [
         path.parent for path in (home / "runs").glob(f"*/{WHOSE}") if (read_json(path) or {}).get("author") == author
     ]
+
+
+def forget(home: Path, author: str) -> None:
+    """Remove the folders of the author's runs that were stopped. Raises StoreBusy, and removes none, while one goes on."""
+    found = of(home, author)
     with ExitStack() as locks:
         for folder in found:
             try:

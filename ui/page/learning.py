@@ -9,8 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contracts.files import read_json
-from training_pipeline.run_folder import LOSSES, SAMPLES, WHOSE
+from training_pipeline import run_folder
+from training_pipeline.run_folder import LOSSES, SAMPLES
 
 LEGEND = '<ul class="legend"><li>training</li><li class="validation">validation</li></ul>'
 
@@ -26,13 +26,12 @@ class Sample(NamedTuple):
     own: str
 
 
-def running(runs: Path, author: str, since: float) -> Path | None:
+def running(home: Path, author: str, since: float) -> Path | None:
     """The folder of the author's run that last wrote down a loss, if that was after `since`."""
     files = []
-    for path in runs.glob(f"*/{LOSSES}"):
-        with suppress(FileNotFoundError):  # a run that ends removes its folder
-            if (read_json(path.with_name(WHOSE)) or {}).get("author") == author:
-                files.append((path.stat().st_mtime, path.parent))
+    for folder in run_folder.of(home, author):
+        with suppress(FileNotFoundError):  # it has none yet, or is over and removed
+            files.append(((folder / LOSSES).stat().st_mtime, folder))
     return max(files)[1] if files and max(files)[0] >= since - 1 else None
 
 

@@ -76,16 +76,17 @@ def plan(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     from training_pipeline import pipeline
     from training_pipeline.data_card import rows
 
+    author = request["author"]
     progress("look at the data", 0, None)
-    recipe, _ = _followed(app, request)
-    card = pipeline.plan(request["author"], app.store, app.base_model, recipe)
+    recipe, _ = followed(app, author, request["recipe"])
+    card = pipeline.plan(author, app.store, app.base_model, recipe)
     return {"rows": rows(card), "recipe": card.recipe}
 
 
 def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     """Goes on where the same run was stopped."""
     author = request["author"]
-    made = acts.train(app, author, *_followed(app, request), progress)
+    made = acts.train(app, author, *followed(app, author, request["recipe"]), progress)
     assert made  # None in all but the first of several processes
     outdated = acts.outdated(app, author)
     return {
@@ -95,12 +96,12 @@ def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _followed(app: App, request: Request) -> tuple[Recipe, Options]:
+def followed(app: App, author: str, recipe: str) -> tuple[Recipe, Options]:
     """A champion that learned from posts which are forgotten is replaced, whatever the recipe; without one, by its own."""
     from training_pipeline.pipeline import Options
 
-    options = Options(resume=True, without_forgotten=acts.outdated(app, request["author"]) is not None)
-    return acts.followed(app, request["author"], request["recipe"], options)
+    options = Options(resume=True, without_forgotten=acts.outdated(app, author) is not None)
+    return acts.followed(app, author, recipe, options)
 
 
 def export(app: App, request: Request, progress: Progress) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from contracts.errors import NotFound
+from contracts.errors import NotFound, UsageError
 from contracts.model_registry import ModelVersion
 from ui import acts
 from ui.page import learning, made
@@ -14,6 +17,7 @@ from ui.page import markup as html
 from ui.page.jobs import Job
 from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, author_or_sorry, told
 from ui.page.tabs.versions import Versions
+from ui.page.work import followed
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
@@ -56,7 +60,8 @@ class Train(Tab):
         given, drawn = [shell.author, self.recipe], [*self.outputs(), shell.timer]
         self.plan.click(self.planned, given, drawn, **QUEUED)
         self.train.click(self.begun, given, drawn, **QUEUED)
-        self.stop.click(self.stopped, shell.author, drawn, **NOW)
+        self.stop.click(self.stopped, given, drawn, **NOW)
+        self.recipe.input(self.chosen, given, self.outputs(), **QUEUED)
         versions = shell.tabs["versions"]
         assert isinstance(versions, Versions)
         self.look.click(self.looked, None, [shell.strip, versions.version], **NOW)
@@ -84,14 +89,15 @@ class Train(Tab):
         return self.revisited(author, SHIPPED[0][1])
 
     def revisited(self, author: str | None, *standing: Any) -> Updates:
-        """Whoever has chosen nothing in particular is offered the first recipe."""
-        (recipe,), choices = standing, self._recipes(author)
+        """Whoever has chosen nothing in particular is offered what was begun, else the first recipe."""
+        (recipe,), choices, begun = standing, self._recipes(author), self._unfinished(author)
         names = [name for _, name in choices]
-        chosen = recipe if recipe in names and recipe != SHIPPED[0][1] else names[0]
-        return {**self._drawn(author), self.recipe: gr.update(choices=choices, value=chosen)}
+        if recipe not in names or recipe == SHIPPED[0][1]:
+            recipe = next(iter(begun), names[0])
+        return {**self._drawn(author, recipe, begun), self.recipe: gr.update(choices=choices, value=recipe)}
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
-        return self._drawn(author)
+        return self._drawn(author, standing[0])
 
     def _recipes(self, author: str | None) -> list[tuple[str, str]]:
         """That of a champion which is to be replaced, those that are shipped, and the author's own."""
@@ -100,36 +106,55 @@ class Train(Tab):
         own = sorted((self._app.home / "recipes").glob("*.toml"))
         return [*again, *SHIPPED, *((f"Your own: {path.stem}", str(path)) for path in own)]
 
-    def _drawn(self, author: str | None) -> Updates:
+    def _unfinished(self, author: str | None) -> dict[str, Path]:
+        """By recipe, the folders of trainings that were stopped, and that the same posts and recipe go on with."""
+        from training_pipeline.pipeline import unfinished
+
+        asked = {}
+        for _, recipe in self._recipes(author) if author else ():
+            with suppress(UsageError):  # a recipe of one's own may be wrong; training by it says so
+                asked[recipe] = followed(self._app, author or "", recipe)
+        return unfinished(author, self._app.training, asked) if author else {}
+
+    def _drawn(self, author: str | None, recipe: str, begun: Mapping[str, Path] | None = None) -> Updates:
         job = self._jobs.get("training")
         busy = job is not None and job.state == "running"
         mine = job if job and (busy or job.author == author) else None
+        begun = {} if busy else self._unfinished(author) if begun is None else begun
+        train = "Go on with the training" if recipe in begun else "Train"
         return {
             self.plan: gr.update(visible=not busy, interactive=bool(author)),
-            self.train: gr.update(visible=not busy, interactive=bool(author)),
+            self.train: gr.update(visible=not busy, interactive=bool(author), value=train),
             self.stop: gr.update(visible=busy),
-            self.note: html.aside("" if author else "There is no author yet: take posts in, under Posts."),
+            self.note: html.aside(self._note(author, recipe, begun)),
             self.progress: html.job(mine),
-            **self._learning(mine),
+            **self._learning(mine, begun.get(recipe)),
             self.outcome: self._outcome(mine),
             self.look: gr.update(visible=bool(mine and mine.state == "done" and "model" in mine.result)),
         }
 
-    def _learning(self, job: Job | None) -> Updates:
-        """Losses, and what it writes, of a training that runs or was stopped; the losses of the version that was made."""
-        nothing = {self.plot: "", self.written: ""}
-        if job is None or job.state == "failed":
-            return nothing
-        if version := self._made(job):
+    def _note(self, author: str | None, recipe: str, begun: Collection[str]) -> str:
+        if not author:
+            return "There is no author yet: take posts in, under Posts."
+        if recipe in begun:
+            return "A training by this recipe was stopped before its end. It goes on from its last checkpoint."
+        labels = [label.partition(";")[0] for label, name in self._recipes(author) if name in begun]
+        return f"A training was stopped before its end. To go on with it, choose “{labels[0]}”." if labels else ""
+
+    def _learning(self, job: Job | None, begun: Path | None) -> Updates:
+        """Losses, and what it writes, of a training that runs or was begun; the losses of the version that was made."""
+        nothing, run = {self.plot: "", self.written: ""}, begun
+        if job and (version := self._made(job)):
             told = version.card.training
             return {**nothing, self.plot: learning.curves(told.get("train_loss", ()), told.get("validation_loss", ()))}
-        if "recipe" in job.result or not job.what.startswith("Training"):
+        if job and job.state == "running" and job.what.startswith("Training"):
+            run = learning.running(self._app.home, job.author, job.began)
+        if run is None or (job and job.state == "done"):
             return nothing
-        run = learning.running(self._app.home / "runs", job.author, job.began)
-        if run is None:
-            return nothing
-        written = learning.written(learning.samples(run))
-        return {self.plot: learning.curves(*learning.losses(run)), self.written: written}
+        return {
+            self.plot: learning.curves(*learning.losses(run)),
+            self.written: learning.written(learning.samples(run)),
+        }
 
     def _outcome(self, job: Job | None) -> str:
         if job is None:
@@ -157,6 +182,10 @@ class Train(Tab):
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
     @told
+    def chosen(self, author: str | None, recipe: str) -> Updates:
+        return self._drawn(author, recipe)
+
+    @told
     def planned(self, author: str | None, recipe: str) -> Updates:
         return self._begin(author, recipe, "plan", "Looking at the posts of")
 
@@ -171,13 +200,12 @@ class Train(Tab):
             raise NotFound(f"there is no recipe {recipe!r}", "choose one of the list")
         self._app.store.require_author(author)
         self._jobs.start("training", f"{what} {author}", author, {"do": do, "author": author, "recipe": recipe})
-        return {**self._drawn(author), self.timer: gr.Timer(active=True)}
+        return {**self._drawn(author, recipe), self.timer: gr.Timer(active=True)}
 
     @told
-    def stopped(self, author: str | None) -> Updates:
+    def stopped(self, author: str | None, recipe: str) -> Updates:
         self._jobs.stop("training")
-        note = html.aside("“Train” goes on from the last checkpoint, as long as posts and recipe are the same.")
-        return {**self._drawn(author), self.note: note}
+        return self._drawn(author, recipe)
 
 
 def _card(rows: list[list[str]]) -> str:
