@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,34 @@ def test_a_training_whose_posts_have_changed_since_is_begun_anew(app: App) -> No
     drawn = train.revisited("Ada", by)
     assert (drawn[train.train]["value"], drawn[train.plot]) == ("Train", "")
     assert "stopped" not in drawn[train.note]
+
+
+def test_two_versions_are_measured_on_the_same_posts_told_in_words_and_stopped(app: App) -> None:
+    trained(app, own(app, "short", epochs=1, train_tokens=4000))
+    for name, tokens in (("long", 16), ("other", 12)):  # the last is measured on texts of another length
+        trained(app, own(app, name, generation_tokens=tokens))
+    shell = Shell(app, "Ada")
+    versions: Any = shell.tabs["versions"]
+    for other, anew in (("Ada@v1", False), ("Ada@v3", True)):
+        begun = versions.begun("Ada@v2", other)
+        assert (begun[versions.measure]["visible"], begun[versions.stop]["visible"]) == (False, True)
+        assert ("anew" in begun[versions.measured]) is anew
+        job = shell._jobs.get("comparison")
+        assert job
+        limit = time.monotonic() + 300
+        while job.ended is None:
+            assert time.monotonic() < limit, "it is not finished"
+            time.sleep(0.1)
+        assert job.problem == ("", "")
+        said = versions.revisited("Ada", "Ada@v2", other)[versions.measured]
+        assert f"<h2>Ada@v2 and {other}, on the same posts</h2>" in said
+        assert "5 of your posts that neither has seen" in said
+        assert "ΔNLL" in said
+        assert "cannot measure V of both" in said
+        assert versions._drawn("Ada", "Ada@v1")[versions.measured] == ""
+    versions.begun("Ada@v2", "Ada@v3")
+    stopped = versions.stopped("Ada", "Ada@v2")
+    assert "stopped after" in stopped[versions.measured]
+    assert stopped[versions.measure]["visible"]
+    with pytest.raises(gr.Error, match="no other version"):
+        versions.begun("Ada@v2", None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.errors import UsageError
@@ -38,16 +39,33 @@ def compare(
     versions = parts.registry.checked(against), parts.registry.checked(model)
     if len({version.author for version in versions}) > 1:
         raise UsageError(f"{model} and {against} are of two authors", "compare versions of one author")
-    before, now = (report.kept(parts.home, version) for version in versions)
-    text = [[version.card.recipe.get(name) for name in SAME_TEXT] for version in versions]
-    if before is None or now is None or before.deltas.keys() != now.deltas.keys() or text[0] != text[1]:
-        before, now = (_again(version, versions, parts, progress) for version in versions)
+    before, now = kept(versions, parts.home) or [_again(version, versions, parts, progress) for version in versions]
     with_texts = before.has_texts and now.has_texts
     verifier = judge.verified(data.read(parts.store, versions[0].author, keep=False))[1] if with_texts else None
     compared = differences(before, now, verifier)
     if len({version.card.base_model_hash for version in versions}) > 1:  # ΔNLL counts from each version's own
         compared = {name: one for name, one in compared.items() if not name.startswith("delta_nll")}
     return versions[1], versions[0], compared
+
+
+def kept(versions: Sequence[ModelVersion], home: Path) -> list[Evaluation]:
+    """What each proved when it was made, where that was on the same posts and as far; else nothing."""
+    found = [proof for version in versions if (proof := report.kept(home, version))]
+    posts = {frozenset(proof.deltas) for proof in found}
+    text = {tuple(version.card.recipe.get(name) for name in SAME_TEXT) for version in versions}
+    return found if len(found) == len(versions) and len(posts) == len(text) == 1 else []
+
+
+def left_out(version: ModelVersion, against: ModelVersion, compared: Collection[str]) -> list[str]:
+    """What could not be compared, and why."""
+    reasons = [] if compared else ["nothing was measured on both"]
+    if version.card.base_model_hash != against.card.base_model_hash:
+        reasons.append("cannot compare ΔNLL: it counts from the base model, and these have two")
+    if not any(name.startswith("verification/") for name in compared):
+        reasons.append(
+            "cannot measure V of both: that takes their texts for the same instructions, in 5 pools of 150 words"
+        )
+    return reasons
 
 
 def _again(version: ModelVersion, judged: Sequence[ModelVersion], parts: Parts, progress: Progress) -> Evaluation:

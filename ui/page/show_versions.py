@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from training_pipeline.glossary import headline, meaning, said
+from training_pipeline.glossary import headline, meaning, said, value
 from ui.page import markup
 from ui.page.made import in_words
 from ui.page.passages import version_name
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contracts.aliases import Aliases
     from contracts.model_registry import ModelVersion
     from contracts.records import Figure
+    from training_pipeline.evaluation.records import Comparison
     from training_pipeline.lineage import Difference, Lineage
     from training_pipeline.votes import Preferred
 
@@ -149,6 +150,35 @@ def difference(found: Difference) -> str:
         (markup.table(rows, head) if rows else markup.aside("Made in the same way, of the same posts."))
         + markup.table(measured, head),
     )
+
+
+def compared(model: str, other: str, found: Mapping[str, Comparison], left_out: Sequence[str]) -> str:
+    """What tells the two apart on the same posts, in words first. `found` holds `model` − `other`."""
+    first, second = version_name(model), version_name(other)
+    rows = [
+        (
+            meaning(name).label,
+            _apart(one, f"higher for {first}", f"higher for {second}", f"no difference that n = {one.n} can tell"),
+            f"{value(name, one.difference)} [{value(name, one.low)}, {value(name, one.high)}], n = {one.n}, "
+            f"p = {one.p:.3f}; a difference of {value(name, one.smallest_detectable)} is found four times in five",
+        )
+        for name, one in found.items()
+    ]
+    said_ = ""
+    if fits := found.get("delta_nll"):
+        on = f"{fits.n} of your posts that neither has seen"
+        said_ = _apart(
+            fits,
+            f"{first} expects what you write better than {second} does, on {on}.",
+            f"{second} expects what you write better than {first} does, on {on}.",
+            f"On {on}, nothing tells which of the two expects what you write better.",
+        )
+    inside = markup.paragraphs(said_) + (markup.table(rows, ("", "", f"{first} − {second}, 95 %")) if rows else "")
+    return markup.section(f"{first} and {second}, on the same posts", inside + markup.items(left_out))
+
+
+def _apart(one: Comparison, more: str, less: str, unknown: str) -> str:
+    return more if one.low > 0 else less if one.high < 0 else unknown
 
 
 def preferred(found: Preferred) -> str:

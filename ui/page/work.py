@@ -104,6 +104,20 @@ def followed(app: App, author: str, recipe: str) -> tuple[Recipe, Options]:
     return acts.followed(app, author, recipe, options)
 
 
+def compare(app: App, request: Request, progress: Progress) -> dict[str, Any]:
+    """Both versions on the same posts: measured, where they were not when they were made."""
+    from training_pipeline.compare import compare as measure
+    from training_pipeline.compare import left_out
+
+    version, against, compared = measure(request["model"], request["other"], app.training, progress)
+    return {
+        "model": version.name,
+        "other": against.name,
+        "compared": {name: one.model_dump() for name, one in compared.items()},
+        "left_out": left_out(version, against, compared),
+    }
+
+
 def export(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     """The version as one zip file, checked before it is packed."""
     import shutil
@@ -119,7 +133,7 @@ def export(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     return {"file": file, "model": version.name, "checks": [str(check) for check in made.checks]}
 
 
-TASKS = {task.__name__: task for task in (ingest, preview, plan, train, export)}
+TASKS = {task.__name__: task for task in (ingest, preview, plan, train, compare, export)}
 
 
 def main() -> None:

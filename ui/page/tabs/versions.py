@@ -57,6 +57,7 @@ class Versions(Tab):
                     self._lay_out_acts()
                 self.sure = Sure("version", "Do it")
                 self.progress: gr.HTML = gr.HTML(elem_id="export-progress", **PLAIN)
+                self.measured: gr.HTML = gr.HTML(elem_id="measured", **PLAIN)
                 self.one: gr.HTML = gr.HTML(elem_id="version", **PLAIN)
                 self.more: gr.HTML = gr.HTML(elem_id="more", **PLAIN)
 
@@ -73,6 +74,8 @@ class Versions(Tab):
             )
         with gr.Row():
             self.compare = gr.Button("Compare", elem_id="compare", min_width=100)
+            self.measure = gr.Button("Measure both on the same posts", elem_id="measure", min_width=160)
+            self.stop = gr.Button("Stop", variant="stop", elem_id="stop-measuring", visible=False, min_width=90)
             self.export = gr.Button("Export", elem_id="export", min_width=100)
             self.download = gr.DownloadButton("Download", visible=False, elem_id="download", min_width=120)
 
@@ -86,6 +89,9 @@ class Versions(Tab):
         self.delete.click(self.ask_delete, self.version, ask, **QUEUED)
         self.sure.yes.click(self.done, [*at, self.doing], drawn, **QUEUED)
         compared = self.compare.click(self.compared, [self.version, self.other], self.more, **QUEUED)
+        measuring = [self.measured, self.measure, self.stop]
+        self.measure.click(self.begun, [self.version, self.other], [*measuring, shell.timer], **QUEUED)
+        self.stop.click(self.stopped, at, measuring, **NOW)
         reported = self.report.click(self.reported, self.version, [self.more, self.download], **QUEUED)
         for below in (reported, compared):
             below.success(None, js=into_view("more"), **NOW)
@@ -97,6 +103,7 @@ class Versions(Tab):
         acts_ = [self.acts, self.promote, self.back, self.delete, self.other, self.download]
         return [
             self.version, self.list, self.plots, self.history, self.one, self.more, self.progress,
+            self.measured, self.measure, self.stop,
             *acts_, *self.sure.outputs(),
         ]  # fmt: skip
 
@@ -117,7 +124,7 @@ class Versions(Tab):
         return drawn
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
-        return {self.progress: html.job(self._jobs.get("export"))}
+        return {self.progress: html.job(self._jobs.get("export")), **self._measured(author, standing[0])}
 
     @told
     def chosen(self, author: str | None, event: gr.EventData) -> Updates:
@@ -129,7 +136,7 @@ class Versions(Tab):
         champion = registry.champion(author) if author else None
         one = next((v for v in versions if v.name == name), champion or next(reversed(versions), None))
         if one is None or author is None:
-            nothing = dict.fromkeys([self.one, self.plots, self.history, self.more, self.progress], "")
+            nothing = dict.fromkeys([self.one, self.plots, self.history, self.more, self.progress, self.measured], "")
             words = "No version yet: train one, under Train." if author else "There is no author yet."
             shut = {self.acts: gr.update(visible=False), **self.sure.closed()}
             return {**nothing, **shut, self.list: html.aside(words), self.version: ""}
@@ -148,6 +155,7 @@ class Versions(Tab):
             self.delete: gr.update(interactive=one.number not in aliases.of),
             self.other: options(others, other),
             **self._exported(one.name),
+            **self._measured(author, one.name),
             **self.sure.closed(),
         }
 
@@ -168,6 +176,22 @@ class Versions(Tab):
         return {
             self.progress: html.job(job),
             self.download: gr.update(visible=ready, value=str(file) if ready else None, label=label),
+        }
+
+    def _measured(self, author: str | None, name: str) -> Updates:
+        """How far a measuring is; what came of the last one, where it was of this version and another."""
+        from training_pipeline.evaluation.records import Comparison
+
+        job = self._jobs.get("comparison")
+        busy = job is not None and job.state == "running"
+        made, said = job.result if job else {}, html.job(job if busy or (job and job.author == author) else None)
+        if made.get("model") == name:
+            found = {figure: Comparison(**one) for figure, one in made["compared"].items()}
+            said = shown.compared(name, made["other"], found, made["left_out"])
+        return {
+            self.measured: said,
+            self.measure: gr.update(visible=not busy),
+            self.stop: gr.update(visible=busy),
         }
 
     # ---- acts that are asked about first ----------------------------------------------------------------------------
@@ -223,6 +247,23 @@ class Versions(Tab):
         before, after = registry.checked(other), registry.checked(name)
         said = self._app.store.feedback.all(after.author)
         return shown.difference(diff(before, after)) + shown.preferred(preferred(said, name, other))
+
+    @told
+    def begun(self, name: str, other: str | None) -> Updates:
+        from training_pipeline.compare import kept
+
+        if not other:
+            raise UsageError("there is no other version to compare with", "train one, under Train")
+        versions = [self._app.registry.checked(model) for model in (name, other)]
+        anew = "" if kept(versions, self._app.home) else ", anew: as long as the measuring after two trainings takes"
+        author = versions[0].author
+        request = {"do": "compare", "model": name, "other": other}
+        self._jobs.start("comparison", f"Measuring {name} and {other} on the same posts{anew}", author, request)
+        return {**self._measured(author, name), self.timer: gr.Timer(active=True)}
+
+    def stopped(self, author: str | None, name: str) -> Updates:
+        self._jobs.stop("comparison")
+        return self._measured(author, name)
 
     @told
     def reported(self, name: str) -> Updates:
