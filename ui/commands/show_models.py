@@ -100,6 +100,8 @@ def comparison(version: ModelVersion, against: ModelVersion, compared: Mapping[s
         rows = {name: one.model_dump() for name, one in compared.items()}
         out({"model": version.name, "against": against.name, "comparison": rows})
         return
+    from training_pipeline.compare import left_out
+
     print(f"{version.name} against {against.name}, on the same posts")
     wide = max((len(meaning(name).label) for name in compared), default=0)
     print(f"  {'':{wide}}  {'difference':>10}  {'95 % interval':>20}  {'p':>6}  {'detectable':>10}  {'n':>4}")
@@ -111,12 +113,8 @@ def comparison(version: ModelVersion, against: ModelVersion, compared: Mapping[s
         )
     if compared:
         print("  detectable: the difference that a test on so many posts finds four times in five")
-    else:
-        print("  nothing was measured on both")
-    if version.card.base_model_hash != against.card.base_model_hash:
-        print("  cannot compare ΔNLL: it counts from the base model, and these have two")
-    if not any(name.startswith("verification/") for name in compared):
-        print("  cannot measure V of both: that takes their texts for the same instructions, in 5 pools of 150 words")
+    for reason in left_out(version, against, compared):
+        print(f"  {reason}")
 
 
 def versions(rows: Sequence[tuple[ModelVersion, str, int]], as_json: bool) -> None:
