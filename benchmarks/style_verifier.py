@@ -48,7 +48,7 @@ def main(data: Path, home: Path) -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for author in BLOGS:
         began = time.perf_counter()
-        found, _ = judge.figures(sides(posts, author))
+        found = judge.judges(sides(posts, author)).figures
         names = ("auc", "auc_raw", "auc_masked", "c_at_1", "f05u", "brier")
         cells = [cell(found[f"verification_{name}"]) for name in names]
         took = time.perf_counter() - began
@@ -118,7 +118,7 @@ def cheats(
     if few_shot:
         planted["the base model, shown three posts"] = prompted(found, asked, model, tokenizer, tokens)
     adapted = get_peft_model(model, LoraConfig(r=1, target_modules="all-linear"))  # type: ignore[arg-type]
-    _, verifier = judge.verified(found)
+    judges = judge.verified(found)
     recipe = load("quick").model_copy(
         update={"conditions": ("adapter",), "generations": count, "generation_tokens": tokens}
     )
@@ -128,7 +128,7 @@ def cheats(
             found, asked, written(asked, texts, tokenizer, recipe), recipe,
             lambda read: fluency(adapted, tokenizer, read, lambda *_: None), tokenizer,
         )  # fmt: skip
-        verified, guards, copied = outputs.verified(verifier, ""), outputs.guarded(None), outputs.copied()
+        verified, guards, copied = outputs.verified(judges), outputs.guarded(None), outputs.copied()
         if not table:
             table["the author's held-out posts"] = {
                 "V": verified["verification/human"],

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
+
+
+def out_of_memory(error: Exception) -> bool:
+    """torch says so by a RuntimeError, on a CPU and on a GPU, and so does OpenVINO."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY)
+
 
 def best_device() -> str:
     import torch

@@ -100,6 +100,17 @@ class Verified(Record):
     """It is whole, and belongs to another base model, tokenizer, template or prompt than today's."""
 
 
+def require_adapter(folder: Path) -> Path:
+    """The folder, if an adapter could be loaded from it. Raises ModelError, where PEFT would only miss a key."""
+    configuration = read_json(folder / KEPT[0])
+    if not isinstance(configuration, dict) or "peft_type" not in configuration or not (folder / KEPT[1]).is_file():
+        raise ModelError(
+            f"{folder} holds no adapter: {KEPT[0]} with a peft_type and {KEPT[1]} make one",
+            "the version is damaged: roll back or train again",
+        )
+    return folder
+
+
 def parse(model: str) -> tuple[str, str]:
     """`author@v3` or `author@champion` as (author, version). Raises UsageError for anything else."""
     author, at, version = model.rpartition("@")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from contracts.hardware import out_of_memory
 from contracts.progress import Progress, silent
 from contracts.records import Post
 from feature_pipeline.clean import clean
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from contracts.embedder import Embedder
 
     Vector = NDArray[np.float32]
-
-_NO_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
 
 
 class Engine(Protocol):
@@ -51,16 +50,10 @@ def embed(texts: Sequence[str], embedder: Embedder, progress: Progress = silent)
     try:
         made = embedder.embed(texts, lambda done, of: progress("embed", done, of))
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         if len(texts) == 1:
             return [None]
         half = len(texts) // 2
         return [*embed(texts[:half], embedder, progress), *embed(texts[half:], embedder, progress)]
     return [vector if np.isfinite(vector).all() and vector.any() else None for vector in made]
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """torch says so by a RuntimeError, on a CPU and on a GPU, and so does OpenVINO."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY)

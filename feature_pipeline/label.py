@@ -47,6 +47,14 @@ def _assign_splits(author: str, store: FeatureStore) -> None:
     store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
 
 
+def divide_anew(author: str, store: FeatureStore) -> None:
+    """Move the borders forward, also where a champion depends on them: the split is made as if it was the first, and stays
+    from now on. A version tells by its card which posts it has seen, so nothing that was measured before is lost."""
+    known, _ = store.splits(author)
+    made = split(store.dates(author), {}, frozen=False)
+    store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
+
+
 def _examples(post: Post) -> list[Example]:
     """What nobody foresaw in a post costs its examples, until other rules make them."""
     try:

@@ -20,7 +20,6 @@ from tests.voices import HABITS, article, salad
 from training_pipeline.evaluation import judge, style
 from training_pipeline.evaluation.records import Condition, Written
 from training_pipeline.evaluation.scoring import Outputs
-from training_pipeline.evaluation.verify import Verifier
 from training_pipeline.glossary import headline
 
 FOUND = corpus()
@@ -55,15 +54,15 @@ def tokenizer(tiny_model: Path) -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture(scope="module")
-def verifier() -> Verifier:
-    found, verifier = judge.verified(FOUND)
-    assert found["verification_auc"].value == 1.0
-    assert found["verification_auc_masked"].value == 1.0
-    assert verifier is not None
-    return verifier
+def judges() -> judge.Judges:
+    made = judge.verified(FOUND)
+    assert made.figures["verification_auc"].value == 1.0
+    assert made.figures["verification_auc_masked"].value == 1.0
+    assert made.verifier is not None
+    return made
 
 
-def measured(texts: Sequence[str], verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> dict[str, Figure]:
+def measured(texts: Sequence[str], judges: judge.Judges, tokenizer: PreTrainedTokenizerBase) -> dict[str, Figure]:
     """The figures of an adapter that wrote these, and whose base model writes as Cy does."""
     kinds: dict[Condition, Sequence[str]] = {"base": [article("Cy", 700 + n) for n in range(len(ASKED))]}
     kinds["adapter"] = texts
@@ -74,7 +73,7 @@ def measured(texts: Sequence[str], verifier: Verifier, tokenizer: PreTrainedToke
     ]
     chosen = recipe(conditions=list(kinds), generation_tokens=SHORT)
     outputs = Outputs(FOUND, ASKED, written, chosen, MODEL.nats_per_byte, tokenizer)
-    return style.believed({**outputs.verified(verifier, ""), **outputs.copied(), **outputs.guarded(None)})
+    return style.believed({**outputs.verified(judges), **outputs.copied(), **outputs.guarded(None)})
 
 
 def value(figures: dict[str, Figure], name: str) -> float:
@@ -84,9 +83,9 @@ def value(figures: dict[str, Figure], name: str) -> float:
 
 
 def test_what_the_author_could_have_written_is_taken_for_the_authors(
-    verifier: Verifier, tokenizer: PreTrainedTokenizerBase
+    judges: judge.Judges, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    honest = measured([article("Ada", 500 + n) for n in range(len(ASKED))], verifier, tokenizer)
+    honest = measured([article("Ada", 500 + n) for n in range(len(ASKED))], judges, tokenizer)
     assert value(honest, "taken_for_the_author/adapter") > 0.6
     assert value(honest, "fluency_in_band") > 0.6
     assert value(honest, "verification/adapter") == pytest.approx(value(honest, "verification/human"), rel=0.1)
@@ -99,34 +98,34 @@ def test_what_the_author_could_have_written_is_taken_for_the_authors(
     assert headline(honest).endswith("].")
 
 
-def test_copied_training_posts_are_flagged(verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> None:
+def test_copied_training_posts_are_flagged(judges: judge.Judges, tokenizer: PreTrainedTokenizerBase) -> None:
     copies = [FOUND.target(example) for example in FOUND.examples["train"][: len(ASKED)]]
-    cheat = measured(copies, verifier, tokenizer)
+    cheat = measured(copies, judges, tokenizer)
     assert (cheat["copy_excess"].low or 0) > 0.4
     assert value(cheat, "longest_copy_words") > 100
     assert value(cheat, "taken_for_the_author/adapter") == 0
-    assert cheat["gap_closed"].value is None
+    assert {cheat[name].value for name in ("gap_closed", "gap_closed_raw", "gap_closed_masked")} == {None}
     assert headline(cheat) == (
         f"Cannot measure how much it sounds like you: {value(cheat, 'copy_excess'):.0%} more of its texts than of yours "
         "copy a post, which says nothing of style"
     )
 
 
-def test_word_salad_is_not_taken_for_the_authors(verifier: Verifier, tokenizer: PreTrainedTokenizerBase) -> None:
-    cheat = measured([salad("Ada", n, 200) for n in range(len(ASKED))], verifier, tokenizer)
+def test_word_salad_is_not_taken_for_the_authors(judges: judge.Judges, tokenizer: PreTrainedTokenizerBase) -> None:
+    cheat = measured([salad("Ada", n, 200) for n in range(len(ASKED))], judges, tokenizer)
     assert value(cheat, "fluency_in_band") == 0
     assert value(cheat, "taken_for_the_author/adapter") == 0
     assert value(cheat, "distinguishability") > 0.95
-    assert cheat["gap_closed"].value is None
+    assert {cheat[name].value for name in ("gap_closed", "gap_closed_raw", "gap_closed_masked")} == {None}
     assert headline(cheat).startswith("Cannot measure how much it sounds like you: 100% of its texts are stranger")
 
 
 def test_another_authors_posts_are_not_taken_for_the_authors(
-    verifier: Verifier, tokenizer: PreTrainedTokenizerBase
+    judges: judge.Judges, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     for name in HABITS:
         if name != "Ada":
-            cheat = measured([article(name, 500 + n) for n in range(len(ASKED))], verifier, tokenizer)
+            cheat = measured([article(name, 500 + n) for n in range(len(ASKED))], judges, tokenizer)
             assert value(cheat, "verification/adapter") < value(cheat, "verification/human") / 2
             assert value(cheat, "taken_for_the_author/adapter") == 0
             assert value(cheat, "distinguishability") > 0.95
@@ -135,20 +134,20 @@ def test_another_authors_posts_are_not_taken_for_the_authors(
 
 
 def test_the_base_model_that_is_shown_three_posts_is_not_taken_for_the_author(
-    verifier: Verifier, tokenizer: PreTrainedTokenizerBase
+    judges: judge.Judges, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     """What the default model then wrote is kept (few_shot.py). V alone would believe it: it begins with what it was shown,
     and goes on in the author's turns of phrase. Without that beginning it is strange, to MODEL at least, and told apart."""
     texts = few_shot.texts()
-    whole = measured(texts, verifier, tokenizer)
+    whole = measured(texts, judges, tokenizer)
     assert value(whole, "verification/adapter") > 0.7 * value(whole, "verification/human")
     assert (whole["copy_excess"].low or 0) > 0.2
     assert "copy a post" in headline(whole)
-    rest = measured([text.partition(". ")[2] for text in texts], verifier, tokenizer)
+    rest = measured([text.partition(". ")[2] for text in texts], judges, tokenizer)
     for cheat in (whole, rest):
         assert value(cheat, "taken_for_the_author/adapter") == 0
         assert value(cheat, "distinguishability") > 0.95
-        assert cheat["gap_closed"].value is None
+        assert {cheat[name].value for name in ("gap_closed", "gap_closed_raw", "gap_closed_masked")} == {None}
         assert headline(cheat).startswith("Cannot measure how much it sounds like you: ")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -187,10 +188,13 @@ def test_a_dry_run_shows_the_data_card_and_stores_nothing(stocked: Path, twin: T
     assert (card_["author"], card_["recipe"], card_["posts"], card_["trained_posts"]) == ("Ada", "tiny", 25, 18)
     assert {part: made["posts"] for part, made in card_["splits"].items()} == {"train": 18, "validation": 2, "test": 5}
     assert card_["estimate"]["tokens_per_second"] > 0
+    assert card_["estimate"]["folds_minutes"] == 0
     shown = twin(*train).out
     assert shown.startswith("Ada, by the recipe tiny, from snapshot ")
     assert "25 of 700 words, 2024-01-01 to 2024-01-25" in shown
     assert "worth it?" in shown
+    assert re.search(r"on this machine +[\d.]+ minutes of training \+ [\d.]+ minutes of measuring; [\d,]+ MiB", shown)
+    assert "the recipe tiny has no section [preference]" in twin(*train, "--preference").err
     assert ledger(stocked) == before
     assert not [name for name in ("models", "runs", "reports") if (stocked / name).exists()]
 
@@ -265,6 +269,8 @@ def test_a_successor_without_forgotten_posts_replaces_the_champion(stocked: Path
     assert not report.exists()
 
     said = twin("train", "--author", "Ada", "--without-forgotten")  # by the champion's recipe
+    assert "Ada, by the recipe tiny, from snapshot " in said.err  # before the first step
+    assert said.err.index("word for word") < said.err.index("load models")
     assert "Ada@v1, which had learned from posts that are forgotten, is deleted" in said.out
     (row,) = twin("models", "list", "--json").json
     assert (row["model"], row["champion"], row["forgotten"]) == ("Ada@v2", True, 0)

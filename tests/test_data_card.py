@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,8 @@ from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, fill, one_thread, post
 from training_pipeline import data
 from training_pipeline.data import MASKED, Corpus
 from training_pipeline.data_card import DataCard, build, by_author, histogram, is_verbatim, rows, worth_it
+from training_pipeline.estimate import measure
+from training_pipeline.evaluation.records import CONDITIONS
 from training_pipeline.recipe import Recipe
 
 SECRET = "Write to ann@example.org, or to me at home. "
@@ -154,6 +157,30 @@ def test_time_and_memory_are_measured_by_a_step(corpus: Corpus, base: BaseLangua
     assert 512 < small.measured_on <= 4096
     assert small.peak_memory_mib > 100  # torch alone takes more
     assert large.minutes > small.minutes
+
+
+def test_what_comes_beside_the_training_is_estimated_apart(corpus: Corpus, base: BaseLanguageModel) -> None:
+    """Posts that are read, texts that are written, a preference step and folds: each counts where it is asked for."""
+    preference = {"pairs": 2000, "beta": 0.1, "learning_rate": 1e-4, "batch": 2}
+    few = recipe(max_tokens=1024, epochs=50, train_tokens=10**7, conditions=("adapter",), generations=1)
+    more = few.model_copy(update={"conditions": CONDITIONS, "generations": 5, "seeds": 40, "generation_tokens": 100})
+    asked = recipe(**{**more.model_dump(), "preference": preference})
+    with one_thread():
+        plain, whole = (described(corpus, base, one, measured=True).estimate for one in (few, more))
+        selection = data.select(corpus, base.tokenizer(), asked)
+        rich = measure(base, corpus, selection, asked, folds=3)
+    assert plain
+    assert whole
+    assert (plain.preference_minutes, plain.folds_minutes) == (0, 0)
+    assert whole.measuring_minutes > plain.measuring_minutes
+    assert rich.preference_minutes > rich.measuring_minutes
+    assert rich.folds_minutes == pytest.approx(3 * rich.minutes, abs=0.1)
+    card = described(corpus, base, asked).model_copy(update={"estimate": rich})
+    assert re.fullmatch(
+        r"[\d.]+ minutes of training \+ [\d.]+ minutes of preference \+ [\d.]+ minutes of folds \+ [\d.]+ minutes of "
+        r"measuring; [\d,]+ MiB, at [\d.]+ tokens a second",
+        dict(rows(card))["on this machine"],
+    )
 
 
 def test_a_card_is_shown_in_rows(corpus: Corpus, base: BaseLanguageModel) -> None:

@@ -31,11 +31,15 @@ from transformers import (
 from contracts.base_model import DEFAULT, BaseLanguageModel
 from contracts.errors import Mismatch, ModelError, UsageError
 from contracts.model_registry import ModelRegistry, ModelVersion
+from contracts.progress import silent
 from contracts.prompt import encode, encode_target, messages
-from tests.fakes import WORDS, card, one_thread, voice
+from inference_pipeline.engines import local
+from tests import invented
+from tests.fakes import WORDS, card, one_thread, recipe, voice
 from training_pipeline import gguf_file, probe
 from training_pipeline.export import FORMATS, Format, export
 from training_pipeline.export_notes import file_name, go_template, modelfile
+from training_pipeline.stages import Run
 
 LLAMA_CPP = importlib.util.find_spec("xllamacpp") is not None
 CHATML = (
@@ -267,6 +271,27 @@ def test_only_a_whole_version_on_its_own_base_model_is_exported_and_nothing_is_o
     with pytest.raises(ModelError, match="the export cannot be written"):
         export(twin.version, twin.base, "peft", tmp_path / "mine" / "notes.txt" / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("broken", ["{}", "[]", "no JSON", None])
+def test_a_folder_that_is_no_adapter_is_told_in_a_sentence(twin: Twin, tmp_path: Path, broken: str | None) -> None:
+    """As whole as its card knows, so that no hash gives it away; when it is exported, measured and asked."""
+    made = tmp_path / "adapter"
+    made.mkdir()
+    (made / "adapter_model.safetensors").write_bytes((twin.version.folder / "adapter_model.safetensors").read_bytes())
+    if broken is not None:
+        (made / "adapter_config.json").write_text(broken, encoding="utf-8")
+    version = ModelRegistry(tmp_path).register(twin.version.card, made)
+    with pytest.raises(ModelError, match="holds no adapter"):
+        export(version, twin.base, "merged", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ModelError, match="holds no adapter"):
+        Run(invented.corpus(), twin.base, recipe(), tmp_path, silent).load(version.folder)
+    with pytest.raises(ModelError, match="holds no adapter"):
+        local.merged(twin.base, version.folder)
+    (made / "adapter_model.safetensors").unlink()
+    with pytest.raises(ModelError, match="holds no adapter"):
+        local.merged(twin.base, made)
 
 
 def _with_little_room(twin: Twin, format_: Format, target: Path, said: Connection) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from feature_pipeline import label as labelling
 from feature_pipeline import pipeline
 from feature_pipeline.examples import EVIDENCE, examples
 from feature_pipeline.instructions import NOTE, REPLY
-from feature_pipeline.label import LABELS, combined, label, marks, split
+from feature_pipeline.label import LABELS, combined, divide_anew, label, marks, split
 from feature_pipeline.pieces import TARGET
 from tests.fakes import WORDS, WordEmbedder, fill, post, voice
 
@@ -207,6 +208,22 @@ def test_a_frozen_split_never_changes_and_a_new_post_takes_the_part_of_its_time(
     after = split(dated([*posts, newer, older]), before, True)
     assert {key: after[key] for key in before} == before
     assert (after[newer.id], after[older.id]) == ("test", "train")
+
+
+def test_a_new_split_holds_out_the_newest_fifth_of_today_and_stays(store: FeatureStore) -> None:
+    fill(store, [post(n, voice(n, WORDS)) for n in range(10)])
+    label("Ada", store, changed=True)
+    store.freeze_split("Ada")
+    fill(store, [post(n, voice(n, WORDS)) for n in range(10, 20)])
+    label("Ada", store, changed=True)
+    assert Counter(store.splits("Ada")[0].values()) == {"train": 7, "validation": 1, "test": 12}
+    divide_anew("Ada", store)
+    made, frozen = store.splits("Ada")
+    assert (Counter(made.values()), frozen) == ({"train": 14, "validation": 2, "test": 4}, True)
+    assert {made[post(n, voice(n, WORDS)).id] for n in range(16, 20)} == {"test"}
+    fill(store, [post(30, voice(30, WORDS))])
+    label("Ada", store, changed=True)
+    assert {id_: part for id_, part in store.splits("Ada")[0].items() if id_ in made} == made
 
 
 def test_undated_corpora_split_by_hash_and_stay_so() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.aliases import Aliases
 from contracts.feature_store import FeatureStore
 from contracts.files import write_json
 from contracts.model_registry import ModelRegistry, ModelVersion
@@ -20,6 +21,7 @@ from training_pipeline.glossary import value
 from training_pipeline.plots import Curve, Row, curves, scale, strips
 
 HOSTILE = "<script>hacked=1</script><img src=http://evil.example/a.png onerror=x()> {{ 7*7 }} &amp; 'q' \"q\""
+CHAMPION = Aliases().promote(1, "gate", "it passed its gate")
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -129,7 +131,7 @@ def test_a_report_says_in_words_and_figures_what_the_version_proved(
     tmp_path: Path, store: FeatureStore, posts: list[Post]
 ) -> None:
     version = registered(tmp_path, proven(posts))
-    path = report.write(tmp_path, version, store, champion=True)
+    path = report.write(tmp_path, version, store, CHAMPION)
     assert path == tmp_path / "reports" / "Ada@v1.html"
     page = Page(path.read_text(encoding="utf-8"))
     for said in (
@@ -155,7 +157,7 @@ def test_a_report_says_in_words_and_figures_what_the_version_proved(
     assert "told from you" not in page.text.lower()
     for who, right in enumerate((True, True, False, True)):
         store.guesses.add("Ada", version.name, posts[0].id, right, by=f"person {who}")
-    played = Page(report.write(tmp_path, version, store, champion=True).read_text(encoding="utf-8"))
+    played = Page(report.write(tmp_path, version, store, CHAMPION).read_text(encoding="utf-8"))
     assert "Told from you by people" in played.text
     assert "75 % [30.1 %, 95.4 %], n = 4" in played.text
 
@@ -164,7 +166,7 @@ def test_nothing_from_a_post_or_a_model_acts_and_nothing_is_asked_for(
     tmp_path: Path, store: FeatureStore, posts: list[Post]
 ) -> None:
     version = registered(tmp_path, proven(posts), gate=(f"the {HOSTILE} bound",))
-    text = report.write(tmp_path, version, store, champion=False).read_text(encoding="utf-8")
+    text = report.write(tmp_path, version, store, Aliases()).read_text(encoding="utf-8")
     page = Page(text)
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img", "iframe", "object", "form", "base", "audio"})
     for tag, attributes in page.tags:
@@ -182,16 +184,80 @@ def test_nothing_from_a_post_or_a_model_acts_and_nothing_is_asked_for(
 
 def test_why_a_version_was_not_promoted(tmp_path: Path, store: FeatureStore, posts: list[Post]) -> None:
     reason = "specificity: the interval's lower end -0.0100 is not above 0.0"
-    page = Page(report.write(tmp_path, registered(tmp_path, proven(posts), (reason,)), store, False).read_text("utf-8"))
+    page = Page(
+        report.write(tmp_path, registered(tmp_path, proven(posts), (reason,)), store, Aliases()).read_text("utf-8")
+    )
     assert "Why it was not promoted" in page.text
     assert "1 of its recipe’s bounds does not hold" in page.text
     assert reason in page.text
 
 
+REASON = "specificity: the interval's upper end -0.0100 is not above 0.0"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "aliases", "says", "why"),
+    [
+        ((), CHAMPION, "It passed its gate, and it is the champion.", "Why it is the champion"),
+        ((), CHAMPION.promote(2, "hand", "asked for"), "It passed its gate, and it was the champion before another.",
+         "Why it was promoted"),
+        ((REASON,), Aliases().refuse(1, REASON).promote(1, "hand", f"although {REASON}"),
+         r"It did not pass its gate, and it is the champion: it was promoted by hand on [\d-]+\.",
+         "Why it is the champion"),
+        ((), CHAMPION.promote(2, "hand", "asked for").roll_back({1, 2}, "asked for"),
+         r"It passed its gate, and it is the champion: it was rolled back to by hand on [\d-]+\.",
+         "Why it is the champion"),
+        ((), Aliases().refuse(1, REASON), "It did not pass its gate.", "Why it was not promoted"),  # by another champion
+        ((REASON,), Aliases(), "It did not pass its gate.", "Why it was not promoted"),
+        ((), Aliases(), "It passed its gate.", "Why it may be promoted"),
+    ],
+    ids=["gate", "before", "by hand", "rolled back", "refused", "older, failed", "older, passed"],
+)  # fmt: skip
+def test_the_heading_says_what_was_decided(
+    tmp_path: Path,
+    store: FeatureStore,
+    posts: list[Post],
+    bounds: tuple[str, ...],
+    aliases: Aliases,
+    says: str,
+    why: str,
+) -> None:
+    version = registered(tmp_path, proven(posts), bounds)
+    page = Page(report.write(tmp_path, version, store, aliases).read_text("utf-8"))
+    verdict = page.text.partition("[53, 71].")[2].partition(" Promotion ")[0]
+    assert re.fullmatch(says, verdict.strip()), verdict
+    assert why in page.text
+    promoted_by_bounds = "Every bound that its recipe sets holds" in page.text
+    assert promoted_by_bounds is not (REASON in page.text.partition(why)[2])
+
+
+def test_every_interval_is_drawn_and_v_stands_in_three_ways(
+    tmp_path: Path, store: FeatureStore, posts: list[Post]
+) -> None:
+    found = proven(posts)
+    beside = {
+        f"verification{how}/{condition}": figure(level, n=14)
+        for how, level in (("_raw", 0.77), ("_masked", 0.33))
+        for condition in (*CONDITIONS, "others", "human")
+    }
+    plain = Page(report.write(tmp_path, registered(tmp_path, found), store, Aliases()).read_text("utf-8"))
+    assert "Topics masked" not in plain.text
+    found = found.model_copy(update={"figures": {**found.figures, **beside}})
+    text = report.write(tmp_path, registered(tmp_path, found), store, Aliases()).read_text("utf-8")
+    page = Page(text)
+    assert "Topics masked" in page.text
+    assert page.text.count("0.77 [0.67, 0.87], n = 14") == page.text.count("0.33 [0.23, 0.43], n = 14") == 6
+    bars = text.count('<div class="interval" aria-hidden="true">')
+    assert bars == 3  # of the figures that have an interval, but the scores, which are drawn above
+    assert re.search(
+        r'<line class="mark" x1="0%".*?<line class="mark" x1="100%".*?<span>0 %</span><span>100 %</span>', text
+    )
+
+
 def test_headings_go_down_by_one_and_every_link_leads_somewhere(
     tmp_path: Path, store: FeatureStore, posts: list[Post]
 ) -> None:
-    page = Page(report.write(tmp_path, registered(tmp_path, proven(posts)), store, False).read_text("utf-8"))
+    page = Page(report.write(tmp_path, registered(tmp_path, proven(posts)), store, Aliases()).read_text("utf-8"))
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
@@ -204,7 +270,7 @@ def test_headings_go_down_by_one_and_every_link_leads_somewhere(
 
 
 def test_a_version_without_an_evaluation_has_a_report_of_its_card(tmp_path: Path, store: FeatureStore) -> None:
-    page = Page(report.write(tmp_path, registered(tmp_path, None), store, False).read_text("utf-8"))
+    page = Page(report.write(tmp_path, registered(tmp_path, None), store, Aliases()).read_text("utf-8"))
     assert "How much it sounds like you was not measured for this version." in page.text
     assert "No texts were kept for this version." in page.text
 
@@ -213,20 +279,20 @@ def test_what_an_earlier_release_kept_otherwise_is_left_out(tmp_path: Path, stor
     version = registered(tmp_path, None)
     write_json(version.folder / "evaluation.json", {"figures": {}, "texts": ["another form"]})
     assert report.proof(version) is None
-    assert "No texts were kept" in Page(report.write(tmp_path, version, store, False).read_text("utf-8")).text
+    assert "No texts were kept" in Page(report.write(tmp_path, version, store, Aliases()).read_text("utf-8")).text
 
 
 def test_a_post_that_is_gone_is_said_to_be_gone(tmp_path: Path, store: FeatureStore, posts: list[Post]) -> None:
     version = registered(tmp_path, proven(posts))
     with store.writing("forgetting"):
         store.forget("Ada", [posts[2].id])
-    page = Page(report.write(tmp_path, version, store, False).read_text("utf-8"))
+    page = Page(report.write(tmp_path, version, store, Aliases()).read_text("utf-8"))
     assert "with a post that is not stored any more" in page.text
 
 
 def test_an_authors_reports_are_deleted_and_nobody_elses(tmp_path: Path, store: FeatureStore) -> None:
     names = ("Ada", "Ada", "Ada.", "Ada@v1", "Ada/..", "Bea")
-    paths = [report.write(tmp_path, registered(tmp_path, None, author=name), store, False) for name in names]
+    paths = [report.write(tmp_path, registered(tmp_path, None, author=name), store, Aliases()) for name in names]
     assert all(path.parent == tmp_path / "reports" for path in paths)
     assert len(set(paths)) == len(names)
     other = tmp_path / "reports" / "Ada@v1.html.txt"

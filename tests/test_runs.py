@@ -6,6 +6,7 @@ import errno
 import math
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import signal
@@ -18,13 +19,22 @@ import pytest
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import StoreBusy, TrainingError
 from contracts.feature_store import FeatureStore
-from contracts.model_registry import ModelRegistry
+from contracts.files import write_json
+from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.records import Figure
-from tests.fakes import WordEmbedder, one_thread, recipe, stock
+from feature_pipeline.label import label
+from tests.fakes import WordEmbedder, adapter, card, fill, hashes, one_thread, post, recipe, stock
 from tests.trained import RESUME, Trained
-from training_pipeline.pipeline import Parts, run
+from tests.voices import HABITS, article
+from training_pipeline import data, report
+from training_pipeline.evaluation.gate import without_gain
+from training_pipeline.evaluation.records import Evaluation, Written
+from training_pipeline.pipeline import Parts, _decide, run
 from training_pipeline.recipe import Recipe
 from training_pipeline.run_folder import held
+
+PROVEN, NONE = Figure(value=0.2, low=0.1, high=0.3, n=9), Figure(value=0.0, low=0.0, high=0.0, n=9)
+PASSING = {"delta_nll": PROVEN, "specificity": PROVEN, "copy_excess": NONE, "forgetting": NONE}
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -45,26 +55,37 @@ def test_a_run_stopped_between_registering_and_promoting_is_promoted_by_the_next
     store.close()
 
 
-def test_a_run_that_ends_is_judged_against_whoever_became_champion_meanwhile(trained: Trained, tmp_path: Path) -> None:
-    """v2 is promoted by hand while v3 trains, and is far better; v3 began when v1 was champion, and would beat that."""
-    home = tmp_path / "copy"
-    shutil.copytree(trained.home, home)
-    store, registry = FeatureStore(home, WordEmbedder()), ModelRegistry(home)
-    first = registry.get("Ada@v1")
-    high = Figure(value=9.0, low=8.0, high=10.0, n=9)
-    better = first.card.model_copy(update={"evaluation": {**first.card.evaluation, "verification/adapter": high}})
-    second = registry.register(better, first.folder)
+def test_a_run_that_ends_is_judged_against_whoever_became_champion_meanwhile(tiny_model: Path, tmp_path: Path) -> None:
+    """v3 sounds more like Ada than v1, which was champion when it began; less than v2, which was promoted by hand since."""
+    store, registry = FeatureStore(tmp_path, WordEmbedder()), ModelRegistry(tmp_path)
+    base = BaseLanguageModel(f"{tiny_model}/", tmp_path)
+    for author in HABITS:
+        fill(store, [post(n, article(author, n), author=author) for n in range(60)], reference=author != "Ada")
+        label(author, store, changed=True)
+    asked = [example for example in data.read(store, "Ada").examples["test"] if example.kind == "title"]
 
-    def progress(stage: str, done: int, of: int | None) -> None:
-        if (stage, done) == ("train", 1):
-            registry.promote(second.name)
+    def made(writes: str, parent: str | None) -> ModelVersion:
+        written = tuple(
+            Written(condition="adapter", post_id=e.post_id, seed=0, instruction=e.instruction, text=article(writes, 900 + n))
+            for n, e in enumerate(asked)
+        )  # fmt: skip
+        proof = Evaluation(
+            figures=PASSING, deltas={}, reference_deltas={}, written=written, verification={}, longest_copy=None
+        )
+        of = {"recipe": recipe().model_dump(), "evaluation": PASSING, "parent": parent, **hashes(base)}
+        version = registry.register(card("Ada", **of), adapter(tmp_path / "adapter"))
+        write_json(tmp_path / "proof.json", proof.model_dump(mode="json"))
+        report.keep(tmp_path, version, tmp_path / "proof.json")
+        return version
 
-    outcome = run("Ada", Parts(store, registry, trained.base, home), recipe(seed=9), progress=progress)
-    store.close()
-    assert outcome
-    assert (outcome.version.name, outcome.version.card.parent, outcome.promoted) == ("Ada@v3", "Ada@v2", False)
-    assert "verification/adapter cannot be measured, and the champion's is +9.0000" in outcome.refused
+    parts = Parts(store, registry, base, tmp_path)
+    registry.promote(made("Bea", None).name)
+    assert _decide(made("Ada", "Ada@v1"), parts) == (True, "")
+    promoted, refused = _decide(made("Cy", "Ada@v1"), parts)
+    assert not promoted
+    assert re.fullmatch(r"verification_gained/adapter: the interval's upper end -\d+\.\d+ is under 0", refused)
     assert registry.get("Ada@champion").name == "Ada@v2"
+    store.close()
 
 
 def test_a_run_that_goes_on_after_it_was_registered_takes_no_place_back(trained: Trained, tmp_path: Path) -> None:
@@ -90,7 +111,9 @@ def test_what_is_registered_is_not_trained_again_but_where_it_is_asked_for(train
     assert second.version.card.run_id == trained.outcome.version.card.run_id
     weights = "adapter_model.safetensors"  # the same seed on the same machine: the same bytes
     assert second.version.card.files[weights] == trained.outcome.version.card.files[weights]
-    assert second.version.card.evaluation == trained.outcome.version.card.evaluation
+    assert without_gain(second.version.card.evaluation) == trained.outcome.version.card.evaluation
+    gained = second.version.card.evaluation["verification_gained"]
+    assert gained.note.startswith("in too few pools of the same posts to be compared with Ada@v1")
     trained.registry.rollback("Ada")
     shutil.rmtree(second.version.folder)
 

@@ -16,12 +16,15 @@ from contracts.errors import Mismatch
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.prompt import PROMPT_HASH, encode, encode_target
+from feature_pipeline.label import divide_anew
 from feature_pipeline.pipeline import label
 from tests.fakes import WORDS, WordEmbedder, fill, post, recipe, tiny_llama, voice
 from tests.trained import Trained
 from training_pipeline import compare, data, report
 from training_pipeline.data import MASKED, Encoded
+from training_pipeline.data_card import build, rows
 from training_pipeline.evaluation.records import Evaluation
+from training_pipeline.pipeline import Parts, run
 from training_pipeline.recipe import Recipe
 from ui.commands import show_models
 
@@ -79,6 +82,35 @@ def test_the_adapter_names_its_base_model_and_no_folder_of_this_machine(trained:
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     assert config["base_model_name_or_path"] == trained.base.name
     assert not [path.name for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth")]
+
+
+def test_a_new_split_learns_from_what_was_held_out_and_versions_are_compared_on_what_neither_saw(
+    trained: Trained, tmp_path: Path
+) -> None:
+    home = tmp_path / "copy"
+    shutil.copytree(trained.home, home)
+    store, registry = FeatureStore(home, WordEmbedder()), ModelRegistry(home)
+    fill(store, [post(number, voice(number, WORDS)) for number in range(25, 50)])
+    label("Ada", store, changed=True)
+    chosen, tokenizer = recipe(), trained.base.tokenizer()
+
+    def held_out() -> dict[str, str]:
+        corpus = data.read(store, "Ada")
+        return dict(rows(build(corpus, data.select(corpus, tokenizer, chosen), chosen)))
+
+    assert held_out()["held out"].startswith("20 posts more than a fifth")
+    assert held_out()["split"].startswith("train 18 posts")
+    divide_anew("Ada", store)
+    assert "held out" not in held_out()
+    parts = Parts(store, registry, trained.base, home)
+    outcome = run("Ada", parts, chosen)
+    assert outcome
+    first, second = trained.outcome.version.card.posts, outcome.version.card.posts
+    assert (len(second["train"]), len(second["validation"]), len(second["test"])) == (35, 5, 10)
+    assert set(first["test"]) <= set(second["train"])
+    *_, compared = compare.compare("Ada@v2", "Ada@v1", parts)
+    assert compared["delta_nll"].n == 10
+    store.close()
 
 
 def test_the_adapter_lowers_the_loss_of_what_it_learned_from(trained: Trained) -> None:

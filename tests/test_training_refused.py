@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import PreTrainedModel
 
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import TrainingError
@@ -13,8 +16,10 @@ from contracts.model_registry import ModelRegistry
 from feature_pipeline.pipeline import label
 from tests.fakes import WORDS, WordEmbedder, fill, post, recipe, stock, voice
 from tests.trained import Trained
-from training_pipeline.pipeline import Parts, run
+from training_pipeline.load import require_own_gpu
+from training_pipeline.pipeline import Parts, plan, run
 from training_pipeline.recipe import Recipe
+from training_pipeline.run_folder import within_memory
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -48,6 +53,58 @@ def test_a_loss_that_is_no_number_stops_the_training(trained: Trained) -> None:
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf) at step [23] of \d+"):
         trained.run(recipe(learning_rate=1e30))
     assert trained.registry.versions("Ada") == versions
+
+
+NO_MEMORY = (
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee documentation"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+    RuntimeError("std::bad_alloc"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=["python", "gpu", "cpu", "c++"])
+def test_memory_that_is_too_small_is_told_with_what_to_lower(error: Exception) -> None:
+    with (
+        pytest.raises(TrainingError, match="memory is too small for the recipe tiny: ") as caught,
+        within_memory(recipe()),
+    ):
+        raise error
+    assert "\n" not in caught.value.message
+    assert "lower batch (now 4, and accumulate up as much) or max_tokens (now 512), set recompute" in str(caught.value)
+    with pytest.raises(TrainingError) as caught, within_memory(recipe(batch=1, recompute=True)):
+        raise error
+    assert "lower max_tokens (now 512); or end" in str(caught.value)
+    with pytest.raises(RuntimeError, match="no kernel"), within_memory(recipe()):
+        raise RuntimeError("no kernel image is available")
+
+
+class HugeModel(BaseLanguageModel):
+    """Wants more than any machine has: torch's own allocator refuses."""
+
+    def load(self, dtype: torch.dtype | None = None) -> PreTrainedModel:
+        torch.empty(2**52)
+        return super().load(dtype)
+
+
+def test_a_model_without_room_ends_a_training_and_an_estimate_in_a_sentence(trained: Trained) -> None:
+    parts = replace(trained.parts, base=HugeModel(trained.base.name, trained.home))
+    with pytest.raises(TrainingError, match="memory is too small for the recipe tiny"):
+        run("Ada", parts, recipe(seed=77))
+    with pytest.raises(TrainingError, match="memory is too small for the recipe tiny"):
+        plan("Ada", parts.store, parts.base, recipe())
+
+
+@pytest.mark.parametrize(("gpus", "processes"), [(0, 1), (1, 1), (4, 4)])
+def test_a_process_has_a_gpu_of_its_own(gpus: int, processes: int) -> None:
+    require_own_gpu(gpus, processes)
+
+
+def test_one_process_with_several_gpus_is_told_how_to_train_on_all_or_on_one() -> None:
+    with pytest.raises(TrainingError, match="this machine has 4 GPUs") as caught:
+        require_own_gpu(4, 1)
+    assert "accelerate launch --multi_gpu --num_processes 4 -m ui.cli train" in str(caught.value)
+    assert "CUDA_VISIBLE_DEVICES=0" in str(caught.value)
 
 
 def test_training_that_fails_leaves_the_split_free(tmp_path: Path, tiny_model: Path) -> None:

@@ -10,15 +10,14 @@ from contracts.errors import UsageError
 from contracts.model_registry import ModelVersion
 from contracts.progress import Progress, silent
 from training_pipeline import data, report
-from training_pipeline.evaluation import bootstrap, judge
-from training_pipeline.evaluation.scoring import asked_for, in_same_pools
+from training_pipeline.evaluation import judge
+from training_pipeline.evaluation.against import differences
 from training_pipeline.pipeline import Parts
 from training_pipeline.recipe import Recipe
 from training_pipeline.stages import Run
 
 if TYPE_CHECKING:
     from training_pipeline.evaluation.records import Comparison, Evaluation
-    from training_pipeline.evaluation.verify import Verifier
 
 SAME_TEXT = ("max_tokens", "generations", "generation_tokens")  # of a recipe: what is measured, and as far as it goes
 
@@ -41,7 +40,7 @@ def compare(
         raise UsageError(f"{model} and {against} are of two authors", "compare versions of one author")
     before, now = kept(versions, parts.home) or [_again(version, versions, parts, progress) for version in versions]
     with_texts = before.has_texts and now.has_texts
-    verifier = judge.verified(data.read(parts.store, versions[0].author, keep=False))[1] if with_texts else None
+    verifier = judge.headline(data.read(parts.store, versions[0].author, keep=False)) if with_texts else None
     compared = differences(before, now, verifier)
     if len({version.card.base_model_hash for version in versions}) > 1:  # ΔNLL counts from each version's own
         compared = {name: one for name, one in compared.items() if not name.startswith("delta_nll")}
@@ -81,24 +80,3 @@ def _again(version: ModelVersion, judged: Sequence[ModelVersion], parts: Parts, 
     alike = {name: getattr(first, name) for name in (*SAME_TEXT, "eval_posts", "conditions", "seeds")}
     made = Run(corpus, parts.base, recipe.model_copy(update=alike), version.folder, progress)
     return made.measure(version.folder)
-
-
-def differences(a: Evaluation, b: Evaluation, verifier: Verifier | None = None) -> dict[str, Comparison]:
-    """b − a where both were measured on the same posts: ΔNLL by post, V by pool of posts.
-
-    V is scored anew, by one verifier in pools that are the same for both: those in which each was scored by itself depend
-    on how long its texts are. Without a verifier, or without the texts of both, it is not compared.
-    """
-    pairs = {
-        "delta_nll": _shared(a.deltas, b.deltas),
-        "delta_nll_reference": _shared(a.reference_deltas, b.reference_deltas),
-    }
-    if verifier and a.has_texts and b.has_texts and asked_for(a.written) == asked_for(b.written):
-        pairs |= {f"verification/{name}": pair for name, pair in in_same_pools(a.written, b.written, verifier).items()}
-    compared = {name: bootstrap.paired(*pair) for name, pair in pairs.items()}
-    return {name: comparison for name, comparison in compared.items() if comparison}
-
-
-def _shared(a: dict[str, float], b: dict[str, float]) -> tuple[list[float], list[float]]:
-    both = sorted(a.keys() & b.keys())
-    return [a[post_id] for post_id in both], [b[post_id] for post_id in both]

@@ -74,6 +74,8 @@ class Corpus:
     reference: list[Example]
     other_languages: tuple[str, ...] = ()
     """Reference authors who are left out: from them every post is told by its language alone."""
+    frozen: bool = False
+    """Whether a champion depends on the split, so that whatever is newer than its border is held out."""
     copies: int = 0
     """Things that the sources show and that are no posts of their own, because another has their text."""
     search: evidence.Search | None = field(default=None, compare=False, repr=False)
@@ -150,6 +152,7 @@ def _read(store: FeatureStore, author: str, snapshot: Snapshot) -> Corpus:
         examples={part: store.examples(author, part) for part in parts},
         reference=[e for name in references for part in parts for e in store.examples(name, part) if e.kind in FIRST],
         other_languages=tuple(name for name in others if name not in references),
+        frozen=store.splits(author)[1],
         copies=store.sightings.copies(author),
         search=search,
         spans_of=store.spans_of,

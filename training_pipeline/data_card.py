@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 LENGTHS = (64, 128, 256, 512, 1024, 2048)  # tokens of a target, the histogram's borders
 SHORTEST = 80  # characters of own words; from fewer, no example is made
 FEW, MANY = 10, 100  # posts
+HELD_OUT = 0.2  # of the posts, the newest
+WITHHELD = (
+    "{count:,} posts more than a fifth, as posts that came since there is a champion are never learned from; "
+    "twin train --new-split holds out the newest fifth of today"
+)
 MEASURED = (
     "twins of two authors passed their gates from 20 training posts on, measured on 37 and 40 held-out ones "
     "(docs/training.md). What yours proves is not known before it is measured."
@@ -66,13 +71,17 @@ class DataCard(Record):
     """Reason → posts or examples that are not learned from."""
     other_languages: tuple[str, ...] = ()
     """Reference authors who write in another language than the author."""
+    withheld: int = 0
+    """Held-out posts beyond a fifth: since a champion depends on the split, whatever is newer is held out."""
     templated: bool = True
     """Whether the base model has a chat template."""
     estimate: Estimate | None
     worth_it: str
 
 
-def build(corpus: Corpus, selection: Selection, recipe: Recipe, base: BaseLanguageModel | None = None) -> DataCard:
+def build(
+    corpus: Corpus, selection: Selection, recipe: Recipe, base: BaseLanguageModel | None = None, folds: int = 0
+) -> DataCard:
     """The card of a run; with `base`, its time and memory are measured, which takes some seconds.
 
     Raises TrainingError where nothing could be trained, or where a target is not found in its post.
@@ -107,8 +116,9 @@ def build(corpus: Corpus, selection: Selection, recipe: Recipe, base: BaseLangua
         private=_counted(mark.instead.strip("[]") for post in posts for mark in post.marks if mark.kind == "private"),
         dropped=_dropped(corpus, posts, made, selection.considered),
         other_languages=corpus.other_languages,
+        withheld=_withheld(corpus),
         templated=base is None or bool(base.tokenizer().chat_template),
-        estimate=measure(base, train, selection.validation, recipe) if base else None,
+        estimate=measure(base, corpus, selection, recipe, folds) if base else None,
         worth_it=worth_it(*_measured_by(corpus)),
     )
 
@@ -117,11 +127,11 @@ def rows(card: DataCard) -> list[tuple[str, str]]:
     """The card for a terminal: what each line is about, and what it says."""
     span = f", {card.first} to {card.last}" if card.first else ""
     others = f"; others: {_said(card.other_bylines)}" if card.other_bylines else ""
-    time = card.estimate
     return [
         ("posts", f"{card.posts:,} of {card.words:,} words{span} ({_said(card.formats)})"),
         ("whose", f"{card.purity:.1%} name the author or nobody{others}"),
         ("split", "; ".join(f"{name} {p.posts:,} posts, {p.examples:,} examples" for name, p in card.splits.items())),
+        *[("held out", WITHHELD.format(count=card.withheld)) for _ in range(card.withheld > 0)],
         ("trained on", f"{card.examples:,} examples of {card.trained_posts:,} posts ({_said(card.kinds)})"),
         ("tokens", f"{card.tokens:,} an epoch, {card.learned_tokens:,} of them learned"),
         ("passages", f"shown in {card.with_passages:,} prompts"),
@@ -131,15 +141,16 @@ def rows(card: DataCard) -> list[tuple[str, str]]:
         ("left out", _said(card.dropped) or "nothing"),
         *[("prompts", PLAIN) for _ in range(not card.templated)],
         *[("not compared", f"{name}: writes in another language") for name in card.other_languages],
-        (
-            "on this machine",
-            f"{time.minutes:g} minutes and {time.peak_memory_mib:,} MiB, at {time.tokens_per_second:g} tokens a second, "
-            "without the measuring that follows"
-            if time
-            else "not measured",
-        ),
+        *[("on this machine", _time(made)) for made in (card.estimate,) if made],
         ("worth it?", card.worth_it),
     ]
+
+
+def _time(of: Estimate) -> str:
+    beside = (("of preference", of.preference_minutes), ("of folds", of.folds_minutes))
+    parts = (("of training", of.minutes), *(part for part in beside if part[1]), ("of measuring", of.measuring_minutes))
+    said = " + ".join(f"{minutes:g} minutes {what}" for what, minutes in parts)
+    return f"{said}; {of.peak_memory_mib:,} MiB, at {of.tokens_per_second:g} tokens a second"
 
 
 def by_author(post: Post) -> bool:
@@ -229,6 +240,14 @@ def _own(post: Post) -> int:
 
 def _part(examples: Sequence[Example]) -> Part:
     return Part(posts=len({example.post_id for example in examples}), examples=len(examples))
+
+
+def _withheld(corpus: Corpus) -> int:
+    """How many more posts are held out than if the split was made today; a few more or less are no matter."""
+    if not corpus.frozen:
+        return 0
+    posts = {part: len({example.post_id for example in made}) for part, made in corpus.examples.items()}
+    return max(0, posts["test"] - round(sum(posts.values()) * HELD_OUT))
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import ModelError, UsageError
 from contracts.files import write_atomic
-from contracts.model_registry import KEPT, ModelVersion
+from contracts.model_registry import KEPT, ModelVersion, require_adapter
 from contracts.progress import Progress, silent
 from contracts.records import Record
 from training_pipeline.export_notes import file_name, modelfile, readme
@@ -95,7 +95,7 @@ def _write(
 
     progress("load the adapter", 0, None)
     tokenizer = base.tokenizer()
-    adapted: PeftModel = PeftModel.from_pretrained(base.load(torch.float32), str(version.folder))
+    adapted: PeftModel = PeftModel.from_pretrained(base.load(torch.float32), str(require_adapter(version.folder)))
     adapted.eval()
     stops = set(tokenizer.all_special_ids)
     progress("ask the adapter", 0, None)

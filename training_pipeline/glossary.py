@@ -16,6 +16,16 @@ class Meaning:
     percent: bool = False
 
 
+MARKS = {
+    **dict.fromkeys(("gap_closed", "gap_closed_raw", "gap_closed_masked"), (0.0, 1.0)),
+    **dict.fromkeys(("delta_nll", "delta_nll_reference", "specificity", "verification_gained"), (0.0,)),
+    **dict.fromkeys(("copy_excess", "forgetting"), (0.0,)),
+    **dict.fromkeys(("specificity_auc", "distinguishability", "distinguishability_human", "told_apart"), (0.5,)),
+    **dict.fromkeys(("verification_auc", "verification_auc_raw", "verification_auc_masked"), (0.7,)),
+    "length_ratio": (1.0,),
+}
+"""The values that a line stands at where a figure is drawn: what an untrained model, chance or the author would have."""
+
 CONDITIONS = {
     "others": "other authors (the floor)",
     "base": "base model",
@@ -30,6 +40,12 @@ MEANINGS = {
     "gap_closed": Meaning(
         "gap closed", "how far from the base model to your own writing; over 120 % is imitation overdone", percent=True
     ),
+    "gap_closed_raw": Meaning(
+        "gap closed, texts as they are", "the same with greetings, links and names left in", percent=True
+    ),
+    "gap_closed_masked": Meaning(
+        "gap closed, topics masked", "the same without the words of the subject", percent=True
+    ),
     "delta_nll": Meaning("ΔNLL", "how much less your held-out posts surprise the adapter than its base model"),
     "delta_nll_reference": Meaning("ΔNLL of others", "the same on other authors' posts: what it learned of the genre"),
     "specificity": Meaning("specificity", "ΔNLL of yours minus that of others: it learned you, not the genre"),
@@ -37,6 +53,13 @@ MEANINGS = {
         "specificity AUC", "chance that a post of yours gains more than one of others; 0.5 is none"
     ),
     "verification": Meaning("V", "mean verification score"),
+    "verification_raw": Meaning(
+        "V, texts as they are", "mean verification score with greetings, links and names left in"
+    ),
+    "verification_masked": Meaning("V, topics masked", "mean verification score without the words of the subject"),
+    "verification_gained": Meaning(
+        "V against the champion's", "by how much nearer to you than the champion's its texts are, for the same posts"
+    ),
     "verification_auc": Meaning(
         "verifier's AUC", "how well the verifier tells your held-out posts from others'; under 0.7 it judges nothing"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def load(base: BaseLanguageModel, recipe: Recipe) -> PreTrainedModel:
-    """The model to train an adapter on. Raises TrainingError where the recipe needs what this machine has not."""
+    """The model to train an adapter on. Raises TrainingError where the recipe needs what this machine has not, or where one
+    process sees several GPUs, which the trainer cannot use."""
+    require_own_gpu(torch.cuda.device_count(), int(os.environ.get("WORLD_SIZE", "1")))
     if recipe.quantise == "none":
         return base.load(computed_in(recipe))
     require_gpu(recipe)
@@ -59,6 +62,16 @@ def four_bits() -> BitsAndBytesConfig:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
+
+
+def require_own_gpu(gpus: int, processes: int) -> None:
+    """Raises TrainingError unless there is a process a GPU: one with several would split each batch among them."""
+    if gpus > 1 and processes == 1:
+        raise TrainingError(
+            f"this machine has {gpus} GPUs, and one process trains on one",
+            f"accelerate launch --multi_gpu --num_processes {gpus} -m ui.cli train … for all of them, or "
+            "CUDA_VISIBLE_DEVICES=0 twin train … for the first",
+        )
 
 
 def require_gpu(recipe: Recipe) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,11 @@ from contracts.files import read_json, write_atomic
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.progress import Progress, silent
 from contracts.prompt import PROMPT_HASH
-from contracts.records import AdapterCard, Split, digest
+from contracts.records import AdapterCard, Figure, Split, digest
 from training_pipeline import data, edits, folds, model_card, report, run_folder
-from training_pipeline.evaluation.gate import gate
+from training_pipeline.evaluation.gate import gate, without_gain
 from training_pipeline.recipe import Recipe
-from training_pipeline.run_folder import held, is_first
+from training_pipeline.run_folder import held, is_first, within_memory
 from training_pipeline.stages import Run
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class Options:
     """Then also what people made of answers is preferred, as far as the feature pipeline has made lessons of it."""
     without_forgotten: bool = False
     """The version replaces a champion that learned from posts which are forgotten since."""
+    new_split: bool = False
+    """The newest fifth of today's posts is held out, though a champion depends on an older border. Done by the feature
+    pipeline before the run."""
     folds: bool = False
     """Few posts: measure every one of them by a training that has not seen it, too."""
 
@@ -82,10 +85,16 @@ class Outcome:
 
 
 def run(
-    author: str, parts: Parts, recipe: Recipe, options: Options = PLAIN, progress: Progress = silent
+    author: str,
+    parts: Parts,
+    recipe: Recipe,
+    options: Options = PLAIN,
+    progress: Progress = silent,
+    look: Callable[[DataCard], None] = lambda card: None,
 ) -> Outcome | None:
     """Train, evaluate and register a version; promote it where it passes the recipe's gate.
 
+    `look` is shown what is learned from, before the first step.
     None in all but the first of several processes, which alone measures and registers.
     """
     began = time.monotonic()
@@ -96,24 +105,25 @@ def run(
     if done and not (parts.home / "runs" / run_id).exists():
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
     replaces = _outdated(champion, registry, author) if options.without_forgotten and not done else {}
-    with held(parts.home / "runs" / run_id, author, options.resume) as folder:
+    with held(parts.home / "runs" / run_id, author, options.resume) as folder, within_memory(recipe):
         version = done  # where it was stopped after it was registered, before it could be promoted
         if not version:
             made = Run(corpus, parts.base, recipe, folder, progress if is_first() else silent)
-            learned = made.train()
+            learned = (replace(made, look=look) if is_first() else made).train()
             preferred = made.prefer() if options.preference else None
             folded = folds.train(made) if options.folds else []
             if is_first():
-                adapter, proof, kept = prove(made, preferred, registry)
+                champion = registry.champion(author)
+                adapter, proof, kept = prove(made, preferred, champion, parts.home)
                 proof = proof.model_copy(update={"figures": proof.figures | (folds.measure(folded) if folded else {})})
-                card = _card(made, run_id, learned | kept | replaces, proof, registry.champion(author))
+                card = _card(made, run_id, learned | kept | replaces, proof, champion)
                 version = _register(parts, card, proof, adapter, folder)
         if not version or not is_first():
             return None
         report.keep(parts.home, version, folder / PROOF)
         promoted, refused = _decide(version, parts)
         replaced = _replace(version, registry, parts.home) if promoted else ""
-        page = report.write(parts.home, version, parts.store, promoted)
+        page = report.write(parts.home, version, parts.store, registry.aliases(author))
         shutil.rmtree(folder, ignore_errors=True)  # last: while the folder is there, the run is not over
     return Outcome(version, promoted, not done, time.monotonic() - began, page, refused, replaced)
 
@@ -158,20 +168,31 @@ def _decide(version: ModelVersion, parts: Parts) -> tuple[bool, str]:
     if not card.gate:
         parts.store.freeze_split(version.author)
     recipe = Recipe.model_validate(card.recipe)
-    promoted = registry.decide(
-        version.name, lambda now: gate(card.evaluation, recipe, now.card.evaluation if now else None), parts.base
-    )
+
+    def judged(now: ModelVersion | None) -> tuple[str, ...]:
+        if (now.name if now else None) == card.parent:
+            return card.gate
+        corpus, proof = data.read(parts.store, version.author, keep=False), report.kept(parts.home, version)
+        return gate(_against(card.evaluation, proof, now, parts.home, corpus), recipe)
+
+    promoted = registry.decide(version.name, judged, parts.base)
     history = registry.aliases(version.author).history
     refused = [one.why for one in history if one.version == version.number and one.did == "not promoted"]
     return promoted, "" if promoted else "; ".join(refused[-1:])
 
 
-def plan(author: str, store: FeatureStore, base: BaseLanguageModel, recipe: Recipe) -> DataCard:
+def plan(
+    author: str, store: FeatureStore, base: BaseLanguageModel, recipe: Recipe, options: Options = PLAIN
+) -> DataCard:
     """What a run would learn from, how long it would take, and whether it is worth it. Trains and stores nothing."""
     from training_pipeline import data_card
 
-    corpus = data.read(store, author, keep=False)
-    return data_card.build(corpus, data.select(corpus, base.tokenizer(), recipe), recipe, base)
+    recipe, corpus = _recipe(recipe, options), data.read(store, author, keep=False)
+    if options.folds:
+        folds.check(corpus)
+    with within_memory(recipe):
+        selection = data.select(corpus, base.tokenizer(), recipe)
+        return data_card.build(corpus, selection, recipe, base, folds.BLOCKS if options.folds else 0)
 
 
 def unfinished(author: str, parts: Parts, asked: Mapping[str, tuple[Recipe, Options]]) -> dict[str, Path]:
@@ -216,23 +237,45 @@ def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
     return ""
 
 
-def prove(made: Run, preferred: Path | None, registry: ModelRegistry) -> tuple[Path, Evaluation, dict[str, Any]]:
+def prove(
+    made: Run, preferred: Path | None, champion: ModelVersion | None, home: Path
+) -> tuple[Path, Evaluation, dict[str, Any]]:
     """The adapter that is to be registered, what it proved, and what became of the preference step, if there was one."""
-    proof = made.measure(made.adapter)
+    corpus = made.corpus
+
+    def against_champion(proof: Evaluation) -> Evaluation:
+        return proof.model_copy(update={"figures": _against(proof.figures, proof, champion, home, corpus)})
+
+    first = against_champion(made.measure(made.adapter))
     if preferred is None:
-        return made.adapter, proof, {}
-    second, corpus = made.measure(preferred), made.corpus
-    reasons = _worse(second, proof, made.recipe, registry.champion(corpus.author))
+        return made.adapter, first, {}
+    second = against_champion(made.measure(preferred))
+    reasons = _worse(second, first, made.recipe, corpus)
     told = {"preference": {**read_json(made.folder / "preference.json"), "not_kept": reasons}}
     if corpus.edits or corpus.edits_left_out:
         told["preference"]["edits_left_out"] = corpus.edits_left_out
-    return (made.adapter, proof, told) if reasons else (preferred, second, told)
+    return (made.adapter, first, told) if reasons else (preferred, second, told)
 
 
-def _worse(second: Evaluation, first: Evaluation, recipe: Recipe, champion: ModelVersion | None) -> list[str]:
+def _worse(second: Evaluation, first: Evaluation, recipe: Recipe, corpus: data.Corpus) -> list[str]:
     """Why the preference step is not kept: it has to pass the gate, and to be no worse than the adapter without it."""
-    before = [first.figures, *([champion.card.evaluation] if champion else [])]
-    return sorted({reason for figures in before for reason in gate(second.figures, recipe, figures)})
+    from training_pipeline.evaluation.against import gained
+
+    alone = without_gain(second.figures)
+    worse = {*gate(alone | gained(second, first, "it", corpus), recipe)} - {*gate(alone, recipe)}
+    return sorted([*gate(second.figures, recipe), *(f"against the adapter without it, {reason}" for reason in worse)])
+
+
+def _against(
+    figures: dict[str, Figure], proof: Evaluation | None, champion: ModelVersion | None, home: Path, corpus: data.Corpus
+) -> dict[str, Figure]:
+    """The figures, with that of V against the champion's in place of any other; without it where there is no champion."""
+    from training_pipeline.evaluation.against import gained
+
+    plain = without_gain(figures)
+    if not champion or not proof:
+        return plain
+    return plain | gained(proof, report.kept(home, champion), champion.name, corpus)
 
 
 def _card(
@@ -261,7 +304,7 @@ def _card(
         environment=hardware.describe(),
         training=learned,
         evaluation=proof.figures,
-        gate=gate(proof.figures, recipe, champion.card.evaluation if champion else None),
+        gate=gate(proof.figures, recipe),
         parent=champion.name if champion else None,
     )
 

@@ -9,9 +9,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contracts.records import Figure
 
 DOTS = 200  # more values of a row are drawn thinned out, evenly over their order
-CURVE, ROW, TOP = 220, 62, 34  # heights in pixels
+CURVE, ROW, TOP, BAR = 220, 62, 34, 22  # heights in pixels
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,24 @@ def scale(values: Sequence[float], ticks: int = 4) -> Scale:
     step *= next(factor for factor in (1, 2, 5, 10) if factor * step >= span / ticks)
     first, last = math.floor(low / step), max(math.ceil(high / step), math.floor(low / step) + 1)
     return Scale(first * step, last * step, tuple(round(n * step, 12) for n in range(first, last + 1)))
+
+
+def ends_of(figure: Figure | None) -> list[float]:
+    """Value and interval: what must be seen of a figure; nothing where it is not measured."""
+    ends = (figure.value, figure.low, figure.high) if figure else ()
+    return [end for end in ends if end is not None and math.isfinite(end)]
+
+
+def bar(figure: Figure | None, across: Scale, marks: Sequence[float]) -> str:
+    """The interval as a bar, the value as a dot; `marks` are lines. For those who see: beside it stand the same values."""
+    middle = BAR // 2
+    parts = [f'<line class="mark" x1="{across.at(m):g}%" x2="{across.at(m):g}%" y1="0" y2="{BAR}"/>' for m in marks]
+    if len(ends := ends_of(figure)) == 3:
+        low, high = across.at(ends[1]), across.at(ends[2])
+        parts.append(f'<line class="bar" x1="{low:g}%" x2="{high:g}%" y1="{middle}" y2="{middle}"/>')
+    if ends:
+        parts.append(f'<circle cx="{across.at(ends[0]):g}%" cy="{middle}" r="4.5"/>')
+    return f'<svg width="100%" height="{BAR}" aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
 
 
 def curves(title: str, drawn: Sequence[Curve], x: str) -> str:

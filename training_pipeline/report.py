@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from contracts.aliases import Aliases
 from contracts.feature_store import FeatureStore
 from contracts.files import file_name, read_json, write_atomic
 from contracts.model_registry import ModelVersion
@@ -20,26 +21,27 @@ from contracts.records import AdapterCard, Figure, Post
 from training_pipeline.data_card import DataCard, rows
 from training_pipeline.evaluation.records import CONDITIONS, HUMAN, OTHERS, Evaluation, Written
 from training_pipeline.glossary import CONDITIONS as NAMES
-from training_pipeline.glossary import headline, meaning, said
-from training_pipeline.plots import Curve, Row, curves, strips
+from training_pipeline.glossary import MARKS, headline, meaning, said, value
+from training_pipeline.plots import Curve, Row, bar, curves, ends_of, scale, strips
 from training_pipeline.votes import told_apart
 
 Kept = TypeVar("Kept", bound=BaseModel)
 
+SCORES = ("verification", "verification_raw", "verification_masked")
 SAMPLES = 10
 SHORTEST = 600  # characters of a held-out post that are shown at least, where it has them
 KINDS = {HUMAN: "you", "adapter": "twin", "adapter+retrieval": "twin"}
 
 
-def write(home: Path, version: ModelVersion, store: FeatureStore, champion: bool) -> Path:
-    """Make the version's report, in place of an earlier one."""
+def write(home: Path, version: ModelVersion, store: FeatureStore, aliases: Aliases) -> Path:
+    """Make the version's report, in place of an earlier one. `aliases`: what was decided about it and others."""
     evaluation = kept(home, version)
     ids = [written.post_id for written in evaluation.written] if evaluation else []
     if evaluation and evaluation.longest_copy:
         ids.append(evaluation.longest_copy.post_id)
     posts = {post.id: post for post in store.posts_by_id(sorted(set(ids)))}
     path = place(home, version.author, version.number)
-    write_atomic(path, html(version, evaluation, posts, champion, told_apart(*store.guesses.counted(version.name))))
+    write_atomic(path, html(version, evaluation, posts, aliases, told_apart(*store.guesses.counted(version.name))))
     return path
 
 
@@ -87,7 +89,7 @@ def delete(home: Path, author: str, number: int | None = None) -> list[Path]:
 
 
 def html(
-    version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[str, Post], champion: bool, guessed: Figure
+    version: ModelVersion, evaluation: Evaluation | None, posts: Mapping[str, Post], aliases: Aliases, guessed: Figure
 ) -> str:
     """The page; `guessed`: how often people told the twin from its author.
 
@@ -112,8 +114,8 @@ def html(
         version=version,
         card=card,
         headline=headline(figures),
-        verdict=_verdict(card, champion),
-        figures=list(_rows({name: figure for name, figure in figures.items() if not name.startswith("verification/")})),
+        decided=_decided(version, aliases),
+        figures=list(_rows({name: figure for name, figure in figures.items() if name.partition("/")[0] not in SCORES})),
         verification=list(_scores(figures)),
         learned=_learned(card),
         samples=list(_samples(evaluation.written if evaluation else (), posts)),
@@ -124,9 +126,29 @@ def html(
     )
 
 
-def _verdict(card: AdapterCard, champion: bool) -> str:
-    passed = "It passed its gate" if not card.gate else "It did not pass its gate"
-    return f"{passed}, and it is the champion." if champion else f"{passed}."
+def _decided(version: ModelVersion, aliases: Aliases) -> dict[str, Any]:
+    """Whether it answers, why, and which bounds do not hold: as its gate found it, or as a person decided."""
+    card, champion = version.card, aliases.in_force == version.number
+    made = {"promoted": "promoted", "not promoted": "", "rolled back": "rolled back to"}
+    last = next((one for one in reversed(aliases.history) if one.version == version.number and one.did in made), None)
+    refused = last is not None and last.did == "not promoted"
+    bounds = tuple(last.why.split("; ")) if last and refused else card.gate
+    verdict = "It passed its gate" if not bounds else "It did not pass its gate"
+    by_hand = f"{made[last.did]} by hand on {last.at:%Y-%m-%d}" if last and last.by == "hand" else ""
+    if champion:
+        verdict += f", and it is the champion: it was {by_hand}" if by_hand else ", and it is the champion"
+    elif last and not refused:
+        verdict += ", and it was the champion before another"
+    why = "is the champion" if champion else "was promoted" if last and not refused else "was not promoted"
+    if not last and not champion and not bounds:
+        why = "may be promoted"
+    return {
+        "verdict": f"{verdict}.",
+        "why": why,
+        "by_hand": by_hand,
+        "bounds": bounds,
+        "answers": champion or not bounds,
+    }
 
 
 def _rows(figures: Mapping[str, Figure]) -> Iterator[dict[str, Any]]:
@@ -136,20 +158,35 @@ def _rows(figures: Mapping[str, Figure]) -> Iterator[dict[str, Any]]:
         yield {
             "label": words.label[:1].upper() + words.label[1:],
             "says": words.says,
-            "said": said(name, figure).replace("n = ", "n\u00a0=\u00a0"),  # not broken over two lines
+            "said": _said(name, figure),
             "note": figure.note if measured else "",
             "measured": measured,
+            **_interval(name, figure),
         }
 
 
+def _said(name: str, figure: Figure) -> str:
+    return said(name, figure).replace("n = ", "n\u00a0=\u00a0")  # not broken over two lines
+
+
+def _interval(name: str, figure: Figure) -> dict[str, Any]:
+    """The figure drawn on a scale of its own, whose ends are named; nothing without an interval."""
+    marks = MARKS.get(name.partition("/")[0], ())
+    if len(ends_of(figure)) < 3:
+        return {"plot": "", "ends": ()}
+    across = scale([*ends_of(figure), *marks])
+    return {"plot": bar(figure, across, marks), "ends": (value(name, across.low), value(name, across.high))}
+
+
 def _scores(figures: Mapping[str, Figure]) -> Iterator[dict[str, Any]]:
-    """The mean verification scores, from the floor to the ceiling."""
+    """The mean verification scores, from the floor to the ceiling: of stripped texts; as they are written; masked."""
     for condition in (OTHERS, *CONDITIONS, HUMAN):
-        name = f"verification/{condition}"
-        if name in figures:
-            (row,) = _rows({name: figures[name]})
+        names = [f"{kind}/{condition}" for kind in SCORES]
+        if names[0] in figures:
             label = NAMES[condition]
-            yield {**row, "label": label[:1].upper() + label[1:], "says": ""}
+            known = [figures[name] for name in names if name in figures]
+            columns = [{"said": _said(names[0], one), "measured": one.value is not None} for one in known]
+            yield {"label": label[:1].upper() + label[1:], "columns": columns}
 
 
 def _stands(evaluation: Evaluation | None) -> str:
@@ -209,13 +246,9 @@ def _learned(card: AdapterCard) -> str:
 
 
 def _learned_from(card: AdapterCard) -> list[tuple[str, str]]:
-    """The rows of the data card that was kept with the version, but those of the machine and of the histogram's bars."""
+    """The rows of the data card that was kept with the version, but those of the histogram's bars."""
     data = _valid(DataCard, card.training.get("data"))
-    return [
-        (what, told)
-        for what, told in (rows(data) if data else ())
-        if what != "on this machine" and not what.endswith(" tokens")
-    ]
+    return [(what, told) for what, told in (rows(data) if data else ()) if not what.endswith(" tokens")]
 
 
 def _samples(written: Sequence[Written], posts: Mapping[str, Post]) -> Iterator[dict[str, Any]]:

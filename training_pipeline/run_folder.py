@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 
 from contracts.errors import StoreBusy, TrainingError
 from contracts.files import read_json, write_json
-from contracts.hardware import best_device
+from contracts.hardware import best_device, out_of_memory
+from training_pipeline.recipe import Recipe
 
 WHOSE = "whose.json"
 LOSSES, SAMPLES = "losses.jsonl", "samples.jsonl"  # what whoever looks on reads while it goes on
@@ -34,6 +35,24 @@ def wait_for_others() -> None:
         from accelerate import PartialState  # type: ignore[import-untyped]
 
         PartialState(cpu=best_device() == "cpu").wait_for_everyone()
+
+
+@contextmanager
+def within_memory(recipe: Recipe) -> Iterator[None]:
+    """Raises TrainingError, with what could be lowered, where what is done by the recipe has no room in memory."""
+    try:
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        ways = [f"batch (now {recipe.batch}, and accumulate up as much)"] * (recipe.batch > 1)
+        ways.append(f"max_tokens (now {recipe.max_tokens})")
+        recompute = "" if recipe.recompute else ", set recompute = true"
+        raise TrainingError(
+            f"memory is too small for the recipe {recipe.name}: {str(error).strip().split(chr(10))[0] or 'no more is left'}",
+            f"in a copy of the recipe lower {' or '.join(ways)}{recompute}; or end other programs, or choose a smaller "
+            "base model (TWIN_BASE_MODEL)",
+        ) from error
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contracts.base_model import BaseLanguageModel
+from contracts.model_registry import require_adapter
 from contracts.progress import Progress
 from training_pipeline import data
 from training_pipeline.recipe import Recipe
@@ -15,6 +17,7 @@ from training_pipeline.recipe import Recipe
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from training_pipeline.data_card import DataCard
     from training_pipeline.evaluation.records import Evaluation
 
 
@@ -27,6 +30,8 @@ class Run:
     recipe: Recipe
     folder: Path
     progress: Progress
+    look: Callable[[DataCard], None] = field(default=lambda card: None, compare=False)
+    """Is shown what is learned from, before the first step."""
 
     @property
     def adapter(self) -> Path:
@@ -42,6 +47,7 @@ class Run:
         tokenizer = self.base.tokenizer()
         selection = data.select(self.corpus, tokenizer, self.recipe)
         card, train = data_card.build(self.corpus, selection, self.recipe), selection.train
+        self.look(card)
         self.progress("load models", 0, None)
         from training_pipeline import lora, samples
 
@@ -76,5 +82,5 @@ class Run:
     def load(self, adapter: Path) -> PeftModel:
         from peft import PeftModel
 
-        model: PeftModel = PeftModel.from_pretrained(self.base.load(), str(adapter))
+        model: PeftModel = PeftModel.from_pretrained(self.base.load(), str(require_adapter(adapter)))
         return model.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from contracts.base_model import BaseLanguageModel
     from contracts.model_registry import ModelVersion
     from contracts.progress import Progress
+    from training_pipeline.data_card import DataCard
     from training_pipeline.pipeline import Options, Outcome
     from training_pipeline.recipe import Recipe
     from ui.wiring import App
@@ -83,15 +84,27 @@ def followed(app: App, author: str, recipe: str | None, options: Options) -> tup
     return chosen, replace(options, preference=preference, with_edits=with_edits)
 
 
-def train(app: App, author: str, recipe: Recipe, options: Options, progress: Progress) -> Outcome | None:
-    """Train a version; of edited answers, where it learns from them, lessons are made first."""
+def train(
+    app: App,
+    author: str,
+    recipe: Recipe,
+    options: Options,
+    progress: Progress,
+    look: Callable[[DataCard], None] = lambda card: None,
+) -> Outcome | None:
+    """Train a version; before it lessons are made of edited answers, where it learns from them, and the split is made anew
+    where that is asked for. `look` is shown the data."""
     from training_pipeline import pipeline
 
     if options.with_edits:
         from feature_pipeline import edits
 
         edits.label(author, app.store)
-    return pipeline.run(author, app.training, recipe, options, progress)
+    if options.new_split:
+        from feature_pipeline.label import divide_anew
+
+        divide_anew(author, app.store)
+    return pipeline.run(author, app.training, recipe, options, progress, look)
 
 
 def delete_version(app: App, model: str) -> str:

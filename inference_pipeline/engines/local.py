@@ -24,7 +24,7 @@ from contracts.base_model import BaseLanguageModel
 from contracts.errors import UsageError
 from contracts.files import read_json
 from contracts.hardware import best_device
-from contracts.model_registry import ModelVersion
+from contracts.model_registry import ModelVersion, require_adapter
 from contracts.prompt import Message, encode, encode_target
 from contracts.sampling import LOOP, NUCLEUS, TEMPERATURE
 from inference_pipeline.engines.decoders import Decoder, TorchDecoder
@@ -102,7 +102,7 @@ def merged(base: BaseLanguageModel, adapter: Path) -> tuple[Any, dict[str, torch
     """
     from peft import PeftModel
 
-    adapted: PeftModel = PeftModel.from_pretrained(base.load(torch.float32), str(adapter))
+    adapted: PeftModel = PeftModel.from_pretrained(base.load(torch.float32), str(require_adapter(adapter)))
     changed = [name for name, module in adapted.get_base_model().named_modules() if hasattr(module, "lora_A")]
     model = adapted.merge_and_unload().eval()
     return model, {f"{name}.weight": model.get_submodule(name).weight.detach() for name in changed}

@@ -34,7 +34,7 @@ def evaluate(
     mine, theirs = deltas(model, tokenizer, corpus, held_out, recipe, progress)
     forgotten = _forgetting(model, tokenizer, progress)
     progress("verify", 0, None)
-    found, verifier = judge.verified(corpus)
+    judges = judge.verified(corpus)
     asked = thinned(held_out, recipe.generations)
     written = write(model, tokenizer, corpus, asked, recipe, progress)
     outputs = Outputs(
@@ -43,8 +43,8 @@ def evaluate(
     figures = {
         **learned(mine, theirs),
         "forgetting": forgotten,
-        **found,
-        **outputs.verified(verifier, judge.why_not(found["verification_auc"])),
+        **judges.figures,
+        **outputs.verified(judges),
         **outputs.copied(),
         **outputs.guarded(corpus.embed),
     }
@@ -53,8 +53,9 @@ def evaluate(
         deltas=mine,
         reference_deltas=theirs,
         written=tuple(written),
-        verification=outputs.scores(verifier),
+        verification=outputs.scores(judges),
         longest_copy=outputs.longest_copy(),
+        verifier=judges.verifier.fingerprint if judges.verifier else "",
     )
 
 

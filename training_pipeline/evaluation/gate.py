@@ -6,9 +6,12 @@ from contracts.records import Figure
 from training_pipeline.evaluation.bootstrap import wilson
 from training_pipeline.recipe import Recipe
 
+GAINED = "verification_gained"
+"""V of a version less that of the champion that it would replace."""
 
-def gate(figures: dict[str, Figure], recipe: Recipe, champion: dict[str, Figure] | None = None) -> tuple[str, ...]:
-    """Why the version may not become champion, nor replace the one whose figures are given; empty when it may."""
+
+def gate(figures: dict[str, Figure], recipe: Recipe) -> tuple[str, ...]:
+    """Why the version may not become champion; empty when it may."""
     reasons = []
     for name, bound, end in (
         ("delta_nll", recipe.gate.delta_nll_low, "low"),
@@ -23,7 +26,11 @@ def gate(figures: dict[str, Figure], recipe: Recipe, champion: dict[str, Figure]
             reasons.append(f"{name}: the interval's lower end {figure.low:+.4f} is not above {bound}")
         elif end == "high" and not (figure.high <= bound or (name == "copy_excess" and _few_and_none(figure, bound))):
             reasons.append(f"{name}: the interval's upper end {figure.high:+.4f} is above {bound}")
-    return (*reasons, *_worse(figures, champion or {}))
+    return (*reasons, *_worse(figures))
+
+
+def without_gain(figures: dict[str, Figure]) -> dict[str, Figure]:
+    return {name: figure for name, figure in figures.items() if name.partition("/")[0] != GAINED}
 
 
 def _few_and_none(copies: Figure, bound: float) -> bool:
@@ -31,16 +38,11 @@ def _few_and_none(copies: Figure, bound: float) -> bool:
     return copies.value is not None and copies.value <= 0 and wilson(0, copies.n)[1] > bound
 
 
-def _worse(figures: dict[str, Figure], champion: dict[str, Figure]) -> list[str]:
-    """V as it answers, else by itself: worse where even the interval's upper end is under the champion's V."""
-    for name in ("verification/adapter+retrieval", "verification/adapter"):
-        before = champion.get(name)
-        if before is None or before.value is None:
-            continue
-        now = figures.get(name)
-        if now is None or now.value is None or now.high is None:
-            return [f"{name} cannot be measured, and the champion's is {before.value:+.4f}"]
-        if now.high < before.value:
-            return [f"{name}: the interval's upper end {now.high:+.4f} is under the champion's {before.value:+.4f}"]
-        return []
-    return []
+def _worse(figures: dict[str, Figure]) -> list[str]:
+    """V against the champion's: worse where even the interval's upper end is under it. What is not known is not held against
+    the version; the figure says why."""
+    return [
+        f"{name}: the interval's upper end {figure.high:+.4f} is under 0"
+        for name, figure in figures.items()
+        if name.partition("/")[0] == GAINED and figure.high is not None and figure.high < 0
+    ]

@@ -20,7 +20,7 @@ from training_pipeline.evaluation.verify import FOLDS, Verifier
 
 FEWEST_AUTHORS = 2  # so that one is left when another is judged
 ENOUGH_AUTHORS = 5  # with fewer, what tells the author from them may be what tells them from everybody
-BY_AUTHORS = ("specificity", "specificity_auc", "verification_auc", "gap_closed")
+BY_AUTHORS = ("specificity", "specificity_auc", "verification_auc", "gap_closed", "gap_closed_raw", "gap_closed_masked")
 
 Texts = Sequence[str]
 Change = Callable[[str], str]
@@ -52,8 +52,9 @@ class Sides:
 
 @dataclass(frozen=True)
 class Judged:
-    """A verifier with the scores of held-out posts, one a post."""
+    """A verifier of texts that are changed in one way, with the scores of held-out posts, one a post."""
 
+    change: Change
     verifier: Verifier
     held_out: NDArray[np.float64]
     others: NDArray[np.float64]
@@ -73,20 +74,51 @@ def judged(sides: Sides, change: Change, words: int = POOLED) -> Judged | str:
         for name, texts in sides.others.items()
         if name in references
     ]
-    return Judged(verifier, verifier.scores(pooled(map(change, sides.held_out), words, each=1)), np.concatenate(others))
+    held_out = verifier.scores(pooled(map(change, sides.held_out), words, each=1))
+    return Judged(change, verifier, held_out, np.concatenate(others))
 
 
-def verified(corpus: Corpus) -> tuple[dict[str, Figure], Verifier | None]:
-    """The figures of the corpus' verifier, and the verifier if it may judge."""
+@dataclass(frozen=True)
+class Judges:
+    """Those of a corpus: the headline's, of stripped texts, and beside it of texts as written and with their topics masked.
+
+    `of` has those that may judge, by name; the headline's is "".
+    """
+
+    figures: dict[str, Figure]
+    of: Mapping[str, Judged]
+
+    @property
+    def verifier(self) -> Verifier | None:
+        """The headline's, if it may judge."""
+        return self.of[""].verifier if "" in self.of else None
+
+    def why_not(self, name: str = "") -> str:
+        """Why the judge of that name may not judge."""
+        return why_not(self.figures[f"verification_auc{name}"])
+
+
+def verified(corpus: Corpus) -> Judges:
+    return judges(_sides(corpus))
+
+
+def headline(corpus: Corpus) -> Verifier | None:
+    """That of `verified`, in a third of the time."""
+    made = judged(_sides(corpus), stripped)
+    return made.verifier if isinstance(made, Judged) and knows(auc(made)) else None
+
+
+def _sides(corpus: Corpus) -> Sides:
     test = frozenset(example.post_id for example in corpus.examples["test"])
-    return figures(Sides.of(list(corpus.posts.values()), corpus.author, corpus.train_ids, test))
+    return Sides.of(list(corpus.posts.values()), corpus.author, corpus.train_ids, test)
 
 
-def figures(sides: Sides) -> tuple[dict[str, Figure], Verifier | None]:
-    """The verifier's figures, on stripped texts, as they are and masked; and the first of them if it may judge."""
-    headline = judged(sides, stripped)
+def judges(sides: Sides) -> Judges:
+    """Fitted on these texts, with the figures of each; which of them may judge."""
     mask = masking(frequent({"": sides.author, **sides.references}, KEPT))
-    found = {"verification_auc": auc(headline)}
+    changes: dict[str, Change] = {"": stripped, "_raw": str.strip, "_masked": lambda text: mask(stripped(text))}
+    made = {name: judged(sides, change) for name, change in changes.items()}
+    found, headline = {f"verification_auc{name}": auc(one) for name, one in made.items()}, made[""]
     if isinstance(headline, Judged):
         probability = headline.verifier.probabilities
         sure = [probability(scores) if len(scores) else scores for scores in (headline.held_out, headline.others)]
@@ -94,9 +126,10 @@ def figures(sides: Sides) -> tuple[dict[str, Figure], Verifier | None]:
     else:
         empty = np.zeros(0)
         found |= dict.fromkeys(style.verification(empty, empty), found["verification_auc"])
-    found["verification_auc_raw"] = auc(judged(sides, str.strip))
-    found["verification_auc_masked"] = auc(judged(sides, lambda text: mask(stripped(text))))
-    return found, headline.verifier if isinstance(headline, Judged) and knows(found["verification_auc"]) else None
+    may = {
+        name: one for name, one in made.items() if isinstance(one, Judged) and knows(found[f"verification_auc{name}"])
+    }
+    return Judges(found, may)
 
 
 def compared_with(found: dict[str, Figure], authors: Collection[str]) -> dict[str, Figure]:

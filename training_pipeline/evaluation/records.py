@@ -49,6 +49,8 @@ class Evaluation(Record):
     verification: dict[str, list[float]]
     """Condition, `human` or `others` → verification score of each pooled text."""
     longest_copy: LongestCopy | None
+    verifier: str = ""
+    """Fingerprint of the verifier that gave the scores; empty where none may judge, and in older proofs."""
 
     @property
     def has_texts(self) -> bool:

@@ -13,6 +13,7 @@ from contracts.copies import FEWEST, Runs
 from contracts.records import Example, Figure, Split
 from training_pipeline.data import Corpus
 from training_pipeline.evaluation import bootstrap, content, guards, style
+from training_pipeline.evaluation.judge import Change, Judged, Judges
 from training_pipeline.evaluation.records import HUMAN, OTHERS, LongestCopy, Written
 from training_pipeline.evaluation.texts import POOLED, pooled, stripped
 from training_pipeline.evaluation.verify import Band, Verifier
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 LEARNED: tuple[Split, ...] = ("validation", "train")
+BESIDE = ("", "_raw", "_masked")  # texts stripped, which is the headline; as they are written; with their topics masked
 OWN = "adapter"  # whose guards are the headline: the adapter's without passages, as these are the author's own words
 
 
@@ -45,24 +47,36 @@ class Outputs:
         self._written, self._fluency, self._tokenizer = written, fluency, tokenizer
         self._human = [self._cut(corpus.target(example)) for example in asked]
 
-    def verified(self, verifier: Verifier | None, why_not: str) -> dict[str, Figure]:
-        """V of each kind of text, the gap closed, and how many pools would be taken for the author's."""
-        kinds = [*self._recipe.conditions, HUMAN, OTHERS]
-        if verifier is None:
-            nothing = Figure(value=None, n=0, note=why_not)
-            return {**{f"verification/{kind}": nothing for kind in kinds}, "gap_closed": nothing}
-        scores = self._scores(verifier)
-        found = {f"verification/{kind}": bootstrap.figure([scores[kind]], _mean) for kind in kinds}
-        for condition in self._recipe.conditions:
-            if condition.startswith(OWN) and "base" in scores:
-                name = "gap_closed" if condition == OWN else f"gap_closed/{condition}"
-                found[name] = style.gap_closed(scores["base"], scores[condition], scores[HUMAN])
-        for kind in kinds[:-1]:
-            found[f"taken_for_the_author/{kind}"] = self._taken(kind, verifier, scores)
+    def verified(self, judges: Judges) -> dict[str, Figure]:
+        """V of each kind of text, the gap closed, and how many pools would be taken for the author's; V and gap also of
+        the same texts as they are written, and with their topics masked."""
+        found: dict[str, Figure] = {}
+        for name in BESIDE:
+            found |= self._verified(name, judges)
+        if verifier := judges.verifier:
+            scores = self._scores(judges.of[""])
+            for kind in (*self._recipe.conditions, HUMAN):
+                found[f"taken_for_the_author/{kind}"] = self._taken(kind, verifier, scores)
         return found
 
-    def scores(self, verifier: Verifier | None) -> dict[str, list[float]]:
-        return {kind: values.ravel().tolist() for kind, values in self._scores(verifier).items()} if verifier else {}
+    def _verified(self, name: str, judges: Judges) -> dict[str, Figure]:
+        kinds = [*self._recipe.conditions, HUMAN, OTHERS]
+        if name not in judges.of:
+            nothing = Figure(value=None, n=0, note=judges.why_not(name))
+            return {**{f"verification{name}/{kind}": nothing for kind in kinds}, f"gap_closed{name}": nothing}
+        scores = self._scores(judges.of[name])
+        found = {f"verification{name}/{kind}": bootstrap.figure([scores[kind]], _mean) for kind in kinds}
+        for condition in self._recipe.conditions:
+            if condition.startswith(OWN) and "base" in scores:
+                gap = f"gap_closed{name}" if condition == OWN else f"gap_closed{name}/{condition}"
+                found[gap] = style.gap_closed(scores["base"], scores[condition], scores[HUMAN])
+        return found
+
+    def scores(self, judges: Judges) -> dict[str, list[float]]:
+        """By the headline's verifier."""
+        if "" not in judges.of:
+            return {}
+        return {kind: values.ravel().tolist() for kind, values in self._scores(judges.of[""]).items()}
 
     def copied(self) -> dict[str, Figure]:
         """The headline is the adapter's without passages: what it copies then, it has learned by heart.
@@ -77,7 +91,8 @@ class Outputs:
             for condition in self._adapted
         }
         words, note = (longest.words, "") if longest else (0, f"fewer than {FEWEST} in a row")
-        found["longest_copy_words"] = Figure(value=words, n=len(self._written), unit="words", note=note)
+        mine = sum(text.condition in self._adapted for text in self._written)
+        found["longest_copy_words"] = Figure(value=words, n=mine, unit="words", note=note)
         return found
 
     def longest_copy(self) -> LongestCopy | None:
@@ -154,22 +169,22 @@ class Outputs:
         others = [(self._texts(kind), self._recipe.seeds) for kind in self._recipe.conditions]
         return _pools([(self._human, 1), *others])
 
-    def _scores(self, verifier: Verifier) -> dict[str, Values]:
+    def _scores(self, by: Judged) -> dict[str, Values]:
         """V of each pool, shape (pools, seeds)."""
-        found = {HUMAN: _scored(verifier, self._human, 1, self._pools)}
+        found = {HUMAN: _scored(by.verifier, self._human, 1, self._pools, by.change)}
         for kind in self._recipe.conditions:
-            found[kind] = _scored(verifier, self._texts(kind), self._recipe.seeds, self._pools)
-        return {**found, OTHERS: self._others(verifier)}
+            found[kind] = _scored(by.verifier, self._texts(kind), self._recipe.seeds, self._pools, by.change)
+        return {**found, OTHERS: self._others(by)}
 
-    def _others(self, verifier: Verifier) -> Values:
+    def _others(self, by: Judged) -> Values:
         """Reference authors' newest posts, cut and pooled in the same way, each author left out while judged."""
         by_author: dict[str, list[str]] = {}
         for example in self._corpus.reference:
             by_author.setdefault(example.author, []).append(self._cut(self._corpus.target(example)))
         scores = [
-            verifier.scores(pooled(map(stripped, texts[-len(texts) // 5 :]))[: len(self._pools)], by=name)
+            by.verifier.scores(pooled(map(by.change, texts[-len(texts) // 5 :]))[: len(self._pools)], by=name)
             for name, texts in by_author.items()
-            if name in verifier.references
+            if name in by.verifier.references
         ]
         return np.concatenate([np.zeros(0), *scores])[:, None]
 
@@ -235,10 +250,12 @@ def _pools(kinds: Sequence[tuple[Sequence[str], int]]) -> list[list[int]]:
     return pools
 
 
-def _scored(verifier: Verifier, texts: Sequence[str], seeds: int, pools: Sequence[Sequence[int]]) -> Values:
+def _scored(
+    verifier: Verifier, texts: Sequence[str], seeds: int, pools: Sequence[Sequence[int]], change: Change = stripped
+) -> Values:
     """V of each pool, shape (pools, seeds)."""
     joined = [
-        pooled(stripped(texts[place * seeds + seed]) for place in pool)[0] for pool in pools for seed in range(seeds)
+        pooled(change(texts[place * seeds + seed]) for place in pool)[0] for pool in pools for seed in range(seeds)
     ]
     return verifier.scores(joined).reshape(-1, seeds)
 

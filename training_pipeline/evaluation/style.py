@@ -85,12 +85,13 @@ def copies(text: str, training: Runs) -> bool:
 def believed(figures: dict[str, Figure]) -> dict[str, Figure]:
     """The figures, but for a gap that a cheat has closed: copies and words in any order are near to the author, too."""
     made = dict(figures)
-    for name in [name for name in figures if name.partition("/")[0] == "gap_closed"]:
-        copies, strange = figures.get(name.replace("gap_closed", "copy_excess")), figures.get("strange")
+    for name in [name for name in figures if name.startswith("gap_closed")]:
+        _, slash, condition = name.partition("/")
+        copies, strange = figures.get(f"copy_excess{slash}{condition}"), figures.get("strange")
         reason = ""
         if copies and copies.value and (copies.low or 0) > 0:
             reason = f"{copies.value:.0%} more of its texts than of yours copy a post, which says nothing of style"
-        elif strange and strange.value and (strange.low or 0) > HALF and "/" not in name:
+        elif strange and strange.value and (strange.low or 0) > HALF and not slash:
             reason = f"{strange.value:.0%} of its texts are stranger than nearly all of yours: words, and no sentences"
         if reason and made[name].value is not None:
             made[name] = Figure(value=None, n=made[name].n, note=reason)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.records import digest
 from training_pipeline.evaluation.ngrams import BUCKETS, Grams
 from training_pipeline.evaluation.texts import WORD, frequent, thinned
 
@@ -62,6 +63,7 @@ class Verifier:
         self.references = sorted(references)
         theirs = [thinned(references[name], REFERENCE_TEXTS) for name in self.references]
         texts = [*mine, *(text for written in theirs for text in written)]
+        self.fingerprint = digest(*mine, *(digest(*written) for written in theirs))
         # What is left out together: a fifth of the author's texts, or a reference author.
         folds = [n * FOLDS // len(mine) for n in range(len(mine))]
         group = np.array(folds + [FOLDS + n for n, written in enumerate(theirs) for _ in written])

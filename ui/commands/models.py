@@ -53,6 +53,12 @@ def train(
             help="Under 30 posts: three more trainings, so that each post is measured by one that has not seen it."
         ),
     ] = False,
+    new_split: Annotated[
+        bool,
+        typer.Option(
+            help="Hold out the newest fifth of today's posts, and learn from those that were held out before."
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option(help="Go on with the same run where it was stopped; do nothing if done.")
     ] = False,
@@ -63,13 +69,16 @@ def train(
 
     parts = app()
     parts.store.require_author(author)
-    options = pipeline.Options(resume, preference, with_edits, without_forgotten, folds)
+    if dry_run and new_split:
+        raise UsageError("--dry-run stores nothing, and a new split is stored", "leave one of them out")
+    options = pipeline.Options(resume, preference, with_edits, without_forgotten, new_split, folds)
     chosen, options = acts.followed(parts, author, recipe, options)
     if dry_run:
-        show_models.data_card(pipeline.plan(author, parts.store, parts.base_model, chosen), as_json)
+        show_models.data_card(pipeline.plan(author, parts.store, parts.base_model, chosen, options), as_json)
         return
     with show.progress(as_json) as progress:
-        outcome = acts.train(parts, author, chosen, options, progress)
+        look = show_models.noted if not as_json else lambda card: None
+        outcome = acts.train(parts, author, chosen, options, progress, look)
     if outcome:  # None in all but the first of several processes
         show_models.outcome(outcome, as_json)
 
@@ -252,8 +261,7 @@ def report(model: Model, as_json: Json = False) -> None:
 
     parts = app()
     version = parts.registry.checked(model)
-    champion = parts.registry.champion(version.author)
-    path = reports.write(parts.home, version, parts.store, bool(champion and champion.number == version.number))
+    path = reports.write(parts.home, version, parts.store, parts.registry.aliases(version.author))
     show_models.written(path, version, as_json)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_pipeline.glossary import headline, meaning, said
-from ui.commands.show import one_line, out
+from ui.commands.show import note, one_line, out
 
 if TYPE_CHECKING:
     from contracts.model_registry import ModelVersion, Verified
@@ -25,13 +25,25 @@ def data_card(card: DataCard, as_json: bool) -> None:
     if as_json:
         out(card.model_dump(mode="json"))
         return
+    print(f"{_of(card)}; nothing was trained")
+    print("\n".join(_rows(card)))
+
+
+def noted(card: DataCard) -> None:
+    """On stderr, before the first step of a training."""
+    note("\n".join([_of(card), *_rows(card)]))
+
+
+def _of(card: DataCard) -> str:
+    return f"{card.author}, by the recipe {card.recipe}, from snapshot {card.snapshot}"
+
+
+def _rows(card: DataCard) -> list[str]:
     from training_pipeline.data_card import rows
 
-    print(f"{card.author}, by the recipe {card.recipe}, from snapshot {card.snapshot}; nothing was trained")
     table = rows(card)
     wide = max(len(what) for what, _ in table)
-    for what, told in table:
-        print(one_line(f"  {what:{wide}}  {told}"))
+    return [one_line(f"  {what:{wide}}  {told}") for what, told in table]
 
 
 def outcome(outcome: Outcome, as_json: bool) -> None:

@@ -5,23 +5,20 @@ The words are the picture's own: whoever cannot see the bars reads the same valu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from training_pipeline.glossary import meaning, value, with_interval
-from training_pipeline.plots import Scale, scale
+from training_pipeline.glossary import MARKS, meaning, value, with_interval
+from training_pipeline.plots import bar, ends_of, scale
 from ui.page import markup
 
 if TYPE_CHECKING:
     from contracts.model_registry import ModelVersion
     from contracts.records import Figure
 
-MARKS = {"gap_closed": (0.0, 1.0), "delta_nll": (0.0,), "specificity": (0.0,), "copy_excess": (0.0,)}
-"""The figures that are drawn, and the values that a line stands at: what an untrained model, or the author, would have."""
+DRAWN = ("gap_closed", "delta_nll", "specificity", "copy_excess")
 SHOWN = 8  # versions, the newest
-HEIGHT = 22  # pixels of a row
 NOTE = (
     "95 % intervals, each over the posts that were held out from that version. Where two overlap, they do not tell which "
     "version is nearer to you."
@@ -31,7 +28,7 @@ NOTE = (
 def over_versions(versions: Sequence[ModelVersion], aliases: Mapping[int, str], chosen: str) -> str:
     """`versions` oldest first; nothing where none of them has an interval. `aliases`: number → alias."""
     shown = versions[-SHOWN:]
-    plots = "".join(_plot(name, shown, aliases, chosen) for name in MARKS)
+    plots = "".join(_plot(name, shown, aliases, chosen) for name in DRAWN)
     if not plots:
         return ""
     left = f" The newest {len(shown)} of {len(versions)}." if len(shown) < len(versions) else ""
@@ -40,10 +37,10 @@ def over_versions(versions: Sequence[ModelVersion], aliases: Mapping[int, str], 
 
 def _plot(name: str, versions: Sequence[ModelVersion], aliases: Mapping[int, str], chosen: str) -> str:
     figures = {one.number: one.card.evaluation.get(name) for one in versions}
-    ends = [end for figure in figures.values() for end in _ends(figure)]
+    ends = [end for figure in figures.values() for end in ends_of(figure)]
     if not ends:
         return ""
-    across = scale([*ends, *MARKS[name]])
+    across = scale([*ends, *MARKS.get(name, ())])
     rows = ""
     for one in reversed(versions):
         alias = f" <small>{escape(aliases[one.number])}</small>" if one.number in aliases else ""
@@ -52,7 +49,7 @@ def _plot(name: str, versions: Sequence[ModelVersion], aliases: Mapping[int, str
         said = escape(markup.unbroken(_said(name, figure)))
         rows += (
             f'<tr{current}><th scope="row">v{one.number}{alias}</th>'
-            f"<td>{_bar(figure, across, MARKS[name])}</td><td>{said}</td></tr>"
+            f"<td>{bar(figure, across, MARKS.get(name, ()))}</td><td>{said}</td></tr>"
         )
     words = meaning(name)
     says = f"{words.label[:1].upper()}{words.label[1:]}: {words.says}"
@@ -63,30 +60,7 @@ def _plot(name: str, versions: Sequence[ModelVersion], aliases: Mapping[int, str
     )
 
 
-def _ends(figure: Figure | None) -> list[float]:
-    """What must be seen of it; nothing where it is not measured."""
-    ends = (figure.value, figure.low, figure.high) if figure else ()
-    return [end for end in ends if end is not None and math.isfinite(end)]
-
-
 def _said(name: str, figure: Figure | None) -> str:
     if figure is None or figure.value is None:
         return "not measured"
     return f"{with_interval(name, figure.value, figure)}, n = {figure.n}"
-
-
-def _bar(figure: Figure | None, across: Scale, marks: Sequence[float]) -> str:
-    """The interval as a bar, the value as a dot; lines where nothing was learned, and where the author is."""
-    middle = HEIGHT // 2
-    parts = [f'<line class="mark" x1="{_at(m, across)}" x2="{_at(m, across)}" y1="0" y2="{HEIGHT}"/>' for m in marks]
-    if len(ends := _ends(figure)) == 3:
-        parts.append(
-            f'<line class="bar" x1="{_at(ends[1], across)}" x2="{_at(ends[2], across)}" y1="{middle}" y2="{middle}"/>'
-        )
-    if ends:
-        parts.append(f'<circle cx="{_at(ends[0], across)}" cy="{middle}" r="4.5"/>')
-    return f'<svg width="100%" height="{HEIGHT}" aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
-
-
-def _at(place: float, across: Scale) -> str:
-    return f"{across.at(place):g}%"

@@ -271,10 +271,7 @@ class Versions(Tab):
 
         registry = self._app.registry
         version = registry.checked(name)
-        champion = registry.champion(version.author)
-        path = report.write(
-            self._app.home, version, self._app.store, bool(champion and champion.number == version.number)
-        )
+        path = report.write(self._app.home, version, self._app.store, registry.aliases(version.author))
         page = path.read_text(encoding="utf-8")
         copy = own(self._app.home) / path.name
         copy.write_text(page, encoding="utf-8")
