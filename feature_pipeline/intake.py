@@ -18,7 +18,7 @@ from feature_pipeline.clean import CLEANER
 from feature_pipeline.deduplicate import NearDuplicates, compared, sketch
 from feature_pipeline.read_ahead import AT_LEAST, batches
 from feature_pipeline.report import SourceReport
-from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, read
+from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, Unread, read
 from feature_pipeline.sources.memory import Memory, Seen
 
 MISSES = 2  # complete runs in which a page was not found, until its post is taken for deleted
@@ -63,14 +63,19 @@ class Intake:
                     self.store.sightings.register(self.author, address)
                 mine.complete = any(isinstance(item, Complete) for item in batch)
                 mine.found += sum(not isinstance(item, Complete) for item in batch)
+                mine.error = next((item.detail for item in batch if isinstance(item, Unread)), "")
                 self._take(batch, place)
         except SourceError as error:
-            self.report.failed[address] = mine.error = str(error)
+            mine.error = str(error)
         else:
             if limit is None or mine.found < limit:
                 self._keep_memory(place, memory)
             if mine.complete:
                 self._delete_missing(place, before, allow_delete)
+            elif mine.error:
+                self._delete_not_found(place)
+        if mine.error:
+            self.report.failed[address] = mine.error
         self.store.sightings.finish(self.author, address, mine.error or f"{mine.found} found")
 
     # ---- a batch ----------------------------------------------------------------------------------------------------
@@ -216,11 +221,20 @@ class Intake:
         }
 
     def _keep_memory(self, place: Place, memory: Memory) -> None:
-        """Of addresses whose posts are all stored as they are now: what was refused is to be looked at again."""
+        """Of addresses whose posts are all stored as they are now: what was refused or deleted is to be looked at again."""
         keys = {key for seen in memory.now.values() for key in seen.posts}
         stored = self.store.sightings.known(place, list(keys)).keys() - self.stale
-        kept = {url: asdict(seen) for url, seen in memory.now.items() if stored.issuperset(seen.posts)}
+        kept = {
+            url: asdict(seen if stored.issuperset(seen.posts) else Seen())
+            for url, seen in memory.now.items()
+            if stored.issuperset(seen.posts) or url in memory.before
+        }
         self.store.sightings.remember(place.author, place.address, CLEANER, kept)
+
+    def _delete_not_found(self, place: Place) -> None:
+        """Of a source that is one page: all that there was to ask is its own address."""
+        gone = self.store.sightings.miss(place, self.not_found, MISSES)
+        self.report.deleted += self.store.drop(self.author, place.address, gone, "deleted")
 
     def _delete_missing(self, place: Place, before: int, allow_delete: bool) -> None:
         """`before`: how many were known before the source was read."""

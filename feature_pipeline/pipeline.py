@@ -23,7 +23,7 @@ from feature_pipeline.clean import clean
 from feature_pipeline.intake import Intake
 from feature_pipeline.label import label
 from feature_pipeline.report import Report
-from feature_pipeline.sources import Item, RawPost, Refusal, read
+from feature_pipeline.sources import Item, RawPost, Refusal, Unread, read
 
 LONGEST_NAME = 80  # bytes: three times as many in a folder's name, where a file system allows 255
 
@@ -97,7 +97,10 @@ def collect(sources: Sequence[str], author: str, report: Report, limit: int | No
     def items() -> Iterator[Item]:
         for source in map(address, sources):
             try:
-                yield from read(source)
+                for item in read(source):
+                    if isinstance(item, Unread):
+                        report.failed[source] = item.detail
+                    yield item
             except SourceError as error:
                 report.failed[source] = str(error)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import pytest
 
 from contracts.model_registry import ModelRegistry
+from tests.blog_server import PROSE, Blog, Reply, article
 from tests.conftest import Twin
 from tests.fakes import adapter, card
+from ui.page import show_posts
 
 TEXTS = (
     "The clock runs slow when rain falls on brass, and I count every screw twice.",
@@ -32,6 +36,13 @@ def folder(tmp_path: Path) -> Path:
         front = f"title: Post {number}\ndate: 2024-01-0{number + 1}\nurl: https://ada.example/{number}"
         (made / f"{number}.md").write_text(f"---\n{front}\n---\n{text}\n", encoding="utf-8")
     return made
+
+
+@pytest.fixture
+def blog() -> Iterator[Blog]:
+    made = Blog()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -91,7 +102,7 @@ def test_sync_reads_every_source_again_and_one_that_fails_stops_no_other(
     (filled / "4.md").write_text("# A new one\n\nBrass again.", encoding="utf-8")
     said = twin("sync", "--json")
     ada, bea = said.json
-    assert said.code == 0
+    assert said.code == 1
     assert (ada["author"], ada["added"], ada["unchanged"], ada["deleted"]) == ("Ada", 1, 4, 0)
     assert list(ada["failed"]) == list(bea["failed"]) == [str(other)]
     rows = {(row["author"], row["address"]): row for row in twin("sources", "--json").json}
@@ -102,6 +113,35 @@ def test_sync_reads_every_source_again_and_one_that_fails_stops_no_other(
     assert str(filled) in twin("sources", "--author", "Ada").out
     assert twin("sync", "--author", "Bea").code == 1  # nothing of hers could be read
     assert twin("sync", "--author", "Nobody").code == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply("busy", 503, {"Retry-After": "0"}),
+        Reply("", 403),
+        Reply("<title>Just a moment...</title>"),
+        Reply('{"version": "https://jsonfeed.org/version/1", "items": ['),
+    ],
+)
+@pytest.mark.usefixtures("loopback")
+def test_a_site_that_cannot_be_read_has_failed_beside_a_folder_that_can(
+    folder: Path, twin: Twin, reply: Reply, blog: Blog
+) -> None:
+    address = f"{blog.url}/ann"
+    blog["/ann"] = article("A clock", PROSE)
+    assert twin("ingest", address, "--author", "Ada").code == 0
+    blog["/ann"] = reply
+    for command in (("ingest", folder, address, "--author", "Ada", "--json"), ("sync", "--json")):
+        said = twin(*command)
+        (found,) = said.json if command[0] == "sync" else [said.json]
+        assert (said.code, list(found["failed"]), found["deleted"]) == (1, [address], 0)
+        assert found["unchanged"] + found["added"] == 4
+        outcomes = {row["address"]: row["outcome"] for row in twin("sources", "--json").json}
+        assert outcomes[address] == found["failed"][address]
+        assert outcomes[str(folder)].endswith(" found")
+        assert escape(outcomes[address][:40]) in show_posts.report(found)
+    assert twin("ingest", folder, address, "--author", "Ada", "--dry-run").code == 1
 
 
 def test_forgetting_asks_first_and_flags_what_was_trained_on_it(

@@ -205,6 +205,25 @@ def test_a_page_whose_new_words_were_refused_is_not_taken_for_known(tmp_path: Pa
     store.close()
 
 
+@pytest.mark.parametrize(("status", "runs"), [(404, 2), (410, 1)])
+def test_a_single_page_is_deleted_as_any_other(store: FeatureStore, blog: Blog, status: int, runs: int) -> None:
+    page = f"{blog.url}/one"
+    there = blog.replies["/one"]
+    pipeline.run([page], "Ada", store)
+    for run in range(1, runs + 1):
+        blog["/one"] = [Reply("no such page", status)]
+        report = pipeline.run([page], "Ada", store)
+        assert (list(report.failed), report.deleted) == ([page], int(run == runs))
+        if run < runs:  # found again in between, it is not on its way out
+            blog["/one"] = there
+            assert pipeline.run([page], "Ada", store).unchanged == 1
+            blog["/one"] = Reply("no such page", status)
+            assert pipeline.run([page], "Ada", store).deleted == 0
+    assert pipeline.run([page], "Ada", store).deleted == 0
+    blog["/one"] = there  # with the tag that it had
+    assert pipeline.run([page], "Ada", store).added == 1
+
+
 def test_a_mistyped_address_is_not_read_again_by_a_sync(store: FeatureStore, blog: Blog) -> None:
     report = pipeline.run([f"{blog.url}/onee"], "Ada", store)
     assert report.refused == {"not_found": 1}

@@ -56,6 +56,14 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Unread(Refusal):
+    """The address that a person named could not be read: the source has failed, and says nothing of what it had before.
+
+    But for the post that `source_id` names, where the address was that of one post.
+    """
+
+
+@dataclass(frozen=True)
 class Unchanged:
     """The source itself says that this post is as it was at the last run (a 304, or the same date in its listing)."""
 

@@ -112,7 +112,7 @@ def _dry_run(sources: list[str], author: str, limit: int | None, as_json: bool) 
             print(show.one_line(f"{row['date'] or '?'!s:10}  {what}  ({row['id']})"))
     for source, error in report.failed.items():
         print(show_report.failure(source, error), file=sys.stderr)
-    if not taken:
+    if report.failed or not taken:
         raise typer.Exit(1)
 
 
@@ -150,7 +150,7 @@ def sync(
             show_report.report(report.as_json(), as_json=False)
     if as_json:
         show.out([report.as_json() for report in reports])
-    if not any(report.stored for report in reports):
+    if any(report.failed for report in reports) or not any(report.stored for report in reports):
         raise typer.Exit(1)
 
 

@@ -36,6 +36,8 @@ def feed_posts(reading: Reading, address: str, page: Page, by_address: bool = Fa
                 try:
                     listed = entries(page.content, page.content_type, page.url)
                 except ParseError as error:
+                    if page is first and not by_address:
+                        raise FetchError("bad_feed", f"{page.url}: {error}") from error
                     yield reading.refuse(page.url, "bad_feed", str(error))
                     return
                 if not by_address and page is first:

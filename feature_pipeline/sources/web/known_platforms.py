@@ -7,7 +7,7 @@ from importlib import import_module
 from itertools import chain, islice
 from typing import Protocol, cast
 
-from feature_pipeline.sources import Item, RawPost, Unchanged
+from feature_pipeline.sources import Item, RawPost, Refusal, Unchanged, Unread
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.visit import Visit
 
@@ -62,6 +62,15 @@ def unless_other(items: Iterator[Item]) -> Iterator[Item] | None:
     except FetchError:
         return None
     return chain(first, items)
+
+
+def unless_nothing(items: Iterator[Item]) -> Iterator[Item]:
+    """The items; where a platform gives nothing but the reason why not, that is said of the source."""
+    first = list(islice(items, 2))
+    for item in first:
+        alone = len(first) == 1 and isinstance(item, Refusal)
+        yield Unread(item.source, item.source_id, item.reason, item.detail) if alone else item
+    yield from items
 
 
 def _reader(name: str) -> Reader:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from contracts.errors import SourceError
 from feature_pipeline.html.parser import Facts, ParseError, facts
 from feature_pipeline.html.parser import page as read_html
-from feature_pipeline.sources import Complete, Item, RawPost, Refusal
+from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unread
 from feature_pipeline.sources.files.paths import from_text
 from feature_pipeline.sources.memory import Memory, Seen
 from feature_pipeline.sources.web import feeds
@@ -56,7 +56,7 @@ def _items(url: str, visit: Visit, max_pages: int) -> Iterator[Item]:
         found = platforms.posts(name, visit, url)
         items = platforms.unless_other(found) if name == "mastodon" else found
         if items is not None:
-            yield from items
+            yield from platforms.unless_nothing(items)
             return
     yield from _what_is_there(Reading(url, visit, max_pages))
 
@@ -74,7 +74,7 @@ def _what_is_there(reading: Reading) -> Iterator[Item]:
             raise
         yield _lost(reading, error)
     except ParseError as error:
-        yield reading.refuse(reading.source, "quarantined", str(error))
+        yield Unread(reading.source, reading.source, "quarantined", str(error))
     if reading.listed and reading.whole and not reading.closed:
         yield Complete()
 
@@ -108,7 +108,7 @@ def _only(reading: Reading, page: Page, item: RawPost | Refusal) -> RawPost | Re
     return item
 
 
-def _lost(reading: Reading, error: FetchError) -> Refusal:
+def _lost(reading: Reading, error: FetchError) -> Unread:
     """If the address was one post's, what became of it became of the post. A feed that is gone takes none along."""
     posts = reading.memory.before.get(reading.source, Seen()).posts
     source_id = posts[0][1] if len(posts) == 1 else reading.source
@@ -120,7 +120,7 @@ def _lost(reading: Reading, error: FetchError) -> Refusal:
             source_id = reading.source
         except FetchError as other:
             source_id = source_id if other.reason == error.reason else reading.source
-    return reading.refuse(source_id, error.reason, f"{error.detail}; {error.hint}")
+    return Unread(reading.source, source_id, error.reason, f"{error.detail}; {error.hint}")
 
 
 def _site(reading: Reading, page: Page, html: str, text: str, found: Facts) -> Iterator[Item]:
