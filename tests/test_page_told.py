@@ -7,18 +7,21 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from contracts.feature_store.conversations import LISTED, Said
 from contracts.model_registry import ModelRegistry
 from contracts.progress import silent
 from feature_pipeline import pipeline
+from inference_pipeline.twin import Question
 from tests.browser import ON_THE_PAGE, WREN, small, stock
 from tests.fakes import adapter, card
 from ui.page import made, show_posts, show_versions, work
 from ui.page.shell import Shell
+from ui.page.tabs.posts import Posts
 from ui.page.tabs.shared import in_sentences
 
 pytestmark = ON_THE_PAGE
 
-OVER = {"new": True, "promoted": False, "replaced": "", "refused": ""}
+OVER = {"new": True, "promoted": False, "replaced": "", "refused": "", "outdated": ""}
 NO_OTHERS = "specificity cannot be measured: no reference authors: ingest other people's posts with --reference"
 
 
@@ -74,6 +77,38 @@ def test_the_clock_goes_on_while_a_job_runs_and_the_chat_is_looked_at(
     assert (
         shell._ticked(gr.Request(), WREN, "chat") == gr.skip()
     )  # of an empty dict, Gradio would make an error a second
+    twin.app.store.close()
+
+
+def test_after_a_restart_the_last_reading_is_still_told(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    (tmp_path / "rain.md").write_text("# Rain\n\n" + "Rain falls on brass when the spring bends. " * 8)
+    app = small(tmp_path / "home").app
+    pipeline.run([str(tmp_path / "rain.md")], "Gil", app.store, chunker=app.chunker, progress=silent)
+    shell = Shell(app)
+    request.addfinalizer(shell._jobs.close)
+    posts = shell.tabs["posts"]
+    assert isinstance(posts, Posts)
+    told = posts.opened("Gil")[posts.report]
+    assert "The last reading, of 20" in told
+    assert "1 new, 0 changed" in told
+    assert posts.opened(None)[posts.report] == ""
+    app.store.close()
+
+
+def test_a_list_that_is_full_says_so_and_a_search_without_hits_too(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    twin = small(tmp_path)
+    stock(twin)
+    conversations, answer = twin.app.store.conversations, twin.app.twin.ask(Question("What of the church clock?", WREN))
+    for number in range(LISTED + 1):
+        conversations.keep("", WREN, [Said(question=f"Question {number}?", answer=answer)])
+    shell = Shell(twin.app)
+    request.addfinalizer(shell._jobs.close)
+    kept, asked = shell.chat.kept, gr.Request(username=None)
+    assert "The latest 50: words find older ones." in kept.found(WREN, "", "", asked)
+    assert "The latest" not in kept.found(WREN, "Question 7?", "", asked)
+    assert "No conversation has these words." in kept.found(WREN, "zygomorphic", "", asked)
     twin.app.store.close()
 
 

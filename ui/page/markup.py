@@ -62,8 +62,10 @@ def aside(words: str) -> str:
 
 
 def kept_list(rows: Sequence[Any], id: str, none: str, most: int) -> str:
-    """What a person has kept, by `id`, `title` and `at`, each a button that opens it; `none` where there is nothing. Where it
-    is `most`, there may be more."""
+    """What a person has kept, by `id`, `title` and `at`, each a button that opens it; `none` where there is nothing.
+
+    Of `most` there may be more.
+    """
     more = aside(f"The latest {most}: words find older ones.") if len(rows) >= most else ""
     return buttons(((row.id, escape(row.title), f"{row.at:%Y-%m-%d %H:%M}") for row in rows), id, none) + more
 
