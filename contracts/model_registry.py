@@ -67,15 +67,19 @@ class ModelVersion:
                 hint = "the version is damaged: roll back or train again"
                 yield Mismatch(f"{name} of {self.name}", expected, found, hint)
 
-    def misfits(self, base: BaseLanguageModel) -> Iterator[Mismatch]:
-        """Everything that is not as it was in training. A card from before template hashes has none to compare."""
+    def misfits(self, base: BaseLanguageModel | None) -> Iterator[Mismatch]:
+        """Everything that is not as it was in training. A card from before template hashes has none to compare.
+
+        None: the base model is a server's, and cannot be looked at.
+        """
         card = self.card
-        pairs = [
-            ("base model", card.base_model_hash, base.hash),
-            ("tokenizer", card.tokenizer_hash, base.tokenizer_hash),
-            ("prompt", card.prompt_hash, PROMPT_HASH),
-            ("chat template", card.template_hash, base.template_hash if card.template_hash else ""),
-        ]
+        pairs = [("prompt", card.prompt_hash, PROMPT_HASH)]
+        if base:
+            pairs += [
+                ("base model", card.base_model_hash, base.hash),
+                ("tokenizer", card.tokenizer_hash, base.tokenizer_hash),
+                ("chat template", card.template_hash, base.template_hash if card.template_hash else ""),
+            ]
         for what, expected, found in pairs:
             if expected != found:
                 yield Mismatch(

@@ -20,6 +20,10 @@ class Server:
     words: list[str] = field(default_factory=lambda: ["It ", "runs ", "slow."])
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    serves: list[str] = field(default_factory=list)
+    """What it says that it serves."""
+    looks: int = 0
+    """How often it was asked for that."""
     status: int = 200
     cut: threading.Event = field(default_factory=threading.Event)
     """Set when the client went away before the end."""
@@ -40,6 +44,14 @@ def running() -> Iterator[Server]:
             events += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
             lines = [json.dumps({"id": "1", "object": "chat.completion.chunk", "model": "m", **e}) for e in events]
             self.answer("text/event-stream", *(f"data: {line}\n\n" for line in [*lines, "[DONE]"]))
+
+        def do_GET(self) -> None:
+            """Its models; none where `serves` is empty, as servers do that have no list."""
+            made.looks += 1
+            if not made.serves:
+                self.send_error(404)
+                return
+            self.answer("application/json", json.dumps({"data": [{"id": name} for name in made.serves]}))
 
         def answer(self, kind: str, *parts: str) -> None:
             self.send_response(made.status)

@@ -17,6 +17,7 @@ from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from feature_pipeline import pipeline
+from tests.chat_server import Server
 from tests.conftest import Said, Twin
 from tests.fakes import (
     OTHER_WORDS,
@@ -280,6 +281,24 @@ def test_a_damaged_version_is_neither_shown_nor_promoted(home: Path, twin: Twin)
     assert twin("doctor").code == 1
     assert not checks["registry"]["ok"]
     assert [what for what, check in checks.items() if not check["ok"]] == ["registry"]
+
+
+def test_the_doctor_looks_at_the_remote_server(
+    home: Path, twin: Twin, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> dict[str, str]:
+        return {check["what"]: check["detail"] for check in twin("doctor", "--json").json if not check["ok"]}
+
+    monkeypatch.setenv("TWIN_REMOTE_URL", server.url)
+    monkeypatch.setenv("TWIN_REMOTE_MODEL", "smol")
+    assert said() == {}
+    server.status = 503
+    server.serves = ["smol"]
+    assert "answers with status 503" in said()["remote server"]
+    monkeypatch.setenv("TWIN_REMOTE_URL", "http://localhost:80a/v1")
+    assert "is no address of a server" in said()["remote server"]
+    asked = twin("ask", "Why brass?", "--author", "Ada")
+    assert (asked.code, asked.out, "TWIN_REMOTE_URL is no address" in asked.err) == (2, "", True)
 
 
 def test_a_twins_life(

@@ -17,10 +17,12 @@ from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PROMPT_HASH, Message, encode, messages
 from inference_pipeline.engines.decoders import TorchDecoder
 from inference_pipeline.engines.local import LocalChatModel, LocalEngine
-from inference_pipeline.engines.remote import RemoteEngine
+from inference_pipeline.engines.remote import RemoteChatModel, RemoteEngine
 from tests.browser import free_port
 from tests.chat_server import Server
 from tests.fakes import card, drawn_adapter, tiny_llama
+from ui.settings import Settings
+from ui.wiring import App
 
 QUESTIONS = ["What of clocks?", "Tell me about brass.", "Why does the spring bend when rain falls?"]
 
@@ -286,6 +288,47 @@ def test_a_server_that_is_not_there_is_told_as_such() -> None:
     chat = RemoteEngine(f"http://127.0.0.1:{free_port()}/v1", "smol", None).chat_model(None)
     with pytest.raises(ModelError, match=r"http://127\.0\.0\.1:\d+/v1 failed: Connection error"):
         list(chat.stream(asked("What of clocks?")))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:80a/v1", "localhost:8000/v1", "http://", "ftp://a.example/v1", "a b"]
+)
+def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
+    with pytest.raises(UsageError, match="TWIN_REMOTE_URL is no address") as caught:
+        RemoteEngine(url, "smol", None)
+    assert "http://127.0.0.1:8000/v1" in caught.value.hint
+
+
+def test_how_long_a_server_may_say_nothing_is_a_setting(server: Server, tmp_path: Path) -> None:
+    app = App(Settings(remote_url=server.url, remote_model="smol", remote_timeout=7), tmp_path)
+    chat = app.engine.chat_model(None)
+    assert isinstance(chat, RemoteChatModel)
+    assert chat.server.request_timeout == 7
+
+
+def test_what_a_server_serves_is_what_it_says_now(server: Server) -> None:
+    engine = RemoteEngine(server.url, "smol", None)
+    assert engine.served() == frozenset()
+    server.serves = ["smol"]
+    assert engine.served() == {"smol"}
+    server.serves = ["other"]
+    engine.served()
+    with pytest.raises(ModelError, match="does not serve 'smol'"):
+        engine.chat_model(None)
+    server.status = 401
+    with pytest.raises(ModelError, match="answers with status 401"):
+        engine.served()
+    with pytest.raises(ModelError, match="does not answer"):
+        RemoteEngine(f"http://127.0.0.1:{free_port()}/v1", "smol", None).served()
+
+
+def test_a_version_of_another_prompt_is_not_asked_for_on_a_server_either(
+    server: Server, adapted: Path, tmp_path: Path
+) -> None:
+    version = ModelRegistry(tmp_path).register(card("Wren Halloway", prompt_hash="older"), adapted)
+    with pytest.raises(Mismatch, match="trained with another prompt"):
+        RemoteEngine(server.url, "smol", None).chat_model(version)
+    assert server.asked == []
 
 
 def test_a_server_without_a_model_is_refused() -> None:

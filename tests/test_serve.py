@@ -14,21 +14,34 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.language_models import BaseChatModel
 
 from contracts.errors import ModelError, UsageError
+from contracts.model_registry import ModelVersion
 from inference_pipeline.queue import Queue
 from inference_pipeline.twin import NOTHING_FOUND, Exchange, Twin
 from tests.attacks import ACTS
 from tests.browser import ADA, SEATPOST, WREN, small, stock
+from tests.chat_server import Server
 from tests.served import KEY, WRENS_KEY, Site, events, serving, until
 from tests.speaking import Engine as Says
 from tests.test_inert import Acting
+from ui.serve.catalogue import Catalogue
 from ui.serve.completions import question, unsaid
 from ui.serve.keys import Caller, Keys
+from ui.serve.parts import Readiness
 from ui.serve.schema import LONGEST_QUESTION, MOST_MESSAGES, ChatRequest
 from ui.serve.server import running
+from ui.settings import Settings
 
 CANARY = "xylophone-canary"
+
+
+class Broken:
+    """An engine whose models cannot be loaded."""
+
+    def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
+        raise OSError("the disk is gone")
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +154,7 @@ def test_a_greeting_is_returned_and_counts_as_no_refusal(site: Site, stream: boo
 
 def test_what_has_no_effect_is_named(site: Site) -> None:
     messages = [{"role": "system", "content": "Speak like a pirate."}, {"role": "user", "content": SEATPOST}]
-    body = {"model": WREN, "messages": messages, "top_p": 0.5, "not a name": 1}
+    body = {"model": WREN, "messages": messages, "top_p": 0.5, "not a name": 1, "response_format": {"type": "text"}}
     reply = site.client.post("/v1/chat/completions", json=body).json()
     assert reply["twin"]["ignored"] == ["system message", "top_p"]
 
@@ -226,6 +239,40 @@ def test_filters_narrow_what_is_found_on_every_route(
     assert "is no date" in asked(after="yesterday")["error"]["message"]
     assert asked(after="2024", until="2025")["error"]["param"] == "filters.until"
     assert "has no source called 'elsewhere'" in asked(source="elsewhere")["error"]["message"]
+
+
+def test_what_was_made_of_an_answer_is_kept(speaking: Site) -> None:
+    app, said = speaking.twin.app, Says("The clamp comes off first.")
+    app.twin = Twin(app.store, app.registry, said, challenger_share=0.5)
+    app.registry.challenge(f"{WREN}@v1")
+    answers = {twin["model"]: twin for twin in (speaking.chat(user=str(n)).json()["twin"] for n in range(12))}
+    assert {model: twin["instead"] for model, twin in answers.items()} == {
+        f"{WREN}@v1": f"{WREN}@v2",
+        f"{WREN}@v2": f"{WREN}@v1",
+    }
+    twin = answers[f"{WREN}@v1"]
+
+    def judged(answer: Any = twin, verdict: str = "better", **more: Any) -> httpx.Response:
+        return speaking.client.post("/v1/feedback", json={"answer": answer, "verdict": verdict, **more})
+
+    kept = [judged(user="7").json(), judged(verdict="edited", edited="Heat it first.\n").json()]
+    assert [one.model_dump(mode="json") for one in app.store.feedback.all(WREN)] == kept
+    assert (kept[0]["verdict"], kept[0]["by"], kept[0]["question"]) == ("better", "127.0.0.1/7", SEATPOST)
+    assert kept[0]["passages"] == [{key: one[key] for key in ("post_id", "start", "end")} for one in twin["passages"]]
+    assert (kept[1]["edited"], kept[1]["instead"]) == ("Heat it first.", f"{WREN}@v2")
+    refused = [
+        judged(verdict="edited"),
+        judged(edited="So."),
+        judged(verdict="same"),
+        judged({**twin, "question": "nul \0"}),
+        judged({key: value for key, value in twin.items() if key != "prompt_hash"}),
+        judged({**twin, "model": f"{WREN}@v9"}),
+        judged({**twin, "author": ADA}),
+        judged({**twin, "passages": [{"post_id": "nowhere", "start": 0, "end": 1}]}),
+    ]
+    assert [response.status_code for response in refused] == [400] * 5 + [404] * 3
+    assert len(app.store.feedback.all()) == 2
+    app.registry.withdraw(WREN)
 
 
 def test_search_gives_one_authors_passages(site: Site) -> None:
@@ -324,6 +371,8 @@ def saying(content: Any, role: str = "user", **more: Any) -> dict[str, Any]:
         (saying("x", role="tool"), "messages.0.role"),
         (saying([{"type": "image_url", "image_url": {"url": "http://evil.example/a.png"}}]), "messages.0.content"),
         (chat_with(n=2), "n"),
+        (chat_with(response_format={"type": "json_object"}), "response_format.type"),
+        (chat_with(response_format={"type": "json_schema", "json_schema": {"name": "n"}}), "response_format"),
         (chat_with(tools=[{"type": "function", "function": {"name": "f"}}]), "tools"),
         (chat_with(temperature=3), "temperature"),
         (chat_with(max_tokens=0), "max_tokens"),
@@ -420,7 +469,12 @@ def test_a_key_of_one_author_opens_that_twin_alone(locked: Site) -> None:
     one, every = ({"authorization": f"Bearer {key}"} for key in (WRENS_KEY, KEY))
     assert {model["owned_by"] for model in locked.client.get("/v1/models", headers=one).json()["data"]} == {WREN}
     assert {model["owned_by"] for model in locked.client.get("/v1/models", headers=every).json()["data"]} == {WREN, ADA}
-    for path, body in (("chat/completions", chat_with(model=f"{ADA}@base")), ("search", {"query": "x", "author": ADA})):
+    twin = locked.client.post("/v1/chat/completions", json=chat_with(model=f"{ADA}@base"), headers=every).json()["twin"]
+    for path, body in (
+        ("chat/completions", chat_with(model=f"{ADA}@base")),
+        ("search", {"query": "x", "author": ADA}),
+        ("feedback", {"answer": twin, "verdict": "worse"}),
+    ):
         assert locked.client.post(f"/v1/{path}", json=body, headers=one).status_code == 404
         assert locked.client.post(f"/v1/{path}", json=body, headers=every).status_code == 200
 
@@ -569,6 +623,32 @@ def test_it_is_ready_once_there_are_posts_and_models(tmp_path: Path) -> None:
         assert httpx.get(f"{url}/ready").status_code == 503
         stock(twin)
         assert (httpx.get(f"{url}/ready").status_code, httpx.get(f"{url}/health").status_code) == (200, 200)
+
+
+def test_what_could_not_be_loaded_is_tried_again_every_few_seconds_at_most(tmp_path: Path) -> None:
+    twin = small(tmp_path)
+    stock(twin)
+    good, twin.app.twin = twin.app.twin, Twin(twin.app.store, twin.app.registry, Broken())
+    ready = Readiness(twin.app, Catalogue(twin.app), again=0.2)
+    assert ready.status == "failed: OSError"
+    twin.app.twin = good
+    assert ready.status == "failed: OSError"  # it was tried a moment ago
+    assert until(lambda: ready.status == "ready")
+    twin.app.store.close()
+
+
+def test_it_is_not_ready_while_the_remote_server_is_away(tmp_path: Path, server: Server) -> None:
+    twin = small(tmp_path)
+    stock(twin)
+    server.serves = ["smol"]
+    twin.app.settings = Settings(remote_url=server.url, remote_model="smol")
+    ready = Readiness(twin.app, Catalogue(twin.app), again=0.5)
+    assert (ready.status, ready.status, server.looks) == ("ready", "ready", 1)
+    server.status = 503
+    assert until(lambda: ready.status == "failed: ModelError, from the remote server")
+    server.status = 200
+    assert until(lambda: ready.status == "ready")
+    twin.app.store.close()
 
 
 def test_a_port_in_use_is_said_so(site: Site, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def checks(app: Callable[[], App]) -> Iterator[Check]:
         ("store", lambda: _store(parts())),
         ("registry", lambda: _registry(parts())),
         ("base model", lambda: f"{parts().base_model.name}, {parts().base_model.hash}"),
+        ("remote server", lambda: _remote(parts())),
     )
     for what, check in planned:
         try:
@@ -66,6 +67,13 @@ def _embedder(app: App) -> str:
         f"{works}; no thresholds were fitted for it: words alone decide what is refused and which sentences are supported, "
         "so more is refused and fewer are marked"
     )
+
+
+def _remote(app: App) -> str:
+    if app.remote is None:
+        return "none: text is generated in this process"
+    names = ", ".join(sorted(app.remote.served()))
+    return f"it serves {names}" if names else "it answers, and does not say what it serves"
 
 
 def _store(app: App) -> str:

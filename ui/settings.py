@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     remote_model: str | None = None
     """The server's name for the base model; adapters are asked for as author@v3."""
     remote_api_key: str | None = None
+    remote_timeout: float = Field(default=60.0, gt=0)
+    """Seconds that the server may say nothing, before its first word and between two."""
     api_keys: str | None = None
     """Who may use `twin serve`: keys with commas between them; written author:key, a key opens that author's twin alone."""
     passages: int = Field(default=PASSAGES, ge=1)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contracts.feature_store import FeatureStore
     from contracts.model_registry import ModelRegistry
     from feature_pipeline.chunk import Chunker
+    from inference_pipeline.engines.remote import RemoteEngine
     from inference_pipeline.twin import Engine, Twin
     from training_pipeline.pipeline import Parts
     from ui.users import Users
@@ -77,12 +78,20 @@ class App:
         return Parts(self.store, self.registry, self.base_model, self.home)
 
     @cached_property
+    def remote(self) -> RemoteEngine | None:
+        """The server that generates, where one is named."""
+        if not self.settings.remote_url:
+            return None
+        from inference_pipeline.engines.remote import RemoteEngine
+
+        asked = self.settings
+        return RemoteEngine(asked.remote_url or "", asked.remote_model, asked.remote_api_key, asked.remote_timeout)
+
+    @cached_property
     def engine(self) -> Engine:
         """Where text is generated: on a server, where one is named, else in this process."""
-        if self.settings.remote_url:
-            from inference_pipeline.engines.remote import RemoteEngine
-
-            return RemoteEngine(self.settings.remote_url, self.settings.remote_model, self.settings.remote_api_key)
+        if self.remote:
+            return self.remote
         from inference_pipeline.engines.local import LocalEngine
 
         return LocalEngine(self.base_model, graphs=self.settings.engine == "fast")

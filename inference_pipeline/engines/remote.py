@@ -21,15 +21,22 @@ from contracts.model_registry import ModelVersion
 from inference_pipeline.leaving import Waited, waited
 
 LONGEST_LIST = 2**20  # bytes of the list of models
-TIMEOUT, RETRIES = 60.0, 2  # seconds between two bytes; and how often what failed before the first byte is tried again
+RETRIES = 2  # of what failed before the first byte
+LOOKED = 5.0  # seconds that a list of models may take
 ENDS = ("http11.response_closed.complete", "connection.start_tls.failed", "proxy.start_tls.failed")  # of a request
+REFUSED = (401, 403, 500, 502, 503, 504)  # statuses with which a server writes nothing either; others list no models
 LONGEST_TOKEN = 64  # characters: a server that says more than so many for each token that it may say is hung up on
 
 
 class RemoteEngine:
     """An adapter is asked for by its immutable name, `author@v3`, under which the server must have loaded it."""
 
-    def __init__(self, url: str, base: str | None, api_key: str | None, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, base: str | None, api_key: str | None, timeout: float = 60.0) -> None:
+        """`timeout`: seconds between two bytes. Raises UsageError for an address that is none."""
+        if wrong := _wrong_with(url):
+            raise UsageError(
+                f"TWIN_REMOTE_URL is no address of a server: {wrong}", "write it as http://127.0.0.1:8000/v1"
+            )
         if not base:
             raise UsageError("TWIN_REMOTE_URL is set, but no model", "set TWIN_REMOTE_MODEL to the server's model name")
         self._url, self._base, self._api_key, self._timeout = url.rstrip("/"), base, api_key or "none", timeout
@@ -42,7 +49,10 @@ class RemoteEngine:
         )
 
     def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
-        """Raises ModelError where the server says that it serves other models, but not this one."""
+        """Raises ModelError where the server says that it serves other models, but not this one, and Mismatch for a version
+        that was trained with another prompt."""
+        for misfit in version.misfits(None) if version else ():
+            raise misfit
         name = version.name if version else self._base
         self._check(name)
         server: BaseChatModel = init_chat_model(
@@ -60,26 +70,47 @@ class RemoteEngine:
         """llama.cpp's server answers with whatever it has loaded, whichever name it is asked for."""
         if name in self._served:
             return
-        self._served = self._listed() or self._served
+        with suppress(ModelError):  # what is wrong with it is told when it is asked to write
+            self.served()
         if self._served and not {name, f"{name}:latest"} & self._served:
             raise ModelError(
                 f"the server at {self._url} does not serve {name!r} (it serves: {', '.join(sorted(self._served))})",
                 f"load it there under that name (twin models export {name}), or ask for another model",
             )
 
-    def _listed(self) -> frozenset[str]:
-        """The names that the server says it serves; none where it does not say."""
+    def served(self) -> frozenset[str]:
+        """The names that the server says it serves now; none where it does not say. Raises ModelError where it is away, or
+        refuses the key."""
+        headers, body = {"Authorization": f"Bearer {self._api_key}"}, b""
+        timeout = min(self._timeout, LOOKED)
         try:
-            headers, body = {"Authorization": f"Bearer {self._api_key}"}, b""
-            timeout = min(self._timeout, 5)
             with self._client.stream("GET", f"{self._url}/models", headers=headers, timeout=timeout) as response:
+                if response.status_code in REFUSED:
+                    raise ModelError(
+                        f"the server at {self._url} answers with status {response.status_code}",
+                        "start it, and check TWIN_REMOTE_API_KEY",
+                    )
                 for part in response.iter_bytes():
                     body += part
                     if len(body) > LONGEST_LIST:
                         return frozenset()
-            return frozenset(str(model["id"]) for model in json.loads(body)["data"])
-        except (httpx.HTTPError, ValueError, TypeError, KeyError):
-            return frozenset()  # what is wrong with it is told when it is asked to write
+            self._served = frozenset(str(model["id"]) for model in json.loads(body)["data"])
+        except httpx.HTTPError as error:
+            raise ModelError(
+                f"the server at {self._url} does not answer: {str(error) or type(error).__name__}",
+                "start it, or unset TWIN_REMOTE_URL",
+            ) from error
+        except (ValueError, TypeError, KeyError):
+            return frozenset()
+        return self._served
+
+
+def _wrong_with(url: str) -> str:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        return str(error)
+    return "" if address.scheme in ("http", "https") and address.host else "it needs http:// or https:// and a host"
 
 
 def _can_be_left(request: httpx.Request) -> None:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
+from math import inf
 
+from contracts.errors import ModelError
 from ui.serve.answering import Answering
 from ui.serve.catalogue import Catalogue
 from ui.serve.keys import Caller
 from ui.serve.metrics import Metrics
 from ui.wiring import App
 
+AGAIN = 3.0  # seconds between two tries to load, or two looks at a remote server
+
 
 class Readiness:
-    """`status` is "loading", "ready", "no posts", or "failed: " with the kind of error."""
+    """`status` is "loading", "ready", "no posts", or "failed: " with the kind of error, until it is tried again."""
 
-    def __init__(self, app: App, catalogue: Catalogue) -> None:
-        self._app, self._catalogue = app, catalogue
-        self._status = "loading"
+    def __init__(self, app: App, catalogue: Catalogue, again: float = AGAIN) -> None:
+        """Raises UsageError where the remote server's address is none."""
+        self._app, self._catalogue, self._remote, self._again = app, catalogue, app.remote, again
+        self._status, self._tried, self._trying = "loading", -inf, threading.Lock()
 
     @property
     def status(self) -> str:
-        if self._status == "no posts":  # an ingest beside the server ends that
+        """An ingest beside the server, a model that is put right and a remote server that comes or goes change it."""
+        settled = self._status == "ready" and not self._remote
+        soon = self._status != "no posts" and time.monotonic() - self._tried < self._again
+        if not settled and not soon:
             self.warm()
         return self._status
 
@@ -29,14 +38,23 @@ class Readiness:
         threading.Thread(target=self.warm, daemon=True, name="warm").start()
 
     def warm(self) -> None:
-        """Load what the first answer needs. What is wrong is said at the first question, too."""
+        """Load what the first answer needs; whoever comes meanwhile does not wait for it. What is wrong is said at the first
+        question, too."""
+        if not self._trying.acquire(blocking=False):
+            return
         try:
             authors = self._catalogue.authors(Caller("ready"))
+            if authors and self._remote:
+                self._remote.served()
             if authors:
                 self._app.twin.warm(authors[0])
             self._status = "ready" if authors else "no posts"
         except Exception as error:  # whatever a model raises as it loads, who asks must not wait for it for ever
-            self._status = f"failed: {type(error).__name__}"
+            where = ", from the remote server" if self._remote and isinstance(error, ModelError) else ""
+            self._status = f"failed: {type(error).__name__}{where}"
+        finally:
+            self._tried = time.monotonic()
+            self._trying.release()
 
 
 @dataclass(frozen=True)

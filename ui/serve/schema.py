@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from contracts.feature_store.feedback import LONGEST
 from contracts.feature_store.filters import Filters
 from contracts.records import Answer, Format, Passage
 from inference_pipeline.drafting.outline import FEWEST_WORDS, LONGEST_POINT, MOST_SECTIONS
@@ -16,6 +15,7 @@ MOST_MESSAGES = 200
 LONGEST_QUESTION = 4_000  # characters, as on the page
 LONGEST_ANSWER = 1_024  # tokens; what is asked beyond it is not written, and `finish_reason` says "length"
 MOST_DRAFTED = 2_000  # words: a client waits for all of them
+LONGEST_JUDGED = 8_000  # characters of a text that feedback is on: more than the longest answer has
 LONGEST_NAME = 300  # characters of a model's id
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -178,8 +178,8 @@ class Said(Given):
     model_config = ConfigDict(protected_namespaces=())
 
     author: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
-    question: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
-    answer: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
+    question: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_JUDGED)]
+    answer: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_JUDGED)]
     model: ModelId
     snapshot: Line
     prompt_hash: Line
@@ -194,7 +194,7 @@ class FeedbackRequest(Given):
 
     answer: Said
     verdict: Literal["better", "worse", "edited"]
-    edited: Annotated[str, StringConstraints(max_length=LONGEST)] = ""
+    edited: Annotated[str, StringConstraints(max_length=LONGEST_JUDGED)] = ""
     user: Annotated[str, StringConstraints(max_length=300)] = ""
 
     @model_validator(mode="after")
