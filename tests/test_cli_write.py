@@ -89,6 +89,16 @@ def test_an_answer_comes_through_a_pipe(
     assert (made["verdict"], made["answer"], made["edited"]) == ("edited", "Slow. [1]", "Slow, and it always was.")
 
 
+def test_what_the_api_sent_is_judged_as_it_was_saved(said: dict[str, Any], tmp_path: Path, twin: Twin) -> None:
+    shown = {**said, "passages": [{**said["passages"][0], "title": "Post 1", "score": 0.5}], "ignored": []}
+    reply = write(tmp_path / "reply.json", {"id": "chatcmpl-1", "choices": [], "twin": shown})
+    (rated,) = twin("feedback", "--answer", reply, "--worse", "--json").json
+    assert (rated["answer"], rated["passages"]) == (said["answer"], said["passages"])
+    both = write(tmp_path / "both.json", {"author": "Ada", "answers": [shown, {**shown, "model": "Ada@v2"}]})
+    (voted,) = twin("feedback", "--answer", both, "--of", "Ada@v2", "--better", "--json").json
+    assert (voted["model"], voted["other"]) == ("Ada@v2", "Ada@v1")
+
+
 def test_of_two_answers_one_is_judged_against_the_other(two: Path, twin: Twin) -> None:
     said = twin("feedback", "--answer", two, "--of", "Ada@v2", "--better", "--blind")
     assert said.out.endswith(": Ada@v2 better than Ada@v1, blind\n")
@@ -161,6 +171,19 @@ def test_votes_say_which_version_is_preferred(said: dict[str, Any], tmp_path: Pa
     assert "cannot measure: 0 comparisons that one of them won, needs 6" in shown
     found = twin("models", "compare", "Ada@v1", "Ada@v2", "--json").json
     assert (found["blind"]["losses"], found["blind"]["share"]["value"], found["open"]["p"]) == (7, 0.0, None)
+    assert "cannot measure: 0 ratings of drawn answers of one of them, needs 6 of each" in shown
+    for number in range(12):
+        drew = {
+            **said,
+            "question": f"{number}!",
+            "model": f"Ada@v{1 + number % 2}",
+            "instead": f"Ada@v{2 - number % 2}",
+        }
+        verdict = "--better" if number % 2 else "--worse"
+        assert twin("feedback", "--answer", write(tmp_path / "drew.json", drew), verdict).code == 0
+    shown = twin("models", "compare", "Ada@v2", "Ada@v1").out
+    assert "ratings of answers that traffic drew: 6 of Ada@v2, 6 of Ada@v1\n" in shown
+    assert "rated better, Ada@v2 − Ada@v1: +100% [+45%, +100%] (n=12)" in shown
     assert [rating["model"] for rating in found["ratings"]] == ["Ada@v1", "Ada@v2"]
     assert "are not two versions of one author" in twin("models", "compare", "Ada@v1", "Ada@v1").err
     assert "no model Ada@v9" in twin("models", "compare", "Ada@v1", "Ada@v9").err
@@ -182,6 +205,19 @@ def test_an_outline_shows_the_evidence_and_loads_no_model(home: Path, twin: Twin
     made = twin(*arguments, "--json").json
     assert set(made) == {"author", "title", "sections"}
     assert [len(section["evidence"]) > 0 for section in made["sections"]] == [True, False]
+
+
+def test_an_outline_rests_on_posts_of_a_time_source_and_kind_where_these_are_named(home: Path, twin: Twin) -> None:
+    def evidence(*filters: str) -> int:
+        (section,) = twin("draft", "--author", "Ada", "--point", CLOCK, "--outline", *filters, "--json").json[
+            "sections"
+        ]
+        return len(section["evidence"])
+
+    assert evidence() == evidence("--source", "/posts", "--from-format", "article") > 0
+    assert evidence("--before", "2020") == evidence("--after", "2025") == evidence("--from-format", "note") == 0
+    said = twin("draft", "--author", "Ada", "--point", CLOCK, "--after", "yesterday")
+    assert (said.code, "is no date" in said.err) == (2, True)
 
 
 def test_a_draft_is_json_that_can_be_checked(

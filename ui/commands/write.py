@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from contracts.errors import UsageError
+from contracts.records import Format
 from ui.commands import show, show_feedback
-from ui.commands.options import Author, Json, OneAuthor, app
+from ui.commands.options import After, Author, Before, Json, OneAuthor, Source, app
 
 if TYPE_CHECKING:
     from contracts.feature_store.feedback import Verdict
@@ -36,15 +37,21 @@ def draft(
         str | None, typer.Option(help="author@v3, author@champion or base; default: the champion.")
     ] = None,
     outline: Annotated[bool, typer.Option("--outline", help="Only the outline, with its evidence.")] = False,
+    after: After = "",
+    before: Before = "",
+    source: Source = "",
+    from_format: Annotated[Format | None, typer.Option(help="Only from posts of this kind.")] = None,
     as_json: Json = False,
 ) -> None:
     """Draft a post, section by section, each from what the author has written on it."""
+    from contracts.feature_store import Filters
     from inference_pipeline.drafting import draft as drafting
     from inference_pipeline.drafting.outline import Brief
     from inference_pipeline.drafting.outline import outline as plan
     from ui.commands import show_draft
 
-    brief = Brief(author, title, tuple(point or ()), words, format)
+    filters = Filters.of(after, before, source, from_format)
+    brief = Brief(author, title, tuple(point or ()), words, format, filters=filters)
     twin = app().twin
     if outline:
         show_draft.outline(plan(twin, brief), as_json)
