@@ -201,6 +201,9 @@ def preferred(found: Preferred) -> str:
         for one in found.ratings
         if one.better + one.worse + one.edited
     ]
+    if found.difference.value is not None:
+        drawn = f"{version_name(found.model)} − {version_name(found.other)}, where traffic drew who answers"
+        rows.append((drawn, "the shares rated better than hoped, one less the other", _share(found.difference)))
     words = f"{version_name(found.model)} against {version_name(found.other)}: what people said"
     return markup.section(words, markup.table(rows) if rows else markup.aside("Nobody has judged their answers yet."))
 
