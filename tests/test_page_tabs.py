@@ -350,6 +350,43 @@ def test_from_the_sample_author_to_a_version_without_a_terminal(
     assert not (tmp_path / "home" / "page").exists()
 
 
+def test_a_training_is_stopped_and_gone_on_with_by_another_page(
+    tab: Tab, tmp_path: Path, embedder: Path, tiny_model: Path
+) -> None:
+    settings = Settings(embedder=str(embedder), base_model=str(tiny_model))
+    app = App(settings, tmp_path / "home")
+    fakes.stock(app.store)
+    (tmp_path / "home" / "recipes").mkdir(parents=True)
+    steady = fakes.recipe(epochs=8, validate_times=8, patience=8, conditions=("adapter",))
+    fakes.recipe_file(tmp_path / "home" / "recipes" / "steady.toml", steady)
+    with chat_page.running(app, port=free_port()) as url:
+        page = tab(url)
+        author(page, ADA)
+        open_tab(page, "Train")
+        page.get_by_label("Your own: steady").check()
+        page.locator("#train").click()
+        expect(page.locator("#losses svg").first).to_be_visible(timeout=120_000)
+        page.locator("#stop-training").click()
+        expect(page.locator("#train")).to_have_text("Go on with the training")
+        page.wait_for_timeout(2_500)  # the clock has drawn the end of the job by then
+        expect(page.locator("#training-note")).to_contain_text("It goes on from its last checkpoint")
+        page.get_by_label("Quick").check()
+        expect(page.locator("#train")).to_have_text("Train")
+        expect(page.locator("#training-note")).to_contain_text("choose “Your own: steady”")
+    app = App(settings, tmp_path / "home")
+    with chat_page.running(app, port=free_port()) as url:
+        page = tab(url)
+        author(page, ADA)
+        open_tab(page, "Train")
+        expect(page.get_by_label("Your own: steady")).to_be_checked()
+        expect(page.locator("#training-note")).to_contain_text("It goes on from its last checkpoint")
+        expect(page.locator("#losses svg").first).to_be_visible()
+        page.get_by_role("button", name="Go on with the training").click()
+        expect(page.locator("#outcome")).to_contain_text(f"{ADA}@v1", timeout=240_000)
+        expect(page.locator("#train")).to_have_text("Train")
+    assert not list((tmp_path / "home" / "runs").glob("*/whose.json"))
+
+
 # ---- conversations --------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 
 from contracts.embedder import SentenceEmbedder
+from contracts.errors import UsageError
 from contracts.feature_store import FeatureStore
 from contracts.progress import silent
 from feature_pipeline.label import label
@@ -110,6 +111,10 @@ def test_a_challenger_that_learned_what_is_forgotten_is_first_freed(app: App) ->
     acts.forget(app, "Ada", [gone])
     assert "It was trained on a post that is forgotten since" in one(app, "Ada@v2")
     assert "twin models challenge &#x27;Ada@v2&#x27; --withdraw" in one(app, "Ada@v2")
+    train = tab(app)
+    assert train.opened("Ada")[train.recipe]["value"] == ""
+    with pytest.raises(UsageError, match="the recipe of Ada@champion cannot be read"):  # it has but a name here
+        work.plan(app, {"author": "Ada", "recipe": ""}, silent)
 
 
 class Stopped(BaseException):

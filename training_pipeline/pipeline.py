@@ -15,6 +15,8 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from contracts import hardware
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import NotFound, UsageError
@@ -213,7 +215,10 @@ def recipe_of_champion(author: str, registry: ModelRegistry) -> tuple[Recipe, bo
     card = registry.get(f"{author}@champion").card
     told = card.training.get("preference", {"not_kept": True})
     kept = not told["not_kept"]
-    return Recipe.model_validate(card.recipe), kept, kept and told["edits"] > 0
+    try:
+        return Recipe.model_validate(card.recipe), kept, kept and told["edits"] > 0
+    except ValidationError as error:
+        raise UsageError(f"the recipe of {author}@champion cannot be read", "choose another by its name") from error
 
 
 def _outdated(champion: ModelVersion | None, registry: ModelRegistry, author: str) -> dict[str, Any]:

@@ -138,8 +138,10 @@ class Train(Tab):
             return "There is no author yet: take posts in, under Posts."
         if recipe in begun:
             return "A training by this recipe was stopped before its end. It goes on from its last checkpoint."
-        labels = [label.partition(";")[0] for label, name in self._recipes(author) if name in begun]
-        return f"A training was stopped before its end. To go on with it, choose “{labels[0]}”." if labels else ""
+        if not begun:
+            return ""
+        label = next(label for label, name in self._recipes(author) if name in begun)
+        return f"A training was stopped before its end. To go on with it, choose “{label.partition(';')[0]}”."
 
     def _learning(self, job: Job | None, begun: Path | None) -> Updates:
         """Losses, and what it writes, of a training that runs or was begun; the losses of the version that was made."""
