@@ -116,6 +116,7 @@ def test_an_idle_page_whose_server_was_started_anew_says_so_and_keeps_what_was_t
         page.fill("#draft-title :is(textarea, input)", "On clocks")
         page.get_by_role("tab", name="Chat").click()
         page.fill("#question textarea", "And which oil?")
+        page.wait_for_timeout(3_000)  # nothing is asked of the server any more, so Gradio does not miss it
         process.kill()
         process.communicate()
     page.evaluate("dispatchEvent(new Event('focus'))")  # looked at again, and nothing is pressed
