@@ -153,7 +153,7 @@ def test_a_version_is_deleted_with_its_report_once_it_is_sure(
 def test_a_report_is_made_anew_and_goes_when_a_post_is_forgotten(home: Path, twin: Twin) -> None:
     assert twin("models", "report", "Ada@champion").out == f"Ada@v1: {home / 'reports' / 'Ada@v1.html'}\n"
     page = (home / "reports" / "Ada@v1.html").read_text(encoding="utf-8")
-    assert "It passed its gate, and it is the champion." in page
+    assert "It passed its gate, and it is the champion: it was promoted by hand on 2" in page
     said = twin("forget", "--author", "Ada", "--post", "https://ada.example/2", "--yes")
     assert said.out == "1 posts of Ada are forgotten, 1 reports deleted\n"
     assert not list((home / "reports").iterdir())
