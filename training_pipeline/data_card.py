@@ -25,7 +25,7 @@ FEW, MANY = 10, 100  # posts
 HELD_OUT = 0.2  # of the posts, the newest
 WITHHELD = (
     "{count:,} posts more than a fifth, as posts that came since there is a champion are never learned from; "
-    "twin train --new-split holds out the newest fifth of today"
+    "in a terminal, twin train --new-split holds out the newest fifth of today"
 )
 MEASURED = (
     "twins of two authors passed their gates from 20 training posts on, measured on 37 and 40 held-out ones "
@@ -178,12 +178,13 @@ def worth_it(posts: int, held_out: int, others: int) -> str:
         return f"No: a tenth of at least {FEW} posts is needed to know when to stop training."
     proof = f"a figure needs {FEWEST}, so that no version can prove itself and be promoted"
     if held_out < FEWEST:
-        folds = f" --folds measures the recipe on all {posts}." if posts >= FEWEST else ""
+        folds = f" In a terminal, twin train --folds measures the recipe on all {posts}." if posts >= FEWEST else ""
         return f"Hardly: {held_out} posts are held out, and {proof}. Of 25 posts with dates, 5 are held out.{folds}"
     if others < FEWEST:
         return (
             f"Hardly: there are {others} posts of reference authors in your language to compare with, and {proof}. "
-            "Take other people's posts in with --reference."
+            "Take other people's posts in, under Posts with a tick at “Another person, only to compare with”, or with "
+            "twin ingest --reference."
         )
     return f"{'Perhaps' if posts < MANY else 'Probably'}: {MEASURED}"
 
