@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from contracts.errors import NotFound
+from contracts.errors import NotFound, StoreBusy
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import search
 from tests.ingested import ingest, write
@@ -35,6 +36,23 @@ def test_a_forgotten_post_leaves_no_trace_and_does_not_come_back(
     assert report.refused == {"forgotten": 1}
     write(folder, 31, text="The xylophone canary sang at midnight.")  # the same words elsewhere
     assert ingest(store, folder).refused == {"forgotten": 2}
+
+
+def test_what_somebody_reading_the_ledger_keeps_in_its_log_is_told(
+    store: FeatureStore, folder: Path, own_home: Path
+) -> None:
+    write(folder, 30, text="The xylophone canary sang at noon.")
+    ingest(store, folder)
+    search(store, "xylophone", "Ada", 1)
+    reader = sqlite3.connect(own_home / "ledger.sqlite3", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM posts").fetchone()
+    with pytest.raises(StoreBusy, match="may still stand in the log"):
+        store.forget("Ada", [store.find_post("Ada", "0030.md")])
+    assert set(traces(own_home, "xylophone")) <= {"ledger.sqlite3", "ledger.sqlite3-wal"}  # no index has them
+    reader.close()
+    store.close()
+    assert traces(own_home, "xylophone") == []
 
 
 def test_a_forgotten_post_does_not_come_back_by_a_copy_with_other_words(

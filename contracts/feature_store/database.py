@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from contracts.errors import StoreError
+from contracts.errors import StoreBusy, StoreError
 from contracts.feature_store import tables as t
 
 ADVISORY_LOCK = 7_421_903_118  # any number that no other program on the server takes
+WAIT_MS, SETTLE_MS = 30_000, 5_000  # for who writes, and for who still reads what is to be gone
 AT_ONCE = 500  # parameters of one SQL statement, well under every database's limit
 
 Item = TypeVar("Item")
@@ -42,25 +44,37 @@ class Database:
     @contextmanager
     def begin(self, write: bool = False) -> Iterator[sql.Connection]:
         """One transaction: all of it or, where it fails, none. Raises StoreError."""
-        try:
-            with self._engine.execution_options(write=write).begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise StoreError(f"the ledger failed: {error.orig}", "check the disk, then `twin doctor`") from error
+        with self._typed(), self._engine.execution_options(write=write).begin() as connection:
+            yield connection
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Whether this process is the only writer among all machines that share the database, for as long as it is held."""
+        """Whether this process is the only writer among all machines that share the database, for as long as it is held.
+
+        Raises StoreError.
+        """
         if self._engine.dialect.name != "postgresql":
             yield True
             return
-        with self._engine.connect() as connection:  # the lock goes with the connection, also when its process is killed
+        with self._typed(), self._engine.connect() as connection:
+            # The lock goes with the connection, also when its process is killed.
             held = bool(connection.scalar(sql.select(sql.func.pg_try_advisory_lock(ADVISORY_LOCK))))
             connection.commit()
             try:
                 yield held
             finally:
-                connection.scalar(sql.select(sql.func.pg_advisory_unlock_all()))
+                with suppress(
+                    SQLAlchemyError
+                ):  # a server that went away holds it no more, and why it did is told already
+                    connection.scalar(sql.select(sql.func.pg_advisory_unlock_all()))
+
+    @contextmanager
+    def _typed(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            what = "the disk" if self._engine.dialect.name == "sqlite" else "the server that TWIN_DATABASE_URL names"
+            raise StoreError(f"the ledger failed: {error.orig}", f"check {what}, then `twin doctor`") from error
 
     def remember(self, key: str, value: str) -> str:
         """The stored value of `key`, set to `value` the first time."""
@@ -75,11 +89,29 @@ class Database:
         return found or value
 
     def settle(self) -> None:
-        """Bring what was deleted from the log into the file, where it is overwritten (`secure_delete`)."""
-        if self._engine.dialect.name == "sqlite":
-            connection = self._engine.raw_connection()
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Bring what was deleted from the log into the file, where it is overwritten (`secure_delete`), and empty the log.
+
+        Raises StoreBusy where somebody reads on meanwhile: what was deleted is, but its words stand in the log.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={SETTLE_MS}")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={WAIT_MS}")
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the ledger's log could not be emptied: {error}", "check the disk, then `twin doctor`"
+            ) from error
+        finally:
             connection.close()
+        if busy:
+            raise StoreBusy(
+                "it is deleted, but its words may still stand in the log of the ledger, which somebody is reading",
+                "end the other programs that use this twin, such as its page: the log goes with the last of them",
+            )
 
     def close(self) -> None:
         self._engine.dispose()
@@ -111,7 +143,7 @@ def _connect(url: str) -> sql.Engine:
         @sql.event.listens_for(engine, "connect")
         def _(connection: Any, record: object) -> None:
             connection.isolation_level = None  # the begin event below says when a transaction starts
-            connection.execute("PRAGMA busy_timeout=30000")
+            connection.execute(f"PRAGMA busy_timeout={WAIT_MS}")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten

@@ -138,8 +138,10 @@ class FeatureStore(WritableLedger):
 
     def _leave_no_trace(self) -> None:
         """Also in the indexes: those that are open learn of it at their next search, the others are made again."""
-        super()._leave_no_trace()
-        self._drop_indexes()
+        try:
+            super()._leave_no_trace()
+        finally:
+            self._drop_indexes()
 
     def _erase_points(self, ids: Sequence[str]) -> None:
         """On a server, of all versions: only the one that is served would learn of it. Raises StoreError: nothing is
