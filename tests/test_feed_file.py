@@ -36,7 +36,7 @@ def read_saved(folder: Path, text: str, name: str = "feed.xml") -> list[Item]:
     return list(read(str(path)))
 
 
-@pytest.mark.parametrize("name", ["feed.xml", "ada.rss", "saved.atom", "feed"])
+@pytest.mark.parametrize("name", ["feed.xml", "ada.rss", "saved.atom", "feed", "feed.html", "feed.txt"])
 def test_a_saved_feed_gives_its_posts_whatever_it_is_called(tmp_path: Path, name: str) -> None:
     (post,) = read_saved(tmp_path, rss(item("a", content="<p>We <b>sailed</b>.</p>")), name)
     assert post == RawPost(

@@ -19,7 +19,7 @@ from feature_pipeline.sources.files.post_file import HTML, TEXT, from_text
 __all__ = ["from_text", "read_path"]
 
 NOT_HTML_NOR_TEXT = KNOWN - HTML - TEXT
-READ = f"these are read: {' '.join(sorted(KNOWN))}; a saved feed; exports of {NAMES}, as a zip, a folder or a file"
+READ = f"these are read: {' '.join(sorted(KNOWN))}; a saved feed, given as the file itself; exports of {NAMES}, as a zip, a folder or a file"
 
 
 def read_path(source: str) -> Iterator[Item]:
@@ -40,12 +40,12 @@ def read_path(source: str) -> Iterator[Item]:
             yield from _export(reader, archive, me)
         elif archive.is_zip:
             yield from _posts(archive, me)
-        elif path.suffix.lower() in KNOWN:
-            _no_name(path, me)
-            yield from _one(path)
         elif feed_file.is_feed(path):
             _no_name(path, me)
             yield from feed_file.posts(path)
+        elif path.suffix.lower() in KNOWN:
+            _no_name(path, me)
+            yield from _one(path)
         elif path.stat().st_size == 0:
             raise SourceError(f"{path} is empty: it has 0 bytes", AGAIN)
         else:
