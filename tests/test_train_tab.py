@@ -17,10 +17,11 @@ from contracts.progress import silent
 from feature_pipeline.label import label
 from tests.browser import ON_THE_PAGE
 from tests.fakes import WORDS, adapter, card, fill, post, recipe, recipe_file, stock, voice
+from training_pipeline.data_card import worth_it
 from ui import acts
 from ui.page import made, work
 from ui.page.shell import Shell
-from ui.page.tabs.train import Train
+from ui.page.tabs.train import FOLDS, Train
 from ui.settings import Settings
 from ui.wiring import App
 
@@ -75,7 +76,7 @@ def test_the_champion_that_learned_what_is_forgotten_is_replaced(app: App) -> No
     assert "train again, under Train" in one(app, "Ada@v1")
     train = tab(app)
     for stands in ("quick", by):
-        drawn = train.revisited("Ada", stands)[train.recipe]
+        drawn = train.revisited("Ada", stands, False)[train.recipe]
         assert drawn["value"] == ("" if stands == "quick" else by)
         assert drawn["choices"][0][0].startswith("As Ada@v1 was made")
     assert work.plan(app, {"author": "Ada", "recipe": ""}, silent)["recipe"] == "tiny"
@@ -84,7 +85,7 @@ def test_the_champion_that_learned_what_is_forgotten_is_replaced(app: App) -> No
     (version,) = app.registry.versions("Ada")
     assert (version.card.recipe["name"], forgotten in version.card.posts["train"]) == ("tiny", False)
     assert "Ada@v1 is deleted" in made.result(version, told, 1.0)
-    assert train.revisited("Ada", "")[train.recipe]["value"] == "quick"
+    assert train.revisited("Ada", "", False)[train.recipe]["value"] == "quick"
 
 
 def test_a_successor_that_does_not_prove_itself_leaves_it_to_a_hand(app: App) -> None:
@@ -121,13 +122,13 @@ class Stopped(BaseException):
     """As a process that is ended: nobody catches it."""
 
 
-def stopped_training(app: App, by: str) -> None:
+def stopped_training(app: App, by: str, folds: bool = False) -> None:
     def progress(stage: str, done: int, of: int | None) -> None:
         if stage == "train" and done > 4:
             raise Stopped
 
     with pytest.raises(Stopped):
-        work.train(app, {"author": "Ada", "recipe": by}, progress)
+        work.train(app, {"author": "Ada", "recipe": by, "folds": folds}, progress)
 
 
 def test_a_training_that_was_stopped_is_found_again(app: App) -> None:
@@ -139,10 +140,10 @@ def test_a_training_that_was_stopped_is_found_again(app: App) -> None:
     assert drawn[train.train]["value"] == "Go on with the training"
     assert "goes on from its last checkpoint" in drawn[train.note]
     assert "<svg" in drawn[train.plot]
-    chosen = train.chosen("Ada", "standard")
+    chosen = train.chosen("Ada", "standard", False)
     assert chosen[train.train]["value"] == "Train"
     assert "choose “Your own: tiny”" in chosen[train.note]
-    assert train.revisited("Ada", "standard")[train.recipe]["value"] == "standard"
+    assert train.revisited("Ada", "standard", False)[train.recipe]["value"] == "standard"
     assert "stopped" not in train.opened("Bea")[train.note]
     told = trained(app, by)
     assert (told["model"], told["new"]) == ("Ada@v1", True)
@@ -156,9 +157,26 @@ def test_a_training_whose_posts_have_changed_since_is_begun_anew(app: App) -> No
     fill(app.store, [post(99, voice(99, WORDS))])
     label("Ada", app.store, changed=True)
     train = tab(app)
-    drawn = train.revisited("Ada", by)
+    drawn = train.revisited("Ada", by, False)
     assert (drawn[train.train]["value"], drawn[train.plot]) == ("Train", "")
     assert "stopped" not in drawn[train.note]
+
+
+def test_of_few_posts_the_recipe_is_measured_on_each(app: App) -> None:
+    by, train = own(app, "tiny"), tab(app)
+    boxes = {name: train.opened(name)[train.folds] for name in ("Ada", "Bea", None)}
+    assert "A tick at “Few posts”" in worth_it(12, 2, 9)
+    assert FOLDS.startswith("Few posts")
+    assert [(box["value"], box["visible"]) for box in boxes.values()] == [(False, True), (False, True), (False, False)]
+    stopped_training(app, by, folds=True)
+    drawn = train.opened("Ada")
+    assert (drawn[train.folds]["value"], drawn[train.recipe]["value"]) == (True, by)
+    assert drawn[train.train]["value"] == "Go on with the training"
+    assert train.chosen("Ada", by, False)[train.train]["value"] == "Train"
+    told = work.train(app, {"author": "Ada", "recipe": by, "folds": True}, silent)
+    assert app.registry.get(told["model"]).card.evaluation["delta_nll/folds"].n == 25
+    fill(app.store, [post(number, voice(number, WORDS)) for number in range(25, 30)])
+    assert not train.revisited("Ada", by, True)[train.folds]["visible"]
 
 
 def test_two_versions_are_measured_on_the_same_posts_told_in_words_and_stopped(app: App) -> None:

@@ -178,7 +178,7 @@ def worth_it(posts: int, held_out: int, others: int) -> str:
         return f"No: a tenth of at least {FEW} posts is needed to know when to stop training."
     proof = f"a figure needs {FEWEST}, so that no version can prove itself and be promoted"
     if held_out < FEWEST:
-        folds = f" In a terminal, twin train --folds measures the recipe on all {posts}." if posts >= FEWEST else ""
+        folds = f" A tick at “Few posts” or --folds measures the recipe on all {posts}." if posts >= FEWEST else ""
         return f"Hardly: {held_out} posts are held out, and {proof}. Of 25 posts with dates, 5 are held out.{folds}"
     if others < FEWEST:
         return (

@@ -76,17 +76,15 @@ def plan(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     from training_pipeline import pipeline
     from training_pipeline.data_card import rows
 
-    author = request["author"]
     progress("look at the data", 0, None)
-    recipe, _ = followed(app, author, request["recipe"])
-    card = pipeline.plan(author, app.store, app.base_model, recipe)
+    card = pipeline.plan(request["author"], app.store, app.base_model, *_followed(app, request))
     return {"rows": rows(card), "recipe": card.recipe}
 
 
 def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     """Goes on where the same run was stopped."""
     author = request["author"]
-    made = acts.train(app, author, *followed(app, author, request["recipe"]), progress)
+    made = acts.train(app, author, *_followed(app, request), progress)
     assert made  # None in all but the first of several processes
     outdated = acts.outdated(app, author)
     return {
@@ -96,11 +94,15 @@ def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
     }
 
 
-def followed(app: App, author: str, recipe: str) -> tuple[Recipe, Options]:
+def _followed(app: App, request: Request) -> tuple[Recipe, Options]:
+    return followed(app, request["author"], request["recipe"], request.get("folds", False))
+
+
+def followed(app: App, author: str, recipe: str, folds: bool) -> tuple[Recipe, Options]:
     """A champion that learned from posts which are forgotten is replaced, whatever the recipe; without one, by its own."""
     from training_pipeline.pipeline import Options
 
-    options = Options(resume=True, without_forgotten=acts.outdated(app, author) is not None)
+    options = Options(resume=True, without_forgotten=acts.outdated(app, author) is not None, folds=folds)
     return acts.followed(app, author, recipe, options)
 
 

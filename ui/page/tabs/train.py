@@ -30,6 +30,7 @@ SHIPPED = [
 AGAIN = (
     "As {name} was made, without what is forgotten since: once the new version has passed its gate, {name} is deleted"
 )
+FOLDS = "Few posts: measure the recipe on each of them, by three more trainings"
 BEFORE = (
     "Look at the data first: how much there is, what is left out, how long it takes here, and whether it is worth it."
 )
@@ -43,6 +44,7 @@ class Train(Tab):
             with gr.Column(scale=2, min_width=320):
                 gr.HTML('<h2 class="title2">Train a version</h2>', **PLAIN)
                 self.recipe: gr.Radio = gr.Radio(SHIPPED, value="quick", label="Recipe", elem_id="recipe")
+                self.folds = gr.Checkbox(label=FOLDS, visible=False, elem_id="folds")
                 with gr.Row():
                     self.plan = gr.Button("Look at the data", elem_id="plan", min_width=120)
                     self.train = gr.Button("Train", variant="primary", elem_id="train", min_width=120)
@@ -57,11 +59,11 @@ class Train(Tab):
 
     def wire(self, shell: Shell) -> None:
         self.timer = shell.timer
-        given, drawn = [shell.author, self.recipe], [*self.outputs(), shell.timer]
+        given, drawn = [shell.author, self.recipe, self.folds], [*self.outputs(), shell.timer]
         self.plan.click(self.planned, given, drawn, **QUEUED)
         self.train.click(self.begun, given, drawn, **QUEUED)
         self.stop.click(self.stopped, given, drawn, **NOW)
-        self.recipe.input(self.chosen, given, self.outputs(), **QUEUED)
+        gr.on([self.recipe.input, self.folds.input], self.chosen, given, self.outputs(), **QUEUED)
         versions = shell.tabs["versions"]
         assert isinstance(versions, Versions)
         self.look.click(self.looked, None, [shell.strip, versions.version], **NOW)
@@ -69,6 +71,7 @@ class Train(Tab):
     def outputs(self) -> list[Any]:
         return [
             self.recipe,
+            self.folds,
             self.plan,
             self.train,
             self.stop,
@@ -83,21 +86,29 @@ class Train(Tab):
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
     def standing(self) -> list[Any]:
-        return [self.recipe]
+        return [self.recipe, self.folds]
 
     def opened(self, author: str | None) -> Updates:
-        return self.revisited(author, SHIPPED[0][1])
+        return self.revisited(author, SHIPPED[0][1], False)
 
     def revisited(self, author: str | None, *standing: Any) -> Updates:
         """Whoever has chosen nothing in particular is offered what was begun, else the first recipe."""
-        (recipe,), choices, begun = standing, self._recipes(author), self._unfinished(author)
+        (recipe, folds), choices, few = standing, self._recipes(author), self._few(author)
+        folds = few and bool(folds)
+        begun = self._unfinished(author, folds)
+        if few and not begun and (begun := self._unfinished(author, True)):
+            folds = True
         names = [name for _, name in choices]
         if recipe not in names or recipe == SHIPPED[0][1]:
             recipe = next(iter(begun), names[0])
-        return {**self._drawn(author, recipe, begun), self.recipe: gr.update(choices=choices, value=recipe)}
+        return {
+            **self._drawn(author, recipe, folds, begun),
+            self.recipe: gr.update(choices=choices, value=recipe),
+            self.folds: gr.update(value=folds, visible=few),
+        }
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
-        return self._drawn(author, standing[0])
+        return self._drawn(author, *standing)
 
     def _recipes(self, author: str | None) -> list[tuple[str, str]]:
         """That of a champion which is to be replaced, those that are shipped, and the author's own."""
@@ -106,21 +117,31 @@ class Train(Tab):
         own = sorted((self._app.home / "recipes").glob("*.toml"))
         return [*again, *SHIPPED, *((f"Your own: {path.stem}", str(path)) for path in own)]
 
-    def _unfinished(self, author: str | None) -> dict[str, Path]:
+    def _few(self, author: str | None) -> bool:
+        """Whether there are few enough posts for folds, and enough."""
+        from training_pipeline.evaluation.bootstrap import FEWEST
+        from training_pipeline.folds import ENOUGH
+
+        posts = next((known.posts for known in self._app.store.authors() if known.name == author), 0)
+        return FEWEST <= posts < ENOUGH
+
+    def _unfinished(self, author: str | None, folds: bool) -> dict[str, Path]:
         """By recipe, the folders of trainings that were stopped, and that the same posts and recipe go on with."""
         from training_pipeline.pipeline import unfinished
 
         asked = {}
         for _, recipe in self._recipes(author) if author else ():
             with suppress(UsageError):  # a recipe of one's own may be wrong; training by it says so
-                asked[recipe] = followed(self._app, author or "", recipe)
-        return unfinished(author, self._app.training, asked) if author else {}
+                asked[recipe] = followed(self._app, author or "", recipe, folds)
+        with suppress(UsageError):  # of few posts even fewer can be measured on; training says so
+            return unfinished(author, self._app.training, asked) if author else {}
+        return {}
 
-    def _drawn(self, author: str | None, recipe: str, begun: Mapping[str, Path] | None = None) -> Updates:
+    def _drawn(self, author: str | None, recipe: str, folds: bool, begun: Mapping[str, Path] | None = None) -> Updates:
         job = self._jobs.get("training")
         busy = job is not None and job.state == "running"
         mine = job if job and (busy or job.author == author) else None
-        begun = {} if busy else self._unfinished(author) if begun is None else begun
+        begun = {} if busy else self._unfinished(author, folds) if begun is None else begun
         train = "Go on with the training" if recipe in begun else "Train"
         return {
             self.plan: gr.update(visible=not busy, interactive=bool(author)),
@@ -184,30 +205,32 @@ class Train(Tab):
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
     @told
-    def chosen(self, author: str | None, recipe: str) -> Updates:
-        return self._drawn(author, recipe)
+    def chosen(self, author: str | None, recipe: str, folds: bool) -> Updates:
+        return self._drawn(author, recipe, folds)
 
     @told
-    def planned(self, author: str | None, recipe: str) -> Updates:
-        return self._begin(author, recipe, "plan", "Looking at the posts of")
+    def planned(self, author: str | None, recipe: str, folds: bool) -> Updates:
+        return self._begin(author, recipe, folds, "plan", "Looking at the posts of")
 
     @told
-    def begun(self, author: str | None, recipe: str) -> Updates:
+    def begun(self, author: str | None, recipe: str, folds: bool) -> Updates:
         """A training, or the rest of one that was stopped: the same posts and recipe are the same run."""
-        return self._begin(author, recipe, "train", "Training the twin of")
+        return self._begin(author, recipe, folds, "train", "Training the twin of")
 
-    def _begin(self, author: str | None, recipe: str, do: str, what: str) -> Updates:
+    def _begin(self, author: str | None, recipe: str, folds: bool, do: str, what: str) -> Updates:
         author = author_or_sorry(author)
         if recipe not in dict(self._recipes(author)).values():
             raise NotFound(f"there is no recipe {recipe!r}", "choose one of the list")
         self._app.store.require_author(author)
-        self._jobs.start("training", f"{what} {author}", author, {"do": do, "author": author, "recipe": recipe})
-        return {**self._drawn(author, recipe), self.timer: gr.Timer(active=True)}
+        self._jobs.start(
+            "training", f"{what} {author}", author, {"do": do, "author": author, "recipe": recipe, "folds": folds}
+        )
+        return {**self._drawn(author, recipe, folds), self.timer: gr.Timer(active=True)}
 
     @told
-    def stopped(self, author: str | None, recipe: str) -> Updates:
+    def stopped(self, author: str | None, recipe: str, folds: bool) -> Updates:
         self._jobs.stop("training")
-        return self._drawn(author, recipe)
+        return self._drawn(author, recipe, folds)
 
 
 def _card(rows: list[list[str]]) -> str:
