@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from contracts.errors import UsageError
+from contracts.errors import TwinError, UsageError
 from contracts.progress import Progress
 from contracts.records import Post
 from feature_pipeline.batches import embed
@@ -29,6 +33,10 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32]
     Batch = dict[str, Any]
 
+AGAIN = "set RAY_ADDRESS to a cluster that runs, or unset it to work on this machine; or leave out --engine ray"
+WORKERS = "what is stored stays: try again, or without --engine ray"
+PATIENCE_S = 10.0
+RAISED = re.compile(r"^[\w.]*(?:Error|Exception): .*", re.MULTILINE)
 BLOCK = 64  # posts or texts that a worker takes at a time
 
 
@@ -44,7 +52,9 @@ class RayEngine:
             raise UsageError("Ray is not installed", "python -m pip install 'ray[data]'") from error
         if not ray.is_initialized():
             address = os.environ.get("RAY_ADDRESS")
-            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            with _told(f"no Ray cluster answers at {address}" if address else "Ray does not start here", AGAIN):
+                _reach(address or "")
+                ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
@@ -55,8 +65,9 @@ class RayEngine:
         rows = [{"place": place, "raw": json.dumps(asdict(raw), default=str)} for place, raw in enumerate(raws)]
         if not rows:
             return []
-        data = ray.data.from_items(rows).repartition(_blocks(rows))
-        made = data.map_batches(_clean, batch_size=BLOCK, fn_kwargs={"author": author}).take_all()
+        with _told("a Ray worker failed as it cleaned posts", WORKERS):
+            data = ray.data.from_items(rows).repartition(_blocks(rows))
+            made = data.map_batches(_clean, batch_size=BLOCK, fn_kwargs={"author": author}).take_all()
         return [_read(row["made"]) for row in sorted(made, key=lambda row: row["place"])]
 
     def embed(self, texts: Sequence[str], embedder: Embedder, progress: Progress) -> list[Vector | None]:
@@ -66,14 +77,33 @@ class RayEngine:
         rows = [{"place": place, "text": text} for place, text in enumerate(texts)]
         if not rows:
             return []
-        workers = max(1, int(ray.cluster_resources().get("CPU", 1)) // 2)
-        data = ray.data.from_items(rows).repartition(_blocks(rows))
-        made = data.map_batches(
-            _Embed, batch_size=BLOCK, compute=ray.data.ActorPoolStrategy(size=workers), fn_constructor_args=(embedder,)
-        ).take_all()
+        with _told("a Ray worker failed as it embedded posts", WORKERS):
+            workers = max(1, int(ray.cluster_resources().get("CPU", 1)) // 2)
+            data = ray.data.from_items(rows).repartition(_blocks(rows))
+            pool = ray.data.ActorPoolStrategy(size=workers)
+            made = data.map_batches(_Embed, batch_size=BLOCK, compute=pool, fn_constructor_args=(embedder,)).take_all()
         progress("embed", len(rows), len(rows))
         ordered = sorted(made, key=lambda row: row["place"])
         return [row["vector"] if row["usable"] else None for row in ordered]
+
+
+@contextmanager
+def _told(what: str, instead: str) -> Iterator[None]:
+    """Raises TwinError for whatever goes wrong in the cluster."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (RayError, OSError, RuntimeError, ValueError) as error:
+        said = RAISED.search(str(error))  # the first is what began it
+        raise TwinError(f"{what}: {said[0] if said else str(error) or type(error).__name__}", instead) from error
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nothing answers: Ray itself would ask for a quarter of an hour."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.hostname and place.port:
+        socket.create_connection((place.hostname, place.port), timeout=PATIENCE_S).close()
 
 
 class _Embed:

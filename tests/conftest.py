@@ -157,9 +157,23 @@ def twin(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     return run
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server on loopback. `control` takes what pg_ctl is to do."""
+
+    url: str
+    control: Callable[..., None]
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an empty PostgreSQL database on loopback, by a server of this session's own."""
+def postgres(postgres_server: Postgres) -> str:
+    """The address of an empty PostgreSQL database."""
+    return postgres_server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server of this session's own."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     found = shutil.which("initdb", path=os.pathsep.join([*map(str, folders), os.environ["PATH"]]))
     if found is None:
@@ -179,9 +193,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     run(str(binaries / "initdb"), "-D", data, "-U", "twin", "--auth=trust", "--no-sync")
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-    run(str(binaries / "pg_ctl"), "-D", data, "-w", "-o", options, "-l", str(folder / "log"), "start")
-    yield f"postgresql+psycopg://twin@127.0.0.1:{port}/postgres"
-    run(str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
+
+    def control(*command: str) -> None:
+        run(str(binaries / "pg_ctl"), "-D", data, "-w", "-o", options, "-l", str(folder / "log"), *command)
+
+    control("start")
+    yield Postgres(f"postgresql+psycopg://twin@127.0.0.1:{port}/postgres", control)
+    control("-m", "immediate", "stop")
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sql
+from numpy.typing import NDArray
 
 from contracts.errors import NotFound, StoreBusy, StoreError
 from contracts.feature_store import FeatureStore, drafts
@@ -19,6 +21,7 @@ from contracts.feature_store.feedback import Feedback
 from contracts.feature_store.retrieve import search
 from contracts.records import Answer, Passage, Span
 from feature_pipeline import pipeline
+from tests.conftest import Postgres
 from tests.fakes import WordEmbedder
 
 FEEDBACK = Feedback(
@@ -156,6 +159,38 @@ def keep(what: str, store: FeatureStore, post: str) -> object:
         return store.drafts.keep("", draft)
     answer = Answer(answer="", citations=(), passages=made.passages, model="base", snapshot="s", timings={})
     return store.conversations.keep("", "Ada", [Said(question="Of what?", answer=answer)])
+
+
+class Stopping(WordEmbedder):
+    """The server goes away while it embeds."""
+
+    def __init__(self, server: Postgres) -> None:
+        super().__init__()
+        self.server = server
+
+    def embed(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
+        self.server.control("-m", "fast", "stop")
+        return super().embed(texts, progress)
+
+
+def test_a_server_that_goes_away_in_mid_run_is_told_as_such_and_nothing_is_lost(
+    url: str, postgres_server: Postgres, folder: Path, tmp_path: Path
+) -> None:
+    store = FeatureStore(tmp_path / "home", WordEmbedder(), url)
+    assert pipeline.run([str(folder)], "Ada", store).added == 12
+    store.close()
+    (folder / "12.md").write_text("Of zinc, which nobody thanks.", encoding="utf-8")
+    store = FeatureStore(tmp_path / "home", Stopping(postgres_server), url)
+    try:
+        with pytest.raises(StoreError, match="the ledger failed: "):
+            pipeline.run([str(folder)], "Ada", store)
+        store.close()
+    finally:
+        postgres_server.control("start")
+    store = FeatureStore(tmp_path / "home", WordEmbedder(), url)
+    report = pipeline.run([str(folder)], "Ada", store)
+    assert (report.added, report.unchanged) == (1, 12)
+    store.close()
 
 
 def test_a_server_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:

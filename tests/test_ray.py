@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import ray
+from numpy.typing import NDArray
 
+from contracts.errors import TwinError
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import search
 from feature_pipeline import pipeline
 from feature_pipeline.batches import LocalEngine
 from feature_pipeline.ray_engine import RayEngine
+from tests.conftest import Twin
 from tests.fakes import WordEmbedder
+
+
+class Broken(WordEmbedder):
+    def embed(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
+        raise LookupError("no word is known")
+
+
+# Before the others, which start a Ray that this process then has.
+def test_a_cluster_that_is_not_there_is_told_as_such(
+    folder: Path, twin: Twin, embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_EMBEDDER", str(embedder))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    for named in (address, f"ray://{address}"):
+        monkeypatch.setenv("RAY_ADDRESS", named)
+        said = twin("ingest", folder, "--author", "Ada", "--engine", "ray")
+        assert (said.code, said.out) == (1, "")
+        assert f"twin: no Ray cluster answers at {named}: " in said.err
+        assert "unset it" in said.err
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +91,12 @@ def test_the_store_is_the_same_whichever_engine_filled_it(engine: RayEngine, fol
         assert life(tmp_path / "ray", folder, engine) == local
     assert local[0][0]["added"] == 151  # type: ignore[index]
     assert local[0][1]["changed"] == 1  # type: ignore[index]
+
+
+def test_a_worker_that_fails_is_told_as_such(engine: RayEngine, folder: Path, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path / "home", Broken())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(TwinError, match=r"as it embedded posts: .*no word is known"):
+            pipeline.run([str(folder)], "Ada", store, engine=engine)
+    store.close()
