@@ -369,11 +369,11 @@ def test_a_fifo_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_post_in_a_format_that_is_not_read_is_told(tmp_path: Path) -> None:
-    for name in ("a.md", "b.rst", "c.adoc", "static/d.odt", "e.css"):
+    for name in ("a.md", "b.textile", "c.adoc", "static/d.odt", "e.css"):
         write(tmp_path, name, "Text.")
     assert [(item.source_id, getattr(item, "reason", "")) for item in items_of(tmp_path)] == [
         ("a.md", ""),
-        ("b.rst", "unread_format"),
+        ("b.textile", "unread_format"),
         ("c.adoc", "unread_format"),
     ]
 

@@ -1,4 +1,4 @@
-"""PDF and DOCX → text, in a child process with a limit of time and of memory: a hostile one costs its own time only.
+"""PDF, DOCX and reST → text, in a child process with a limit of time and of memory: a hostile one costs its own time only.
 
 This file is both ends: the function that asks, and the loop that answers when it is run as a program.
 """
@@ -87,6 +87,18 @@ def _day(date: str) -> dt.date | None:
         return dt.date.fromisoformat(date)
     except ValueError:
         return None
+
+
+def rst(text: str) -> tuple[str, dict[str, str]]:
+    """As HTML, and what the post says of itself. Raises ParseError."""
+    found = _child.ask("rst", base64.b64encode(text.encode()).decode("ascii"), limit_s=LIMIT_S)
+    return found["html"], found["values"]
+
+
+def _rst_html(data: bytes) -> dict[str, Any]:
+    from feature_pipeline.sources.files.rst import to_html
+
+    return to_html(data)
 
 
 def pdf(data: bytes) -> dict[str, str]:
@@ -220,7 +232,7 @@ def _serve() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     except (ImportError, ValueError, OSError):
         pass  # not every system has it; the limit of time holds everywhere
-    tasks = {"pdf": pdf, "docx": docx}
+    tasks = {"pdf": pdf, "docx": docx, "rst": _rst_html}
     for line in sys.stdin:
         task, (data,) = json.loads(line)
         answer: dict[str, Any]

@@ -17,7 +17,7 @@ from feature_pipeline.sources.files.post_file import TEXT, TEXTS
 LINES = frozenset((".jsonl", ".ndjson"))
 KNOWN = TEXTS | LINES | DOCUMENTS
 # What people write posts in as well, and what makes Markdown of it is another program.
-UNREAD = frozenset(".rst .adoc .asciidoc .textile .rtf .odt .doc .epub .ipynb .pages".split())
+UNREAD = frozenset(".adoc .asciidoc .textile .rtf .odt .doc .epub .ipynb .pages".split())
 # What site generators make or fill in; every post in these is elsewhere too, or is none.
 NOT_POSTS = frozenset(("_site", "_layouts", "_includes", "node_modules", "__pycache__", "__MACOSX"))
 # What a theme has beside the READMEs and sample posts of whoever made it: a card, or templates of pages.

@@ -15,7 +15,8 @@ MARKDOWN = frozenset((".md", ".markdown", ".mdown", ".mdx", ".qmd", ".dj"))
 HTML = frozenset((".html", ".htm"))
 TEXT = frozenset((".txt",))
 ORG = frozenset((".org",))
-TEXTS = MARKDOWN | HTML | TEXT | ORG
+RST = frozenset((".rst",))
+TEXTS = MARKDOWN | HTML | TEXT | ORG | RST
 MAX_BYTES = 5_000_000
 A_LIST = "it lists posts, which are read where each stands; to read it all the same, give the file itself"
 
@@ -36,7 +37,7 @@ def from_text(text: str, path: PurePath, source: str, source_id: str, vault: boo
     """The post in a text that is called `path`; in a vault, Markdown is Obsidian's."""
     kind = path.suffix.lower()
     try:
-        front, body, has_front = _org(text) if kind in ORG else split(text)
+        front, body, has_front = _org(text) if kind in ORG else _rst(text) if kind in RST else split(text)
         if kind in MARKDOWN and notion.is_page(path) and not has_front:
             (front, body), path = notion.split(text), notion.without_id(path)
         if front.is_template:
@@ -53,7 +54,7 @@ def from_text(text: str, path: PurePath, source: str, source_id: str, vault: boo
         return Refusal(source, source_id, "bad_front_matter", str(error))
     except ParseError as error:
         return Refusal(source, source_id, "quarantined", str(error))
-    markup, title = "plain", front.title
+    markup, title = "html" if kind in RST else "plain", front.title
     if kind in MARKDOWN | ORG:
         markup = "markdown"
         title, body = split_title(_markdown(body, kind, vault), title)
@@ -81,6 +82,14 @@ def _org(text: str) -> tuple[FrontMatter, str, bool]:
     keywords, body = from_org(text)
     draft = keywords.get("draft") or keywords.get("hugo_draft", "")
     return from_values({**keywords, "draft": "true" if draft.lower() == "t" else draft}), body, bool(keywords)
+
+
+def _rst(text: str) -> tuple[FrontMatter, str, bool]:
+    from feature_pipeline.sources.files import documents
+
+    html, values = documents.rst(text)
+    hidden = {"draft", "private"} & {tag.strip() for tag in values.get("tags", "").split(",")}  # as Nikola had it once
+    return from_values({**values, "status": next(iter(hidden), values.get("status", ""))}), html, True
 
 
 def _html(path: PurePath, source: str, source_id: str, front: FrontMatter, body: str, has_front: bool) -> Found:
