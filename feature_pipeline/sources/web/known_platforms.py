@@ -68,8 +68,9 @@ def unless_nothing(items: Iterator[Item]) -> Iterator[Item]:
     """The items; where a platform gives nothing but the reason why not, that is said of the source."""
     first = list(islice(items, 2))
     for item in first:
-        alone = len(first) == 1 and isinstance(item, Refusal)
-        yield Unread(item.source, item.source_id, item.reason, item.detail) if alone else item
+        if len(first) == 1 and isinstance(item, Refusal):
+            item = Unread(item.source, item.source_id, item.reason, item.detail)
+        yield item
     yield from items
 
 
