@@ -107,6 +107,34 @@ def test_a_post_of_nikola() -> None:
     assert words(NIKOLA) == "Write it down.\n\n## First\n\nSell it."
 
 
+@pytest.mark.parametrize("fields", [":orphan:", ":blogpost: true\n:date: 2010-10-03"])
+def test_fields_may_stand_before_the_title(fields: str) -> None:
+    text = (
+        f"{fields}\n\n.. _soup:\n\nThe soup\n========\n\nIt is hot.\n\nSalt\n----\n\nA bit.\n\nWater\n-----\n\nMuch.\n"
+    )
+    post = told(text)
+    assert isinstance(post, RawPost)
+    assert post.title == "The soup"
+    assert words(text) == "It is hot.\n\n## Salt\n\nA bit.\n\n## Water\n\nMuch."
+
+
+@pytest.mark.parametrize(
+    "directive",
+    [
+        "todo:: ask Bob about the CANARY\n\n   And CANARY.",
+        "only:: CANARY\n\n   The CANARY.",
+        "ifconfig:: CANARY in ('alpha',)\n\n   The CANARY.",
+    ],
+)
+def test_notes_that_may_be_on_no_page_show_nothing(directive: str) -> None:
+    assert words(f"Soup.\n\n.. {directive}\n\nSalt.\n") == "Soup.\n\nSalt."
+
+
+def test_the_day_of_the_reading_is_no_word_of_the_post() -> None:
+    assert words("Soup of |today|, hot.\n\n.. |today| date:: %Y-%m-%d %H:%M:%S\n") == "Soup of , hot."
+    assert words("Soup.\n\n.. |logo| raw:: html\n\n   <b>CANARY</b>\n") == "Soup."
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -12,7 +12,9 @@ from typing import Any
 from docutils import core, nodes
 from docutils.io import DocTreeInput
 from docutils.parsers.rst import Directive, directives, roles
+from docutils.parsers.rst.states import SubstitutionDef
 from docutils.readers import doctree
+from docutils.transforms.frontmatter import DocTitle
 
 # Nikola's lines before the post: comments, as far as reStructuredText goes.
 COMMENTS = re.compile(r"\A\s*((?:\.\. [A-Za-z][\w-]*:(?: .*)?(?:\n|\Z))+)")
@@ -35,9 +37,11 @@ SETTINGS = {
     "stylesheet_path": "",
     "initial_header_level": 2,
 }
-# No words of the author's: raw markup, other files, lists of the site's own pages, and what is said of a page.
+# No words of the author's: raw markup, other files, lists of the site's own pages, what is said of a page, and today's date.
+# Notes to oneself, and words that are for some builds only, may be on no page.
 NOTHING = frozenset(
-    "raw include literalinclude code-include listing contents toctree index post-list tags meta highlight".split()
+    "raw include literalinclude code-include listing contents toctree index post-list tags meta highlight date"
+    " todo todolist only ifconfig".split()
 )
 # The name of a thing elsewhere follows these, not words.
 NAMED = frozenset(
@@ -57,6 +61,9 @@ def to_html(data: bytes) -> dict[str, Any]:
     for docinfo in list(tree.findall(nodes.docinfo)):
         for field in docinfo:
             values.setdefault(*_field(field))
+        tree.remove(docinfo)
+    if not tree.hasattr("title"):  # the fields stood before it
+        DocTitle(tree).apply()
     for image in tree.findall(nodes.image):  # whose file would be looked at
         image.attributes = {key: value for key, value in image.attributes.items() if key not in ("loading", "scale")}
     for literal in tree.findall(nodes.literal):
@@ -103,7 +110,7 @@ class _Nothing(Directive):  # type: ignore[misc]
     option_spec = _Options(none=str)
 
     def run(self) -> list[nodes.Node]:
-        return []
+        return [nodes.Text("")] if isinstance(self.state, SubstitutionDef) else []
 
 
 class _Unknown(_Nothing):
