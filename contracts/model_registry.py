@@ -82,16 +82,13 @@ class ModelVersion:
             ]
         for what, expected, found in pairs:
             if expected != found:
-                yield Mismatch(
-                    f"{self.name} was trained with another {what} ({card.base_model})",
-                    expected,
-                    found,
-                    f"train again, or set TWIN_BASE_MODEL={card.base_model}",
-                )
+                way = "" if what == "prompt" else f", or set TWIN_BASE_MODEL={card.base_model}"
+                problem = f"{self.name} was trained with another {what} ({card.base_model})"
+                yield Mismatch(problem, expected, found, f"train again{way}")
 
     def check(self, base: BaseLanguageModel | None = None) -> None:
-        """Raise the first thing that is wrong with its files, or with `base` as the model to apply it to."""
-        for problem in [*(self.misfits(base) if base else ()), *self.damage()]:
+        """Raise the first thing for which it cannot be served: today's prompt, `base` as its base model, or its files."""
+        for problem in [*self.misfits(base), *self.damage()]:
             raise problem
 
 
@@ -157,7 +154,8 @@ class ModelRegistry:
     def checked(self, model: str) -> ModelVersion:
         """The version, after comparing its files with its card."""
         version = self.get(model)
-        version.check()
+        for problem in version.damage():
+            raise problem
         return version
 
     def champion(self, author: str) -> ModelVersion | None:
@@ -226,7 +224,7 @@ class ModelRegistry:
         return self._change(version.author, decided).in_force == version.number
 
     def promote(self, model: str, why: str = "", base: BaseLanguageModel | None = None) -> ModelVersion:
-        """Make it the champion. Promoting the champion again changes nothing. Mismatch where `base` cannot serve it."""
+        """Make it the champion. Promoting the champion again changes nothing. Mismatch where it cannot be served."""
         version = self.get(model)
         failed = "; ".join(version.card.gate)
         why = why or (f"although {failed}" if failed else "asked for")
@@ -271,7 +269,7 @@ class ModelRegistry:
             Verified(
                 name=version.name,
                 damage=(*(e.message for e in version.damage()), *_unknown(version)),
-                misfits=tuple(e.message for e in version.misfits(base)) if base else (),
+                misfits=tuple(e.message for e in version.misfits(base)),
             )
             for version in whole.values()
         ]
@@ -321,7 +319,7 @@ class ModelRegistry:
     def _alias_to(
         self, version: ModelVersion, change: Callable[[Aliases], Aliases], base: BaseLanguageModel | None = None
     ) -> ModelVersion:
-        """An alias is only ever set to a version that is whole at that moment."""
+        """An alias is only ever set to a version that is whole, and can be served, at that moment."""
 
         def checked(now: Aliases) -> Aliases:
             self.get(version.name).check(base)

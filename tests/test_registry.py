@@ -194,6 +194,22 @@ def test_what_the_base_model_at_hand_cannot_serve_is_no_champion(
     assert registry.get("Ada@champion").number == 2
 
 
+def test_a_version_of_another_prompt_is_no_champion_wherever_the_base_model_is(
+    registry: ModelRegistry, made: Path
+) -> None:
+    old, *_ = (registry.register(card(run_id=str(number)), made) for number in range(2))
+    for number in (1, 2):
+        registry.promote(f"Ada@v{number}")
+    (old.folder / "card.json").write_text(old.card.model_copy(update={"prompt_hash": "older"}).model_dump_json())
+    for change in (registry.promote, registry.challenge, registry.decide, lambda _: registry.rollback("Ada")):
+        with pytest.raises(Mismatch, match="Ada@v1 was trained with another prompt .*expected older") as told:
+            change("Ada@v1")
+        assert told.value.hint == "train again"
+    assert registry.checked("Ada@v1").card.prompt_hash == "older"
+    assert [len(one.misfits) for one in registry.verify("Ada")] == [1, 0]
+    assert registry.get("Ada@champion").number == 2
+
+
 def test_a_forgotten_post_counts_once_however_often_it_is_forgotten(registry: ModelRegistry, made: Path) -> None:
     learned = {"train": ("a", "b"), "validation": ("c",), "test": ("d",)}
     version = registry.register(card(posts=learned), made)

@@ -40,8 +40,11 @@ CANARY = "xylophone-canary"
 class Broken:
     """An engine whose models cannot be loaded."""
 
+    def __init__(self, kind: type[Exception]) -> None:
+        self._kind = kind
+
     def chat_model(self, version: ModelVersion | None) -> BaseChatModel:
-        raise OSError("the disk is gone")
+        raise self._kind("the disk is gone")
 
 
 @pytest.fixture(scope="module")
@@ -629,7 +632,7 @@ def test_it_is_ready_once_there_are_posts_and_models(tmp_path: Path) -> None:
 def test_what_could_not_be_loaded_is_tried_again_every_few_seconds_at_most(tmp_path: Path) -> None:
     twin = small(tmp_path)
     stock(twin)
-    good, twin.app.twin = twin.app.twin, Twin(twin.app.store, twin.app.registry, Broken())
+    good, twin.app.twin = twin.app.twin, Twin(twin.app.store, twin.app.registry, Broken(OSError))
     ready = Readiness(twin.app, Catalogue(twin.app), again=0.2)
     assert ready.status == "failed: OSError"
     twin.app.twin = good
@@ -649,6 +652,8 @@ def test_it_is_not_ready_while_the_remote_server_is_away(tmp_path: Path, server:
     assert until(lambda: ready.status == "failed: ModelError, from the remote server")
     server.status = 200
     assert until(lambda: ready.status == "ready")
+    twin.app.twin = Twin(twin.app.store, twin.app.registry, Broken(ModelError))
+    assert until(lambda: ready.status == "failed: ModelError")  # which is not the server's
     twin.app.store.close()
 
 

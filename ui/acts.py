@@ -121,15 +121,15 @@ def delete_version(app: App, model: str) -> str:
 
 
 def promote(app: App, model: str) -> ModelVersion:
-    """Make it the champion, whatever its gate says. Mismatch where today's base model cannot serve it."""
+    """Make it the champion, whatever its gate says. Mismatch where today's prompt or base model is another."""
     return app.registry.promote(model, base=_served_with(app))
 
 
 def rollback(app: App, author: str) -> ModelVersion:
-    """Make the previous champion the champion again. Mismatch where today's base model cannot serve that."""
+    """Make the previous champion the champion again. Mismatch where today's prompt or base model is another."""
     return app.registry.rollback(author, base=_served_with(app))
 
 
 def _served_with(app: App) -> BaseLanguageModel | None:
-    """None where a server answers, with a base model of its own."""
+    """None where a server answers, with a base model of its own: of what it answers by, only the prompt is known."""
     return None if app.settings.remote_url else app.base_model

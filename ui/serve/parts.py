@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 from math import inf
 
-from contracts.errors import ModelError
 from ui.serve.answering import Answering
 from ui.serve.catalogue import Catalogue
 from ui.serve.keys import Caller
@@ -42,15 +41,17 @@ class Readiness:
         question, too."""
         if not self._trying.acquire(blocking=False):
             return
+        where = ""
         try:
             authors = self._catalogue.authors(Caller("ready"))
             if authors and self._remote:
+                where = ", from the remote server"
                 self._remote.served()
+                where = ""
             if authors:
                 self._app.twin.warm(authors[0])
             self._status = "ready" if authors else "no posts"
         except Exception as error:  # whatever a model raises as it loads, who asks must not wait for it for ever
-            where = ", from the remote server" if self._remote and isinstance(error, ModelError) else ""
             self._status = f"failed: {type(error).__name__}{where}"
         finally:
             self._tried = time.monotonic()
