@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -123,3 +125,24 @@ def test_a_long_conversation_begins_with_its_last_questions_and_shows_the_others
     expect(questions.last).to_have_text(CLOCK)
     expect(questions.first).to_have_text("Question 11?")
     expect(page.locator("#sources .title").first).to_have_text("The church clock")
+
+
+def test_a_thumb_stays_with_its_answer_where_the_chat_begins_further_on(tmp_path: Path, tab: Tab) -> None:
+    twin = small(tmp_path, pause=0.0)
+    stock(twin)
+    answer = twin.app.twin.ask(Question(SEATPOST, WREN))
+    said = [Said(question=f"Question {n}?", answer=answer) for n in range(1, 2 * SHOWN + 1)]
+    twin.app.store.conversations.keep("", WREN, said)
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        page = tab(url)
+        page.get_by_role("button", name="Conversations").click()
+        page.locator("#kept-list button", has_text="Question 1?").click()
+        expect(page.locator("#chat .user .md")).to_have_count(2 * SHOWN)
+        page.get_by_role("button", name="Like", exact=True).nth(SHOWN + 1).click()
+        expect(page.get_by_text("Kept, with the version and the passages")).to_be_visible()
+        ask(page, CLOCK)
+        answered(page, answers=SHOWN + 1)
+        expect(page.locator("#chat .user .md").first).to_have_text(f"Question {SHOWN + 1}?")
+        likes = page.get_by_role("button", name=re.compile("^Liked?$"))
+        lit = [likes.nth(place).get_attribute("aria-label") for place in range(likes.count())]
+        assert lit == ["Liked" if place == 1 else "Like" for place in range(SHOWN + 1)]

@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from html import escape
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
-from contracts.errors import TwinError
+from contracts.errors import NotFound, TwinError
 from contracts.feature_store.feedback import Feedback, Verdict
 from contracts.model_registry import parse
 from inference_pipeline.leaving import unless_stopped
@@ -77,7 +77,8 @@ class Chat(Tab):
         self.turns: gr.State = gr.State([])
         self.from_: gr.State = gr.State(0)  # the place of the turn that stands first in the chat
         self.heard: gr.State = gr.State(Heard())
-        self.liked: gr.State = gr.State({})  # id of a turn → the thumb that was pressed below its answer
+        self.stand: gr.State = gr.State([])  # ids of the turns in the chat
+        self.liked: gr.State = gr.State({})  # id of a turn → the verdict that was given by a thumb below its answer
         self.choice: gr.State = gr.State("")  # of a version; empty: the champion, or whom the split draws
         self.notices: gr.HTML = gr.HTML(visible=False, elem_id="notices", **PLAIN)
         self.to_post: gr.HTML = gr.HTML(elem_id="post-link", **followed("post"))
@@ -124,11 +125,13 @@ class Chat(Tab):
         self.author = shell.author
         self.model.input(lambda model: model, self.model, self.choice, **NOW)
         standing = [self.turns, self.from_, self.heard]
-        earlier = self.earlier.click(self.earlier_too, standing, self._chat(), **NOW)
+        self.earlier.click(self.earlier_too, standing, self._chat(), **NOW)
         self.chat.select(self.shown, [self.turns, self.from_], self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
-        thumbs = [self.turns, self.from_, self.liked]
-        self.chat.like(self.judged, thumbs, [self.liked, self.chat], **QUEUED)
+        rated = [self.turns, self.from_, self.liked]
+        self.chat.like(self.judged, rated, [self.liked, self.chat], **QUEUED)
+        # Whatever draws the chat: Gradio's thumbs would stay at their place in it.
+        self.stand.change(self.thumbs, [self.stand, self.liked], self.chat, trigger_mode="always_last", **NOW)
         self.first.wire(shell)
         shell.blocks.unload(self._switches.end)
 
@@ -144,8 +147,6 @@ class Chat(Tab):
         picked = self.chat.example_select(self.picked, self._inputs(), talk, **QUEUED)
         edited = self.chat.edit(self.edited, self._inputs(self.from_), talk, **QUEUED)
         again = self.again.click(self.repeated, self.turns, talk, **QUEUED)
-        for other in (earlier, edited, again, self.kept.opening):
-            other.success(self.thumbs, thumbs, self.chat, **NOW)
         for started in (asked, picked, edited, again):
             answer = started.success(
                 self.answered,
@@ -174,7 +175,7 @@ class Chat(Tab):
         return [self.turns, *self._chat(), *asking, self.sources, *self.mine.outputs()]
 
     def _chat(self) -> list[Any]:
-        return [self.chat, self.from_, self.earlier]
+        return [self.chat, self.from_, self.stand, self.earlier]
 
     def outputs(self) -> list[Any]:
         return [
@@ -352,22 +353,33 @@ class Chat(Tab):
 
     @told
     def judged(
-        self, turns: list[Turn], first: int, liked: dict[str, str], event: gr.LikeData, request: gr.Request
+        self, turns: list[Turn], first: int, liked: dict[str, Feedback], event: gr.LikeData, request: gr.Request
     ) -> Updates:
-        """A person's verdict on an answer, kept with all that tells how it came about: better or worse than they hoped."""
-        turn = next(iter(turns[place(event.index, first) :]), None)
-        if turn is None or turn.answer is None or not isinstance(event.liked, bool):
-            return {self.chat: gr.skip()}
-        verdict: Verdict = "better" if event.liked else "worse"
-        given = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(self._app, request))
-        self._app.store.feedback.add(given)
-        say("Kept, with the version and the passages: two versions side by side, under Versions, count it.")
-        liked = {**liked, turn.id: "Like" if event.liked else "Dislike"}
-        return {self.liked: liked, self.chat: self.thumbs(turns, first, liked)}
+        """A person's verdict on an answer, kept with all that tells how it came about: better or worse than they hoped.
 
-    def thumbs(self, turns: list[Turn], first: int, liked: dict[str, str]) -> Any:
-        """The thumbs that were pressed, below the answers that they are of: Gradio's own stay at their place in the chat."""
-        return gr.update(feedback_value=[liked.get(turn.id) for turn in turns[first:]]) if liked else gr.skip()
+        It takes the place of the one before; a thumb that is pressed once more takes its own back."""
+        turn = next(iter(turns[place(event.index, first) :]), None)
+        if turn is None or turn.answer is None:
+            return {self.chat: gr.skip()}
+        feedback, liked = self._app.store.feedback, dict(liked)
+        before = liked.pop(turn.id, None)
+        if isinstance(event.liked, bool):
+            verdict: Verdict = "better" if event.liked else "worse"
+            given = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(self._app, request))
+            liked[turn.id] = feedback.add(given)
+        if before:
+            with suppress(NotFound):  # forgotten meanwhile, with a post
+                feedback.delete([before.id])
+        if turn.id in liked:
+            say("Kept, with the version and the passages: two versions side by side, under Versions, count it.")
+        elif before:
+            say("Your verdict is taken back.")
+        return {self.liked: liked, self.chat: self.thumbs([one.id for one in turns[first:]], liked)}
+
+    def thumbs(self, stand: Sequence[str], liked: dict[str, Feedback]) -> Any:
+        """The thumbs that were pressed, below the answers that they are of."""
+        pressed = {id: "Like" if given.verdict == "better" else "Dislike" for id, given in liked.items()}
+        return gr.update(feedback_value=[pressed.get(id) for id in stand])
 
     def replaced(self, turns: list[Turn], request: gr.Request) -> Updates:
         """Another conversation in the place of this one; not while an answer is being written."""
@@ -459,6 +471,7 @@ class Chat(Tab):
         return {
             self.chat: messages(turns[first:]),
             self.from_: first,
+            self.stand: [turn.id for turn in turns[first:]],
             self.earlier: gr.update(visible=bool(first), value=f"{first} earlier questions", interactive=not busy),
         }
 

@@ -49,7 +49,7 @@ class Kept:
         listed, whose = [author, self.words, self.id], [*self.outputs(), *chat.conversation(), author]
         self.words.change(self.found, listed, self.list, trigger_mode="always_last", **NOW)
         self.new.click(self.begun, author, whose, **QUEUED)
-        self.opening = self.list.click(self.opened, author, whose, **QUEUED)
+        self.list.click(self.opened, author, whose, **QUEUED)
         self.title.submit(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
         self.rename.click(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
         saved = self.save.click(self.exported, self.id, self.export, **QUEUED)
