@@ -130,3 +130,19 @@ def test_an_idle_page_whose_server_was_started_anew_says_so_and_keeps_what_was_t
         expect(page.locator("#draft-title :is(textarea, input)")).to_have_value("On clocks")
         process.terminate()
         process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_what_a_proxy_says_is_no_server_that_was_started_anew(
+    status: int, tab: Callable[..., Page], tmp_path: Path
+) -> None:
+    port = free_port()
+    with started(tmp_path, port):
+        page = tab(f"http://127.0.0.1:{port}/")
+        expect(page.locator("#question textarea")).to_be_enabled()
+        page.route("**/app_id", lambda route: route.fulfill(status=status, json={"error": "Bad gateway"}))
+        page.evaluate("window.before = true; setTimeout(() => dispatchEvent(new Event('focus')), 2000)")
+        expect(page.locator("#server-notice")).to_contain_text("The page has lost its server")
+        page.unroute("**/app_id")
+        expect(page.locator("#server-notice")).to_be_empty()
+        assert page.evaluate("window.before")

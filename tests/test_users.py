@@ -120,6 +120,13 @@ def test_another_address_needs_no_password_of_its_own_where_there_are_users(tmp_
         assert httpx.get(f"http://127.0.0.1:{port}/config").status_code == 401
 
 
+def log_in(page: Page, name: str, password: str) -> None:
+    page.locator("input:not([type=password]), textarea").first.fill(name)
+    page.locator("input[type=password]").fill(password)
+    page.get_by_role("button", name="Login").click()
+    expect(page.locator("#author input")).not_to_have_value("")
+
+
 @pytest.fixture
 def comes_in(chromium: Browser) -> Iterator[Callable[[str, str, str], Page]]:
     """A browser of their own, in which a person has logged in."""
@@ -129,10 +136,7 @@ def comes_in(chromium: Browser) -> Iterator[Callable[[str, str, str], Page]]:
         contexts.append(chromium.new_context())
         page = contexts[-1].new_page()
         page.goto(url)
-        page.locator("input:not([type=password]), textarea").first.fill(name)
-        page.locator("input[type=password]").fill(password)
-        page.get_by_role("button", name="Login").click()
-        expect(page.locator("#author input")).not_to_have_value("")
+        log_in(page, name, password)
         return page
 
     yield come_in
@@ -215,3 +219,25 @@ def test_with_one_password_there_is_one_user_whatever_name_is_typed(
         answered(page)
         assert SEATPOST in kept(comes_in(url, "Bea", "sesame ö"))
     assert len(made.app.store.conversations.all("", WREN)) == 1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("name", "typed"), [("Ada", "And which oil?"), ("Bea", "")])
+def test_after_a_restart_what_was_typed_stands_in_the_box_of_whom_it_is_of(
+    tmp_path: Path, comes_in: Callable[[str, str, str], Page], name: str, typed: str
+) -> None:
+    made, port = small(tmp_path), free_port()
+    stock(made)
+    for who, password in PASSWORDS.items():
+        made.app.users.add(who, password)
+    with chat_page.running(made.app, port=port, author=WREN) as url:
+        page = comes_in(url, "Ada", PASSWORDS["Ada"])
+        page.fill("#question textarea", "And which oil?")
+    with chat_page.running(small(tmp_path).app, port=port, author=WREN):
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        expect(page.locator("input[type=password]")).to_be_visible(timeout=30_000)
+        log_in(page, name, PASSWORDS[name])
+        expect(page.locator("#question textarea")).to_be_enabled()
+        page.wait_for_timeout(1_000)  # so long it may take until it stands there
+        expect(page.locator("#question textarea")).to_have_value(typed)
+        assert page.evaluate("sessionStorage.length") == 0

@@ -27,7 +27,7 @@
   // Gradio loads the page anew once a server answers again that was lost in the midst of something. Where nothing was going on,
   // the page asks by itself: when it is looked at or used, and now and then. A server that was started anew knows nothing of
   // the page, so that is loaded anew, too. What was typed stands in its boxes then, and so does a question that was still being
-  // answered.
+  // answered; where people log in, only if the same one comes back.
   const LEFT = "twin: what was typed", BOXES = ["question", "mine-text", "draft-title", "draft-points", "compare-question", "whose", "address"];
   const AWAY = "The page has lost its server, and comes back as soon as that answers. What was answered is kept, under Conversations; what was not stands in the box again.";
   const BACK = "The page’s server was started anew, and the page loaded again. What was answered is kept, under Conversations; what was typed stands in its box.";
@@ -53,7 +53,8 @@
     }
     asked = Date.now();
     try {
-      const {app_id: now} = await (await fetch(`${known.root}${known.api_prefix}/app_id`)).json();
+      const answer = await fetch(`${known.root}${known.api_prefix}/app_id`), {app_id: now} = await answer.json();
+      if (!answer.ok || !now) throw answer.status; // said by what stands before the server
       if (notice.textContent === AWAY) notice.textContent = "";
       if (gone || now === known.app_id) return;
       gone = true;
@@ -74,14 +75,14 @@
     const open = last?.closest(".user") || document.querySelector("#stop")?.checkVisibility();
     return open ? [...document.querySelectorAll("#chat .user .md")].at(-1)?.innerText : "";
   };
-  const left = JSON.parse(sessionStorage.getItem(LEFT) ?? "null");
+  const user = window.gradio_config?.username ?? "", stored = JSON.parse(sessionStorage.getItem(LEFT) ?? "null");
   sessionStorage.removeItem(LEFT);
-  const waiting = {...left};
+  const left = stored?.user === user ? stored.typed : null, waiting = {...left};
   addEventListener("pagehide", () => {
     if (!gone) return;
     for (const id of BOXES) if (box(id)?.value.trim()) waiting[id] = box(id).value;
     if (!waiting.question) waiting.question = unanswered();
-    sessionStorage.setItem(LEFT, JSON.stringify(waiting));
+    sessionStorage.setItem(LEFT, JSON.stringify({user, typed: waiting}));
   });
   const restored = () => {
     for (const [id, typed] of Object.entries(waiting)) {
