@@ -39,9 +39,9 @@ from ui.page.tabs.shared import (
     QUEUED,
     Tab,
     Updates,
-    followed,
     in_sentences,
     length_told,
+    links,
     not_yet,
     question_or_sorry,
     say,
@@ -81,7 +81,7 @@ class Chat(Tab):
         self.liked: gr.State = gr.State({})  # id of a turn → the verdict that was given by a thumb below its answer
         self.choice: gr.State = gr.State("")  # of a version; empty: the champion, or whom the split draws
         self.notices: gr.HTML = gr.HTML(visible=False, elem_id="notices", **PLAIN)
-        self.to_post: gr.HTML = gr.HTML(elem_id="post-link", **followed("post"))
+        self.to_post: gr.HTML = gr.HTML(elem_id="post-link", **links("post"))
         self.first.lay_out()
         with gr.Row(elem_id="columns") as self.columns:
             with gr.Column(scale=3, min_width=320):

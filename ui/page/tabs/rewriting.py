@@ -11,7 +11,7 @@ from contracts.feature_store.feedback import Feedback
 from ui.page.conversation import Turn
 from ui.page.passages import unmarked
 from ui.page.tabs.kept import user
-from ui.page.tabs.shared import NOW, QUEUED, Updates, followed, not_yet, say, told
+from ui.page.tabs.shared import NOW, QUEUED, Updates, links, not_yet, say, told
 from ui.page.tabs.shelf import LONGEST_TEXT
 from ui.wiring import App
 
@@ -27,7 +27,7 @@ class Rewriting:
 
     def lay_out(self) -> None:
         self.turn: gr.State = gr.State(None)
-        self.link: gr.HTML = gr.HTML(elem_id="mine-link", **followed("mine"))
+        self.link: gr.HTML = gr.HTML(elem_id="mine-link", **links("mine"))
         with gr.Column(visible=False, elem_id="mine") as self.box:
             self.text: gr.Textbox = gr.Textbox(
                 "", label="I would have written", elem_id="mine-text", lines=4, max_lines=14, max_length=LONGEST_TEXT

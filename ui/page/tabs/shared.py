@@ -31,7 +31,7 @@ WATCHED: dict[str, Any] = {
 """HTML that tells when other HTML is put into it, also where that is there before the tab is."""
 
 
-def followed(kind: str) -> dict[str, Any]:
+def links(kind: str) -> dict[str, Any]:
     """Empty HTML that tells which link of this kind was clicked, wherever on the page: `<a class="mine" href="#mine-3">` has
     the id 3. Gradio's chat lets no other attribute of our own through."""
     return {
