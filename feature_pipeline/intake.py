@@ -46,9 +46,9 @@ class Intake:
         return NearDuplicates(self.store.sketches(self.author))
 
     def source(self, address: str, limit: int | None, allow_delete: bool) -> None:
-        """Everything that one source shows. One that cannot be read is noted, and takes nothing away.
+        """Everything that one source shows. One that cannot be read is noted, and takes at most the post away that it was.
 
-        It is read again by `twin sync` once anything but the address itself could be told of it: a mistyped one is not.
+        `twin sync` reads it again once it could be read: a mistyped one is not kept.
         """
         place, mine = Place(self.author, address, self.run), SourceReport(address)
         self.report.sources.append(mine)
@@ -59,7 +59,7 @@ class Intake:
         at_least = self.engine.batch if before else AT_LEAST
         try:
             for batch in batches(islice(read(address, memory), limit), self.engine.batch, at_least):
-                if any(not isinstance(item, Refusal) or item.source_id != address for item in batch):
+                if any(not isinstance(item, Unread) for item in batch):
                     self.store.sightings.register(self.author, address)
                 mine.complete = any(isinstance(item, Complete) for item in batch)
                 mine.found += sum(not isinstance(item, Complete) for item in batch)

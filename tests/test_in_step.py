@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -230,6 +231,18 @@ def test_a_mistyped_address_is_not_read_again_by_a_sync(store: FeatureStore, blo
     assert store.sightings.sources() == []
     ingest(store, blog)
     assert [source.address for source in store.sightings.sources()] == [blog.url]
+
+
+def test_nor_is_an_account_whose_platform_lists_nothing_of_it(store: FeatureStore, blog: Blog) -> None:
+    """What failed there is another address than the one that was given."""
+    blog["/api/v1/accounts/lookup?acct=ada"] = json.dumps({"id": "7", "username": "ada"})
+    profile, listing = f"{blog.url}/@ada", "/api/v1/accounts/7/statuses?limit=40&exclude_reblogs=true"
+    assert list(pipeline.run([profile], "Ada", store).failed) == [profile]
+    assert listing in blog.asked
+    assert store.sightings.sources() == []
+    blog[listing] = "[]"
+    assert pipeline.run([profile], "Ada", store).failed == {}
+    assert [source.address for source in store.sightings.sources()] == [profile]
 
 
 def test_a_forgotten_page_is_not_unchanged_but_forgotten(store: FeatureStore, blog: Blog) -> None:

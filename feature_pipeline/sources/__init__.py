@@ -51,7 +51,8 @@ class Refusal:
     source_id: str
     reason: str
     """One word for the report, such as `empty`, `draft`, `bad_front_matter`, `blocked_page`. Those in WITHDRAWN take the
-    stored post away, `not_found` when two complete runs say so; with any other, what was stored stays."""
+    stored post away, `not_found` when two complete runs say so, or two of a source that is that page alone; with any other,
+    what was stored stays."""
     detail: str = ""
 
 
