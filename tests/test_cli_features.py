@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -144,6 +145,23 @@ def test_a_site_that_cannot_be_read_has_failed_beside_a_folder_that_can(
     assert twin("ingest", folder, address, "--author", "Ada", "--dry-run").code == 1
 
 
+def test_what_is_forgotten_while_somebody_reads_the_ledger_is_told_with_what_is_left(
+    filled: Path, twin: Twin, own_home: Path
+) -> None:
+    (passage,) = twin("search", "zinc metal", "--author", "Ada", "--limit", "1", "--json").lines[0]["passages"]
+    learned = card(posts={"train": (passage["post_id"],), "validation": (), "test": ()})
+    ModelRegistry(own_home).register(learned, adapter(own_home / "adapter"))
+    reader = sqlite3.connect(own_home / "ledger.sqlite3", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM posts").fetchone()
+    said = twin("forget", "--author", "Ada", "--post", "https://ada.example/2", "--yes")
+    reader.close()
+    assert said.code == 0
+    assert "1 posts of Ada are forgotten" in said.out
+    assert "Ada@v1 was trained on some of them" in said.out
+    assert "may stand in the ledger's log until every program" in said.err
+
+
 def test_forgetting_asks_first_and_flags_what_was_trained_on_it(
     filled: Path, twin: Twin, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +175,7 @@ def test_forgetting_asks_first_and_flags_what_was_trained_on_it(
     assert twin("search", "zinc metal", "--author", "Ada", "--json").lines[0]["passages"]
     said = twin("forget", "--author", "Ada", "--post", "https://ada.example/2", "--yes", "--json")
     assert said.json == {"author": "Ada", "posts": [passage["post_id"]], "adapters": ["Ada@v1"]}
+    assert "log" not in said.err
     assert [row["forgotten"] for row in twin("models", "list", "--json").json] == [1, 0]
     assert "1 posts that it was trained on are forgotten" in twin("models", "list").out
     assert twin("ingest", filled, "--author", "Ada", "--json").json["refused"] == {"forgotten": 1}

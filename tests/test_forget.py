@@ -24,10 +24,10 @@ class DyingStore(FeatureStore):
 
     dying = True
 
-    def forget(self, author: str, post_ids: Sequence[str]) -> None:
+    def forget(self, author: str, post_ids: Sequence[str]) -> bool:
         if self.dying:
             raise PoweredDownError
-        super().forget(author, post_ids)
+        return super().forget(author, post_ids)
 
 
 @pytest.fixture

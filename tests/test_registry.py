@@ -202,7 +202,7 @@ def test_a_version_of_another_prompt_is_no_champion_wherever_the_base_model_is(
         registry.promote(f"Ada@v{number}")
     (old.folder / "card.json").write_text(old.card.model_copy(update={"prompt_hash": "older"}).model_dump_json())
     for change in (registry.promote, registry.challenge, registry.decide, lambda _: registry.rollback("Ada")):
-        with pytest.raises(Mismatch, match="Ada@v1 was trained with another prompt .*expected older") as told:
+        with pytest.raises(Mismatch, match=r"Ada@v1 was trained with another prompt .*expected older") as told:
             change("Ada@v1")
         assert told.value.hint == "train again"
     assert registry.checked("Ada@v1").card.prompt_hash == "older"

@@ -17,12 +17,22 @@ if TYPE_CHECKING:
     from ui.wiring import App
 
 
+IN_LOG = "Its words may stand in the ledger's log until every program that uses this twin, such as its page, has ended."
+"""Said beside what is deleted, where somebody reads the ledger meanwhile."""
+
+
 class Forgotten(NamedTuple):
     """Ids of posts that are gone, names of versions that learned from them, and reports that are deleted."""
 
     posts: list[str]
     adapters: list[str]
     reports: list[Path]
+    warning: str
+
+
+def left(settled: bool) -> str:
+    """What there is to say beside something that is deleted, as the store says whether its log is rid of it, too."""
+    return "" if settled else IN_LOG
 
 
 def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = None) -> Forgotten:
@@ -43,8 +53,8 @@ def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = 
         temporary.forget_copies(app.home, [path.name for path in reports])
         temporary.forget_uploads(app.home, author)
         temporary.forget_found(app.home, author)
-        _forget(app, author, ids, source)
-    return Forgotten(gone, [version.name for version in flagged], reports)
+        settled = _forget(app, author, ids, source)
+    return Forgotten(gone, [version.name for version in flagged], reports, left(settled))
 
 
 def _meant(app: App, author: str, ids: Sequence[str], source: str | None) -> list[str]:
@@ -55,15 +65,14 @@ def _meant(app: App, author: str, ids: Sequence[str], source: str | None) -> lis
     return app.store.sightings.posts(author, address(source))
 
 
-def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> None:
+def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> bool:
     if ids:
-        app.store.forget(author, ids)
-    elif source is not None:
-        from feature_pipeline.pipeline import address
+        return app.store.forget(author, ids)
+    if source is None:
+        return app.store.forget_author(author)
+    from feature_pipeline.pipeline import address
 
-        app.store.forget_source(author, address(source))
-    else:
-        app.store.forget_author(author)
+    return app.store.forget_source(author, address(source))
 
 
 def outdated(app: App, author: str) -> ModelVersion | None:
@@ -84,6 +93,22 @@ def followed(app: App, author: str, recipe: str | None, options: Options) -> tup
     return chosen, replace(options, preference=preference, with_edits=with_edits)
 
 
+def label_edits(app: App, author: str, options: Options) -> None:
+    """Make lessons of edited answers, where a training learns from them: what they are decides which run it is."""
+    if options.with_edits:
+        from feature_pipeline import edits
+
+        edits.label(author, app.store)
+
+
+def plan(app: App, author: str, recipe: Recipe, options: Options) -> DataCard:
+    """What a training would learn from, of the lessons that are to be made now, too."""
+    from training_pipeline import pipeline
+
+    label_edits(app, author, options)
+    return pipeline.plan(author, app.store, app.base_model, recipe, options)
+
+
 def train(
     app: App,
     author: str,
@@ -93,17 +118,14 @@ def train(
     look: Callable[[DataCard], None] = lambda card: None,
 ) -> Outcome | None:
     """Train a version; before it lessons are made of edited answers, where it learns from them, and the split is made anew
-    where that is asked for. `look` is shown the data."""
+    where that is asked for, and nothing else that is asked for is refused. `look` is shown the data."""
     from training_pipeline import pipeline
 
-    if options.with_edits:
-        from feature_pipeline import edits
-
-        edits.label(author, app.store)
+    label_edits(app, author, options)
     if options.new_split:
         from feature_pipeline.label import divide_anew
 
-        divide_anew(author, app.store)
+        divide_anew(author, app.store, lambda made: pipeline.check(author, app.training, recipe, options, made))
     return pipeline.run(author, app.training, recipe, options, progress, look)
 
 

@@ -109,9 +109,10 @@ class Conversations:
             raise UsageError("a conversation needs a name", "write one")
         self._change(sql.update(t.conversations).values(title=title), user, id)
 
-    def delete(self, user: str, id: str) -> None:
+    def delete(self, user: str, id: str) -> bool:
+        """Whether the ledger's log, too, is rid of it."""
         self._change(sql.delete(t.conversations), user, id)
-        self._database.settle()
+        return self._database.settle()
 
     def _change(self, change: Any, user: str, id: str) -> None:
         with self._database.begin(write=True) as db:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from contracts.errors import StoreBusy, StoreError
+from contracts.errors import StoreError
 from contracts.feature_store import tables as t
 
 ADVISORY_LOCK = 7_421_903_118  # any number that no other program on the server takes
@@ -88,13 +88,13 @@ class Database:
                     db.execute(sql.insert(t.meta).values(key=key, value=value))
         return found or value
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         """Bring what was deleted from the log into the file, where it is overwritten (`secure_delete`), and empty the log.
 
-        Raises StoreBusy where somebody reads on meanwhile: what was deleted is, but its words stand in the log.
+        False where somebody reads on meanwhile: what was deleted is, but its words may stand in the log.
         """
         if self._engine.dialect.name != "sqlite":
-            return
+            return True
         connection = self._engine.raw_connection()
         try:
             cursor = connection.cursor()
@@ -107,11 +107,7 @@ class Database:
             ) from error
         finally:
             connection.close()
-        if busy:
-            raise StoreBusy(
-                "it is deleted, but its words may still stand in the log of the ledger, which somebody is reading",
-                "end the other programs that use this twin, such as its page: the log goes with the last of them",
-            )
+        return not busy
 
     def close(self) -> None:
         self._engine.dispose()

@@ -95,12 +95,13 @@ class Drafts:
             raise NotFound("there is no such draft", "choose one of the list")
         return KeptDraft.model_validate({name: getattr(row, name) for name in KeptDraft.model_fields})
 
-    def delete(self, user: str, id: str) -> None:
+    def delete(self, user: str, id: str) -> bool:
+        """Whether the ledger's log, too, is rid of it."""
         with self._database.begin(write=True) as db:
             mine = (t.drafts.c.id == id, t.drafts.c.user == user)
             if not db.execute(sql.delete(t.drafts).where(*mine)).rowcount:
                 raise NotFound("there is no such draft", "choose one of the list")
-        self._database.settle()
+        return self._database.settle()
 
     @staticmethod
     def erase(db: sql.Connection, post_ids: Sequence[str]) -> None:

@@ -109,15 +109,14 @@ class FeedbackLog:
         with self._database.begin() as db:
             return [_feedback(row) for row in db.execute(query)]
 
-    def delete(self, ids: Sequence[str]) -> int:
-        """How many there were. Raises NotFound, and deletes none, where one of them is not there."""
+    def delete(self, ids: Sequence[str]) -> bool:
+        """Whether the ledger's log, too, is rid of them. Raises NotFound, and deletes none, where one is not there."""
         with self._database.begin(write=True) as db:
             known = set(db.scalars(sql.select(t.feedback.c.id).where(t.feedback.c.id.in_(ids))))
             if missing := [name for name in ids if name not in known]:
                 raise NotFound(f"there is no feedback {missing[0]}", "twin feedback list")
             _delete(db, ids)
-        self._database.settle()
-        return len(known)
+        return self._database.settle()
 
     # ---- what is learned from edits ---------------------------------------------------------------------------------
 

@@ -283,10 +283,11 @@ class WritableLedger(Ledger):
             db.execute(sql.insert(t.epitaphs), [{**mine, "name": name} for name in sorted(names)])
         self._remove(db, ids)
 
-    def forget(self, author: str, post_ids: Sequence[str]) -> None:
+    def forget(self, author: str, post_ids: Sequence[str]) -> bool:
         """Leave nothing of these posts but hashes of ids and words, so that no later run brings them back.
 
         Also of the ids that their copies would have as posts of their own: the words of a copy may be a few others.
+        Returns, as those below do, whether the ledger's log, too, is rid of them.
         """
         for some in slices(post_ids):
             with self._begin(write=True) as db:
@@ -301,7 +302,7 @@ class WritableLedger(Ledger):
                     db.execute(sql.insert(t.forgotten), rows)
                 db.execute(sql.delete(t.fetches).where(t.fetches.c.author == author))
                 self._erase(db, some)
-        self._leave_no_trace()
+        return self._leave_no_trace()
 
     def _word_hashes(self, db: sql.Connection, ids: Sequence[str]) -> set[str]:
         """Of the words of these posts, also of the last ones of those that are deleted."""
@@ -313,8 +314,8 @@ class WritableLedger(Ledger):
         found.update({row.post_id: text_hash(row.text) for row in db.execute(dead.order_by(t.revisions.c.revision))})
         return set(found.values())
 
-    def forget_source(self, author: str, address: str) -> list[str]:
-        """The source and every post that it shows, or was the last to show; the ids are returned.
+    def forget_source(self, author: str, address: str) -> bool:
+        """The source and every post that it shows, or was the last to show.
 
         What other sources show comes back from there.
         """
@@ -330,21 +331,18 @@ class WritableLedger(Ledger):
             db.execute(sql.delete(t.runs).where(t.runs.c.author == author))
             for some in slices(ids):
                 self._erase(db, some)
-        self._leave_no_trace()
-        return ids
+        return self._leave_no_trace()
 
-    def forget_author(self, author: str) -> list[str]:
-        """Everything of the author's but the hashes of what was forgotten before. Returns the ids of their posts."""
+    def forget_author(self, author: str) -> bool:
+        """Everything of the author's but the hashes of what was forgotten before."""
         with self._begin(write=True) as db:
-            ids = self._ever(db, author)
-            for some in slices(ids):
+            for some in slices(self._ever(db, author)):
                 self._erase(db, some)
             said = (t.feedback, t.feedback_draws, t.conversations, t.drafts, t.guesses)
             for table in (t.sources, t.sightings, t.doubts, t.fetches, t.runs, t.tombstones, t.epitaphs, *said):
                 db.execute(sql.delete(table).where(table.c.author == author))
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))
-        self._leave_no_trace()
-        return ids
+        return self._leave_no_trace()
 
     def ever(self, author: str) -> list[str]:
         """Ids of the author's posts, also of those that are deleted."""
@@ -384,12 +382,15 @@ class WritableLedger(Ledger):
             db.execute(sql.delete(t.chunks).where(*which))
             db.execute(sql.insert(t.removals), [{"id": row.id, "version": row.version, "seq": seq} for row in gone])
 
-    def _leave_no_trace(self) -> None:
-        """Vectors that no chunk has any more, the blocks of the file that held what is gone, and the indexes' copies."""
+    def _leave_no_trace(self) -> bool:
+        """Vectors that no chunk has any more, the blocks of the file that held what is gone, and the indexes' copies.
+
+        Whether the ledger's log, too, is empty of it.
+        """
         with self._begin(write=True) as db:
             used = sql.select(t.chunks.c.vector)
             db.execute(sql.delete(t.vectors).where(t.vectors.c.key.not_in(used)))
-        self._database.settle()
+        return self._database.settle()
 
     def _existing(self, db: sql.Connection, column: sql.Column[str], keys: Sequence[str]) -> set[str]:
         return {found for some in slices(keys) for found in db.scalars(sql.select(column).where(column.in_(some)))}

@@ -189,7 +189,9 @@ def forget(
     what = f"everything of {author}" if everything else f"{source or ', '.join(post or [])} of {author}"
     if not yes and not typer.confirm(f"Forget {what}? This cannot be undone.", err=True):
         raise typer.Exit(1)
-    gone, flagged, reports = acts.forget(parts, author, ids, source)
+    gone, flagged, reports, warning = acts.forget(parts, author, ids, source)
+    if warning:
+        show.note(warning)
     if as_json:
         show.out({"author": author, "posts": gone, "adapters": flagged})
         return

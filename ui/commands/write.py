@@ -10,6 +10,7 @@ import typer
 
 from contracts.errors import UsageError
 from contracts.records import Format
+from ui import acts
 from ui.commands import show, show_feedback
 from ui.commands.options import After, Author, Before, Json, OneAuthor, Source, app
 
@@ -101,7 +102,8 @@ def delete(
     ids: Annotated[list[str], typer.Argument(help="As `twin feedback list` names them.")], as_json: Json = False
 ) -> None:
     """Remove feedback for good."""
-    app().store.feedback.delete(ids)
+    if warning := acts.left(app().store.feedback.delete(ids)):
+        show.note(warning)
     if as_json:
         show.out({"deleted": ids})
     else:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from contracts.feature_store.conversations import LISTED, Conversation, Listed, Said
 from inference_pipeline.twin import Found, Question
+from ui import acts
 from ui.page.conversation import Turn
 from ui.page.markup import download, kept_list
 from ui.page.passages import in_plain
@@ -132,8 +133,8 @@ class Kept:
     @told
     def deleted(self, id: str, author: str | None, request: gr.Request) -> Updates:
         drawn = self._chat.replaced([], request)
-        self._app.store.conversations.delete(user(self._app, request), id)
-        say("The conversation is deleted")
+        settled = self._app.store.conversations.delete(user(self._app, request), id)
+        say("The conversation is deleted.", acts.left(settled))
         return {**drawn, **self.drawn(user(self._app, request), author)}
 
 

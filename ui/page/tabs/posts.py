@@ -16,7 +16,7 @@ from contracts.files import file_name, sha256_of
 from feature_pipeline.topics import Maps
 from ui import acts
 from ui.page import markup as html
-from ui.page import show_posts
+from ui.page import show_posts, show_versions
 from ui.page.jobs import Jobs
 from ui.page.tabs.shared import (
     CLICKS,
@@ -128,9 +128,16 @@ class Posts(Tab):
 
         looked_for = [shell.author, self.words, self.format]
         found = [self.list, self.first, self.newer, self.older]
-        gr.on([self.words.change, self.format.change], self.found, looked_for, found, trigger_mode="always_last", **NOW)
-        self.newer.click(self.turned_back, [*looked_for, self.first], found, **NOW)
-        self.older.click(self.turned, [*looked_for, self.first], found, **NOW)
+        gr.on(
+            [self.words.change, self.format.change],
+            self.searched,
+            looked_for,
+            found,
+            trigger_mode="always_last",
+            **QUEUED,
+        )
+        self.newer.click(self.turned_back, [*looked_for, self.first], found, **QUEUED)
+        self.older.click(self.turned, [*looked_for, self.first], found, **QUEUED)
         shown = [self.post, self.read, self.forget, *self.sure.outputs()]
         opened = gr.on([self.list.click, self.topics.click], self.shown, shell.author, shown, **QUEUED)
         opened.success(None, js=into_view("post"), **NOW)
@@ -292,9 +299,15 @@ class Posts(Tab):
             yield html.aside("Placing the posts by what they are about…")
         yield show_posts.topics(author, self._maps.of(author))
 
+    @told
+    def searched(self, author: str | None, words: str, format: str) -> Updates:
+        return self.found(author, words, format)
+
+    @told
     def turned(self, author: str | None, words: str, format: str, first: int) -> Updates:
         return self.found(author, words, format, first + A_PAGE)
 
+    @told
     def turned_back(self, author: str | None, words: str, format: str, first: int) -> Updates:
         return self.found(author, words, format, max(0, first - A_PAGE))
 
@@ -326,8 +339,8 @@ class Posts(Tab):
         author = author_or_sorry(author)
         self._app.store.post(post_id, author)  # of this author, and still there
         done = acts.forget(self._app, author, [post_id])
-        flagged = f" Trained on it: {', '.join(done.adapters)}; train again without it." if done.adapters else ""
-        say(f"The post is forgotten.{flagged}")
+        flagged = show_versions.learned(done.adapters, self._app.registry.aliases(author))
+        say(f"The post is forgotten.{flagged}", done.warning)
         return {**self._intake(author), **self._store(author, words, format), **self._closed_post()}
 
 

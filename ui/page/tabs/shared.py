@@ -151,9 +151,11 @@ def not_yet(message: str) -> gr.Error:
     return sorry(message, title="Not yet")
 
 
-def say(message: str) -> None:
-    """Tell what was done."""
+def say(message: str, warning: str = "") -> None:
+    """Tell what was done, and what of it is not."""
     gr.Info(escape(message), title="Done")
+    if warning:
+        gr.Warning(escape(warning), title="Done but for one thing")
 
 
 def into_view(element: str) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 from contracts.errors import NotFound, TwinError, UsageError
 from contracts.feature_store.drafts import LISTED, KeptDraft
 from inference_pipeline.drafting.assemble import heading
+from ui import acts
 from ui.page import drafting
 from ui.page.drafting import Sheet
 from ui.page.markup import kept_list
@@ -132,8 +133,8 @@ class Shelf:
     @told
     def deleted(self, author: str | None, sheet: Sheet | None, request: gr.Request) -> Updates:
         self._tab.free_or_sorry(request)
-        self._app.store.drafts.delete(user(self._app, request), sheet.id if sheet else "")
-        say("The draft is deleted")
+        settled = self._app.store.drafts.delete(user(self._app, request), sheet.id if sheet else "")
+        say("The draft is deleted.", acts.left(settled))
         return {**self._tab.drawn(None), self.list: self.listed(author, None, request)}
 
     def _keep(self, sheet: Sheet, text: str, request: gr.Request) -> Sheet:

@@ -11,7 +11,7 @@ import gradio as gr
 from contracts.errors import NotFound
 from contracts.records import SourceStatus
 from ui import acts
-from ui.page import show_posts
+from ui.page import show_posts, show_versions
 from ui.page.jobs import Jobs
 from ui.page.tabs.shared import CLICKS, NOW, QUEUED, Sure, Updates, author_or_sorry, say, told
 from ui.page.temporary import uploads
@@ -87,8 +87,8 @@ class Sources:
     def forgotten(self, author: str | None, id: str) -> Updates:
         one = self._one(author, id)
         done = acts.forget(self._app, one.author, source=one.address)
-        flagged = f" Trained on some: {', '.join(done.adapters)}; train again without them." if done.adapters else ""
-        say(f"{len(done.posts):,} posts are forgotten.{flagged}")
+        flagged = show_versions.learned(done.adapters, self._app.registry.aliases(one.author))
+        say(f"{len(done.posts):,} posts are forgotten.{flagged}", done.warning)
         return self._posts.opened(author)
 
     def _one(self, author: str | None, id: str) -> SourceStatus:
