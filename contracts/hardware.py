@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
 
 
-def out_of_memory(error: Exception) -> bool:
-    """torch says so by a RuntimeError, on a CPU and on a GPU, and so does OpenVINO."""
+def out_of_memory(error: BaseException | None) -> bool:
+    """torch says so by a RuntimeError, on a CPU and on a GPU, and so does OpenVINO; the system by an OSError. Also where
+    another error was made of it."""
+    if error is None:
+        return False
     said = str(error).lower()
-    return isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY)
+    return isinstance(error, MemoryError) or any(s in said for s in _NO_MEMORY) or out_of_memory(error.__cause__)
 
 
 def best_device() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 from contracts import private
@@ -47,12 +47,19 @@ def _assign_splits(author: str, store: FeatureStore) -> None:
     store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
 
 
-def divide_anew(author: str, store: FeatureStore) -> None:
+def divide_anew(
+    author: str, store: FeatureStore, check: Callable[[Mapping[str, Split]], None] = lambda made: None
+) -> None:
     """Move the borders forward, also where a champion depends on them: the split is made as if it was the first, and stays
-    from now on. A version tells by its card which posts it has seen, so nothing that was measured before is lost."""
-    known, _ = store.splits(author)
-    made = split(store.dates(author), {}, frozen=False)
-    store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
+    from now on. A version tells by its card which posts it has seen, so nothing that was measured before is lost.
+
+    Nothing moves them back, so `check` is shown the split first: what it raises leaves them. Raises StoreBusy.
+    """
+    with store.writing(f"a new split of {author}"):
+        known, _ = store.splits(author)
+        made = split(store.dates(author), {}, frozen=False)
+        check(made)
+        store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
 
 
 def _examples(post: Post) -> list[Example]:

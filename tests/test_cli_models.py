@@ -13,8 +13,10 @@ import pytest
 
 from contracts.embedder import SentenceEmbedder
 from contracts.feature_store import FeatureStore
+from contracts.hardware import best_device
 from contracts.model_registry import ModelRegistry
 from contracts.records import Figure
+from feature_pipeline.label import label
 from tests.conftest import Twin
 from tests.fakes import WORDS, adapter, card, fill, post, recipe, recipe_file, stock, voice
 
@@ -197,6 +199,35 @@ def test_a_dry_run_shows_the_data_card_and_stores_nothing(stocked: Path, twin: T
     assert "the recipe tiny has no section [preference]" in twin(*train, "--preference").err
     assert ledger(stocked) == before
     assert not [name for name in ("models", "runs", "reports") if (stocked / name).exists()]
+
+
+def test_a_new_split_is_made_where_nothing_else_is_refused(
+    stocked: Path, twin: Twin, tmp_path: Path, embedder: Path
+) -> None:
+    store = FeatureStore(stocked, SentenceEmbedder(str(embedder)))
+    store.freeze_split("Ada")
+    fill(store, [post(number, voice(number, WORDS)) for number in range(25, 50)])
+    label("Ada", store, changed=True)
+    before = store.splits("Ada")
+    train = ("train", "--author", "Ada", "--recipe", written(tmp_path / "tiny.toml", epochs=1), "--new-split")
+    for asked, code, why in (
+        ("--preference", 2, "has no section [preference]"),
+        ("--with-edits", 2, "edits are learned from by preference"),
+        ("--folds", 2, "50 posts need no folds: 10 of them are held out"),
+        ("--without-forgotten", 1, "has learned from posts that are forgotten"),
+    ):
+        said = twin(*train, asked)
+        assert (said.code, why in said.err) == (code, True)
+        assert store.splits("Ada") == before
+    with store.writing("an ingest"):
+        assert "being written" in twin(*train).err
+    if best_device() != "cuda":
+        in_four_bits = written(tmp_path / "four.toml", quantise="nf4")
+        assert "no CUDA device" in twin("train", "--author", "Ada", "--recipe", in_four_bits, "--new-split").err
+    assert store.splits("Ada") == before
+    store.close()
+    made = twin(*train, "--json").json
+    assert {part: len(posts) for part, posts in made["posts"].items()} == {"train": 35, "validation": 5, "test": 10}
 
 
 def test_preference_training_is_measured_and_said_to_be_kept_or_not(stocked: Path, twin: Twin, tmp_path: Path) -> None:

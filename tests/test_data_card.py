@@ -204,6 +204,14 @@ def test_a_byline_names_the_author_or_nobody() -> None:
 def test_whether_it_is_worth_it_grows_with_the_posts() -> None:
     answers = [worth_it(count, count // 5, 60).split(":")[0] for count in (0, 9, 10, 24, 25, 99, 100, 5000)]
     assert answers == ["No", "No", "Hardly", "Hardly", "Perhaps", "Perhaps", "Probably", "Probably"]
+    assert worth_it(9, 2, 60) == (
+        "No: a tenth of at least 10 posts is needed to know when to stop training. It can be tried all the same; the "
+        "version is not promoted."
+    )
+    assert worth_it(20, 4, 60) == (
+        "Hardly: 4 posts are held out, and a figure needs 5, so that no version can prove itself and be promoted. Of 25 "
+        "posts with dates, 5 are held out. A tick at “Few posts” or --folds measures the recipe on all 20."
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from feature_pipeline import edits as lessons
 from tests.conftest import Twin
 from tests.fakes import fill, recipe, stock
 from training_pipeline import data, edits, pipeline
+from training_pipeline.data_card import rows
 from training_pipeline.pipeline import Options, Parts
 
 ANSWER = "The clock is an interesting topic with many aspects. [1]"
@@ -141,6 +142,11 @@ def test_edits_are_learned_from_only_where_that_is_asked_for(
     registry, base = ModelRegistry(tmp_path / "home"), BaseLanguageModel(str(tiny_model), tmp_path / "home")
     with pytest.raises(UsageError, match="edits are learned from by preference"):
         pipeline.run("Ada", Parts(store, registry, base, tmp_path / "home"), recipe(), Options(with_edits=True))
+    lessons.label("Ada", store)
+    chosen = recipe(preference={"pairs": 8, "beta": 0.1, "learning_rate": 1e-4, "batch": 4})
+    for with_edits, said in ((True, "1 learned from"), (False, None)):
+        asked = Options(preference=True, with_edits=with_edits)
+        assert dict(rows(pipeline.plan("Ada", store, base, chosen, asked))).get("edited answers") == said
 
 
 def test_the_command_says_so_before_it_begins(twin: Twin, store: FeatureStore) -> None:

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from contracts.errors import UsageError
 from contracts.feature_store import Dated, FeatureStore
-from contracts.records import Example, Mark, Post
+from contracts.records import Example, Mark, Post, Split
 from feature_pipeline import label as labelling
 from feature_pipeline import pipeline
 from feature_pipeline.examples import EVIDENCE, examples
@@ -217,6 +218,14 @@ def test_a_new_split_holds_out_the_newest_fifth_of_today_and_stays(store: Featur
     fill(store, [post(n, voice(n, WORDS)) for n in range(10, 20)])
     label("Ada", store, changed=True)
     assert Counter(store.splits("Ada")[0].values()) == {"train": 7, "validation": 1, "test": 12}
+
+    def refused(made: Mapping[str, Split]) -> None:
+        assert Counter(made.values())["test"] == 4
+        raise UsageError("no", "never")
+
+    with pytest.raises(UsageError):
+        divide_anew("Ada", store, refused)
+    assert Counter(store.splits("Ada")[0].values())["test"] == 12
     divide_anew("Ada", store)
     made, frozen = store.splits("Ada")
     assert (Counter(made.values()), frozen) == ({"train": 14, "validation": 2, "test": 4}, True)

@@ -194,7 +194,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_whole_checkpoint(trained: T
     ],
 )  # as torch 2.13 said on a full tmpfs
 def test_a_full_disk_is_known_by_what_is_said_of_it(tmp_path: Path, error: Exception, told: type[Exception]) -> None:
-    with pytest.raises(told) as caught, held(tmp_path / "runs" / "run", "Ada", False):
+    with pytest.raises(told) as caught, held(tmp_path / "runs" / "run", "Ada", "tiny", False):
         raise error
     assert type(caught.value) is told or isinstance(error, OSError)
 

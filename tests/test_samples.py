@@ -136,16 +136,16 @@ def test_how_many_there_are_makes_no_other_run() -> None:
 def test_forgetting_takes_what_stopped_runs_have_left(app: App) -> None:
     home = app.home
     for name, author in (("one", "Ada"), ("two", "Bea"), ("three", "Ada")):
-        with run_folder.held(home / "runs" / name, author, resume=True) as folder:
+        with run_folder.held(home / "runs" / name, author, "tiny", resume=True) as folder:
             (folder / run_folder.SAMPLES).write_text('{"text": "The clock"}')
-            assert read_json(folder / run_folder.WHOSE) == {"author": author}
+            assert read_json(folder / run_folder.WHOSE) == {"author": author, "base": "tiny"}
     forgotten = app.store.posts("Ada")[0].id
-    with run_folder.held(home / "runs" / "three", "Ada", resume=True):  # it goes on
+    with run_folder.held(home / "runs" / "three", "Ada", "tiny", resume=True):  # it goes on
         with pytest.raises(StoreBusy, match="a training of 'Ada'"):
             acts.forget(app, "Ada", [forgotten])
         assert sorted(path.name for path in (home / "runs").iterdir() if path.is_dir()) == ["one", "three", "two"]
         assert app.store.post(forgotten, "Ada")
-    with run_folder.held(home / "runs" / "two", "Bea", resume=True):
+    with run_folder.held(home / "runs" / "two", "Bea", "tiny", resume=True):
         acts.forget(app, "Ada", [forgotten])
     assert [path.name for path in (home / "runs").iterdir() if path.is_dir()] == ["two"]
     assert forgotten not in [one.id for one in app.store.posts("Ada")]
@@ -175,7 +175,7 @@ def test_a_training_is_found_by_what_it_wrote_since_it_began(tmp_path: Path) -> 
     assert learning.running(tmp_path, "Ada", 0.0) is None
     runs = tmp_path / "runs"
     for name, author in (("old", "Ada"), ("new", "Ada"), ("other", "Bea")):
-        with run_folder.held(runs / name, author, resume=True):
+        with run_folder.held(runs / name, author, "tiny", resume=True):
             pass
         (runs / name / run_folder.LOSSES).write_text('{"step": 1, "loss": 2.5}\n{"step": 0, "eval_loss": 3}\n{"st')
     os.utime(runs / "old" / run_folder.LOSSES, (100, 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from contracts.base_model import BaseLanguageModel
-from contracts.errors import TrainingError
+from contracts.errors import ModelError, TrainingError
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from feature_pipeline.pipeline import label
@@ -55,15 +56,22 @@ def test_a_loss_that_is_no_number_stops_the_training(trained: Trained) -> None:
     assert trained.registry.versions("Ada") == versions
 
 
+def caused(error: Exception, by: Exception) -> Exception:
+    error.__cause__ = by
+    return error
+
+
 NO_MEMORY = (
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee documentation"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
     RuntimeError("std::bad_alloc"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),  # of a file that is mapped
+    caused(ModelError("the base model cannot be loaded", "choose another"), MemoryError()),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("error", NO_MEMORY, ids=["python", "gpu", "cpu", "c++"])
+@pytest.mark.parametrize("error", NO_MEMORY, ids=["python", "gpu", "cpu", "c++", "system", "wrapped"])
 def test_memory_that_is_too_small_is_told_with_what_to_lower(error: Exception) -> None:
     with (
         pytest.raises(TrainingError, match="memory is too small for the recipe tiny: ") as caught,

@@ -6,8 +6,8 @@ import datetime as dt
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from contracts.feature_store import FeatureStore, retrieve
 from contracts.orders import Quoted, harmless
 from contracts.private import masked
 from contracts.prompt import encode, encode_target, messages
-from contracts.records import Example, Passage, Post, Snapshot, Span, Split, digest
+from contracts.records import Example, ExampleKind, Passage, Post, Snapshot, Span, Split, digest
 from training_pipeline import evidence
 from training_pipeline.recipe import Recipe
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MASKED = -100  # the label that the loss ignores
 SHORTEST_TARGET = 16  # tokens; a shorter rest after truncation teaches an ending, not a voice
-FIRST = ("title", "reply")  # the kinds of which each post has one at most: what it is measured by
+FIRST: tuple[ExampleKind, ...] = ("title", "reply")  # of these each post has one at most: what it is measured by
 
 _END = re.compile(r"(?:[.!?…][\"”’')\]*_]*(?=\s)|[。！？][”’」』）]*|(?=\n))")
 
@@ -115,7 +115,12 @@ class Corpus:
             shown.append(Quoted(masked(post.title), post.date, post.shown(span.start, span.end)))
         return messages(self.author, instruction, harmless(shown))
 
-    @property
+    def divided(self, parts: Mapping[str, Split]) -> Corpus:
+        """The same examples, each in the part that its post has here."""
+        made = [example for part in self.examples.values() for example in part]
+        return replace(self, examples={part: [e for e in made if parts[e.post_id] == part] for part in self.examples})
+
+    @cached_property
     def hash(self) -> str:
         """Over everything that is trained on or measured with: equal hashes make equal versions with equal figures."""
         groups: list[tuple[str, list[Example]]] = [*self.examples.items(), ("reference", self.reference)]

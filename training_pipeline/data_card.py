@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from contracts.errors import TrainingError
 from contracts.records import Example, Post, Record, Split
 from training_pipeline.data import FIRST, MASKED, Corpus, Encoded, Selection
@@ -71,6 +73,10 @@ class DataCard(Record):
     """Reason → posts or examples that are not learned from."""
     other_languages: tuple[str, ...] = ()
     """Reference authors who write in another language than the author."""
+    edits: int = 0
+    """Answers that people edited, of which the preference step learns."""
+    edits_left_out: dict[str, int] = Field(default_factory=dict)
+    """Reason → edited answers that teach nothing."""
     withheld: int = 0
     """Held-out posts beyond a fifth: since a champion depends on the split, whatever is newer is held out."""
     templated: bool = True
@@ -116,6 +122,8 @@ def build(
         private=_counted(mark.instead.strip("[]") for post in posts for mark in post.marks if mark.kind == "private"),
         dropped=_dropped(corpus, posts, made, selection.considered),
         other_languages=corpus.other_languages,
+        edits=len(corpus.edits),
+        edits_left_out=corpus.edits_left_out,
         withheld=_withheld(corpus),
         templated=base is None or bool(base.tokenizer().chat_template),
         estimate=measure(base, corpus, selection, recipe, folds) if base else None,
@@ -139,11 +147,17 @@ def rows(card: DataCard) -> list[tuple[str, str]]:
         ("word for word", f"{card.verbatim:.0%} of the targets stand in their posts"),
         ("masked", _said(card.private) or "nothing private was found"),
         ("left out", _said(card.dropped) or "nothing"),
+        *[("edited answers", _edits(card)) for _ in range(bool(card.edits or card.edits_left_out))],
         *[("prompts", PLAIN) for _ in range(not card.templated)],
         *[("not compared", f"{name}: writes in another language") for name in card.other_languages],
         *[("on this machine", _time(made)) for made in (card.estimate,) if made],
         ("worth it?", card.worth_it),
     ]
+
+
+def _edits(card: DataCard) -> str:
+    left_out = [f"{count:,} left out: {reason}" for reason, count in card.edits_left_out.items()]
+    return "; ".join([f"{card.edits:,} learned from", *left_out])
 
 
 def _time(of: Estimate) -> str:
@@ -175,11 +189,16 @@ def worth_it(posts: int, held_out: int, others: int) -> str:
     """In words, from how many posts examples could be made of, and how many a version can be measured on: the author's
     held-out ones, and those of reference authors."""
     if posts < FEW:
-        return f"No: a tenth of at least {FEW} posts is needed to know when to stop training."
+        return (
+            f"No: a tenth of at least {FEW} posts is needed to know when to stop training. It can be tried all the same; "
+            "the version is not promoted."
+        )
     proof = f"a figure needs {FEWEST}, so that no version can prove itself and be promoted"
     if held_out < FEWEST:
-        folds = f" A tick at “Few posts” or --folds measures the recipe on all {posts}." if posts >= FEWEST else ""
-        return f"Hardly: {held_out} posts are held out, and {proof}. Of 25 posts with dates, 5 are held out.{folds}"
+        return (
+            f"Hardly: {held_out} posts are held out, and {proof}. Of 25 posts with dates, 5 are held out. A tick at “Few "
+            f"posts” or --folds measures the recipe on all {posts}."
+        )
     if others < FEWEST:
         return (
             f"Hardly: there are {others} posts of reference authors in your language to compare with, and {proof}. "

@@ -127,7 +127,10 @@ def _minutes(
     measuring = FORWARD * (_read(corpus, tokenizer, recipe) + reread) / speed + writing
     pairs = min(recipe.preference.pairs, len(corpus.examples["train"])) if recipe.preference else 0
     # A step reads both texts of a pair, also by the adapter that it began with.
-    preferring = 2 * pairs * (1 + FORWARD) * (_prompt(train) + recipe.generation_tokens) / speed + pairs * text
+    preferring = (
+        2 * (pairs + len(corpus.edits)) * (1 + FORWARD) * (_prompt(train) + recipe.generation_tokens) / speed
+        + pairs * text
+    )
     spent = _work(train, selection.validation, recipe) / speed, measuring, preferring + measuring
     training, measured, preferred = (round(seconds / 60, 1) for seconds in spent)
     return training, measured, preferred

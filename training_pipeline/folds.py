@@ -23,12 +23,19 @@ NOTE = "of the recipe: each post by a training that has not seen it"
 DELTAS = "deltas.json"  # in a fold's folder: what its held-out posts and its share of other authors' gained
 
 
+def are_of_use(posts: int, held_out: int) -> bool:
+    """Whether they measure what the version itself cannot: of how many posts there are examples, and of how many held-out
+    ones there is one to measure by."""
+    return posts >= FEWEST and (posts < ENOUGH or held_out < FEWEST)
+
+
 def check(corpus: Corpus) -> None:
     """Told before anything is trained. Raises UsageError."""
-    posts, held_out = len(_by_date(corpus)), len({example.post_id for example in corpus.examples["test"]})
+    posts = len(_by_date(corpus))
+    held_out = len({example.post_id for example in corpus.examples["test"] if example.kind in FIRST})
     if posts < FEWEST:
         raise UsageError(f"folds of {posts} posts prove nothing: a figure needs {FEWEST}", "ingest more posts")
-    if posts >= ENOUGH and held_out >= FEWEST:
+    if not are_of_use(posts, held_out):
         raise UsageError(
             f"{posts} posts need no folds: {held_out} of them are held out, and measure the version itself",
             "leave out --folds",

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 def load(base: BaseLanguageModel, recipe: Recipe) -> PreTrainedModel:
     """The model to train an adapter on. Raises TrainingError where the recipe needs what this machine has not, or where one
     process sees several GPUs, which the trainer cannot use."""
-    require_own_gpu(torch.cuda.device_count(), int(os.environ.get("WORLD_SIZE", "1")))
+    require_machine(recipe)
     if recipe.quantise == "none":
         return base.load(computed_in(recipe))
-    require_gpu(recipe)
     from peft import prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM
 
@@ -62,6 +61,13 @@ def four_bits() -> BitsAndBytesConfig:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
+
+
+def require_machine(recipe: Recipe) -> None:
+    """Raises TrainingError where this machine, or this process of several, cannot follow the recipe."""
+    require_own_gpu(torch.cuda.device_count(), int(os.environ.get("WORLD_SIZE", "1")))
+    if recipe.quantise != "none":
+        require_gpu(recipe)
 
 
 def require_own_gpu(gpus: int, processes: int) -> None:

@@ -107,7 +107,7 @@ def run(
     if done and not (parts.home / "runs" / run_id).exists():
         return Outcome(done, champion is not None and champion.number == done.number, False, time.monotonic() - began)
     replaces = _outdated(champion, registry, author) if options.without_forgotten and not done else {}
-    with held(parts.home / "runs" / run_id, author, options.resume) as folder, within_memory(recipe):
+    with held(parts.home / "runs" / run_id, author, parts.base.name, options.resume) as folder, within_memory(recipe):
         version = done  # where it was stopped after it was registered, before it could be promoted
         if not version:
             made = Run(corpus, parts.base, recipe, folder, progress if is_first() else silent)
@@ -128,6 +128,17 @@ def run(
         page = report.write(parts.home, version, parts.store, registry.aliases(author))
         shutil.rmtree(folder, ignore_errors=True)  # last: while the folder is there, the run is not over
     return Outcome(version, promoted, not done, time.monotonic() - began, page, refused, replaced)
+
+
+def check(author: str, parts: Parts, recipe: Recipe, options: Options, made: Mapping[str, Split]) -> None:
+    """Raises what a run would refuse before it trains, were the posts divided as `made` says. Loads no model."""
+    from training_pipeline.load import require_machine
+
+    require_machine(_recipe(recipe, options))
+    if options.without_forgotten:
+        _outdated(parts.registry.champion(author), parts.registry, author)
+    if options.folds:
+        folds.check(data.read(parts.store, author, keep=False).divided(made))
 
 
 def _recipe(recipe: Recipe, options: Options) -> Recipe:
@@ -189,23 +200,24 @@ def plan(
     """What a run would learn from, how long it would take, and whether it is worth it. Trains and stores nothing."""
     from training_pipeline import data_card
 
-    recipe, corpus = _recipe(recipe, options), data.read(store, author, keep=False)
-    if options.folds:
-        folds.check(corpus)
+    recipe, corpus = _recipe(recipe, options), _corpus(author, store, options, keep=False)
     with within_memory(recipe):
         selection = data.select(corpus, base.tokenizer(), recipe)
         return data_card.build(corpus, selection, recipe, base, folds.BLOCKS if options.folds else 0)
 
 
 def unfinished(author: str, parts: Parts, asked: Mapping[str, tuple[Recipe, Options]]) -> dict[str, Path]:
-    """What of this was begun and is not over, with the run's folder: asked for again, it goes on there."""
-    begun, corpora = set(run_folder.of(parts.home, author)), dict[Options, data.Corpus]()
+    """What of this was stopped before its end, with the run's folder: asked for again, it goes on from a checkpoint.
+
+    Where a run on this base model was stopped, that is on this machine: nothing is fetched to tell.
+    """
+    begun, corpora = set(run_folder.stopped(parts.home, author, parts.base.name)), dict[Options, data.Corpus]()
     found = {}
     for name, (recipe, options) in asked.items() if begun else ():
         if options not in corpora:
             corpora[options] = _corpus(author, parts.store, options, keep=False)
         run_id = _id(corpora[options], _recipe(recipe, options), parts.base, options)
-        if (folder := parts.home / "runs" / run_id) in begun:
+        if (folder := parts.home / "runs" / run_id) in begun and not run_folder.goes_on(folder):
             found[name] = folder
     return found
 

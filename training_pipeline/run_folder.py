@@ -56,8 +56,9 @@ def within_memory(recipe: Recipe) -> Iterator[None]:
 
 
 @contextmanager
-def held(folder: Path, author: str, resume: bool) -> Iterator[Path]:
-    """The folder, held by this run alone; emptied first unless it is to be resumed.
+def held(folder: Path, author: str, base: str, resume: bool) -> Iterator[Path]:
+    """The folder, held by this run alone, which trains on the base model of that name; emptied first unless it is to be
+    resumed.
 
     Raises StoreBusy, and TrainingError where the disk is full.
     """
@@ -75,7 +76,7 @@ def held(folder: Path, author: str, resume: bool) -> Iterator[Path]:
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
-        write_json(folder / WHOSE, {"author": author})
+        write_json(folder / WHOSE, {"author": author, "base": base})
         wait_for_others()
         yield folder
     except Exception as error:
@@ -102,6 +103,24 @@ def of(home: Path, author: str) -> list[Path]:
     return [
         path.parent for path in (home / "runs").glob(f"*/{WHOSE}") if (read_json(path) or {}).get("author") == author
     ]
+
+
+def stopped(home: Path, author: str, base: str) -> list[Path]:
+    """Those of them, on this base model, that have something to go on from."""
+    return [
+        folder
+        for folder in of(home, author)
+        if any(folder.glob("checkpoint-*")) and (read_json(folder / WHOSE) or {}).get("base") == base
+    ]
+
+
+def goes_on(folder: Path) -> bool:
+    """Whether a process holds it."""
+    try:
+        with FileLock(folder.with_suffix(".lock"), timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def forget(home: Path, author: str) -> None:

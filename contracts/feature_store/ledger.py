@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +25,7 @@ from contracts.feature_store.filters import Filters, wanted
 from contracts.feature_store.guesses import Guesses
 from contracts.feature_store.sightings import Sightings
 from contracts.feature_store.versions import FeatureVersion, FeatureVersions
-from contracts.records import AuthorStatus, Example, Passage, Post, Snapshot, Span, Split, digest
+from contracts.records import AuthorStatus, Example, ExampleKind, Passage, Post, Snapshot, Span, Split, digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -192,6 +192,18 @@ class Ledger:
         with self._begin() as db:
             rows = db.execute(query).mappings()
             return [Example.model_validate({k: v for k, v in row.items() if k != "id"}) for row in rows]
+
+    def exemplified(self, author: str, split: Split | None = None, kinds: Collection[ExampleKind] = ()) -> int:
+        """How many posts examples are made of; with `split`, of that part, and with `kinds`, of these."""
+        query = (
+            sql.select(sql.func.count(t.examples.c.post_id.distinct()))
+            .join(t.posts, t.posts.c.id == t.examples.c.post_id)
+            .where(t.examples.c.author == author)
+        )
+        query = query.where(t.posts.c.split == split) if split else query
+        query = query.where(t.examples.c.kind.in_(kinds)) if kinds else query
+        with self._begin() as db:
+            return int(db.scalar(query) or 0)
 
     def splits(self, author: str) -> tuple[dict[str, Split], bool]:
         """Split by post id, and whether it is frozen because a model was trained on it."""

@@ -74,7 +74,7 @@ def train(
     options = pipeline.Options(resume, preference, with_edits, without_forgotten, new_split, folds)
     chosen, options = acts.followed(parts, author, recipe, options)
     if dry_run:
-        show_models.data_card(pipeline.plan(author, parts.store, parts.base_model, chosen, options), as_json)
+        show_models.data_card(acts.plan(parts, author, chosen, options), as_json)
         return
     with show.progress(as_json) as progress:
         look = show_models.noted if not as_json else lambda card: None

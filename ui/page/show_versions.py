@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from contracts.model_registry import parse
 from training_pipeline.glossary import headline, meaning, said, value
 from ui.page import markup
 from ui.page.made import in_words
@@ -40,6 +41,15 @@ def timeline(versions: Sequence[ModelVersion], aliases: Aliases, chosen: str) ->
         for one in reversed(versions)
     )
     return markup.buttons(rows, chosen, "No version yet: train one, under Train.")
+
+
+def learned(names: Sequence[str], aliases: Aliases) -> str:
+    """What to do with those that learned from what is forgotten now."""
+    held = {name: aliases.of.get(int(parse(name)[1][1:]), "") for name in names}
+    ways = {name: WAYS[alias].format(name=name) for name, alias in held.items() if alias}
+    if rest := [name for name in names if name not in ways]:
+        ways[", ".join(rest)] = f"delete {'it' if len(rest) == 1 else 'them'}, under Versions."
+    return "".join(f" {who} learned from what is forgotten: {way}" for who, way in ways.items())
 
 
 def badge(alias: str) -> str:

@@ -73,11 +73,10 @@ def preview(app: App, request: Request, progress: Progress) -> dict[str, Any]:
 
 
 def plan(app: App, request: Request, progress: Progress) -> dict[str, Any]:
-    from training_pipeline import pipeline
     from training_pipeline.data_card import rows
 
     progress("look at the data", 0, None)
-    card = pipeline.plan(request["author"], app.store, app.base_model, *_followed(app, request))
+    card = acts.plan(app, request["author"], *_followed(app, request))
     return {"rows": rows(card), "recipe": card.recipe}
 
 
