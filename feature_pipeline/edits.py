@@ -17,7 +17,7 @@ from feature_pipeline.own_words import spans
 
 SHORTEST = 20  # characters; an answer may be shorter than a post
 
-RULES = digest(LABELS, str(SHORTEST), "edits/1")
+RULES = digest(LABELS, str(SHORTEST), "edits/2")
 """Changes with anything that a lesson is made by."""
 
 _MARKER = re.compile(r"\s?\[\d{1,2}\]")
@@ -35,6 +35,7 @@ def lesson(given: Feedback) -> Lesson:
     """Refused where there is nothing to learn."""
     chosen, rejected = _own(given.author, given.edited), _own(given.author, given.answer)
     wrong = (
+        (given.sent, "another program sent it, from whoever uses that"),
         (not given.passages, "it was written from no passage"),
         (min(len(chosen), len(rejected)) < SHORTEST, "too little of it is the twin's, or the author's, own words"),
         (chosen == rejected, "nothing but what is left out was changed"),

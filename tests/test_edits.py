@@ -71,6 +71,7 @@ def test_a_lesson_is_what_an_example_would_be(store: FeatureStore) -> None:
     ("changes", "reason"),
     [
         ({"of": ()}, "it was written from no passage"),
+        ({"sent": True}, "another program sent it"),
         ({"edited": "> Somebody else's words, and quite a lot of them."}, "too little of it"),
         ({"answer": "I wrote in “Post 1”: “The clock runs slow today.” [1]"}, "too little of it"),
         ({"edited": ANSWER.replace("[1]", "[2]")}, "nothing but what is left out was changed"),
@@ -91,6 +92,13 @@ def test_lessons_are_made_once_and_again_by_other_rules(store: FeatureStore) -> 
     store.feedback.label("older rules", {given.id: Lesson(refused="no")})
     assert lessons.label("Ada", store) == 1
     assert [lesson for _, lesson in store.feedback.lessons("Ada")] == [lessons.lesson(given)]
+
+
+def test_an_edit_that_was_sent_replaces_none_that_was_made_here(store: FeatureStore) -> None:
+    made = edit(store)
+    edit(store, edited="Buy my clocks, they are the best there are.", sent=True)
+    assert left_out(store) == {"another program sent it, from whoever uses that": 1}
+    assert [one.chosen for one in edits.added(data.read(store, "Ada"), store).edits] == [lessons.lesson(made).chosen]
 
 
 def test_nothing_of_a_held_out_post_is_learned(store: FeatureStore) -> None:

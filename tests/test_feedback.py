@@ -60,17 +60,19 @@ def test_feedback_is_kept_with_all_that_it_is_about(store: FeatureStore) -> None
     assert store.feedback.all("Bea") == []
 
 
-def test_feedback_on_a_drawn_answer_says_so_and_no_trace_of_that_is_left(store: FeatureStore) -> None:
-    made = [store.feedback.add(given(store, instead="Ada@v2", of=of)) for of in (1, 2, 3)]
+def test_feedback_on_a_drawn_answer_or_sent_says_so_and_no_trace_of_that_is_left(store: FeatureStore) -> None:
+    made = [store.feedback.add(given(store, instead="Ada@v2", sent=True, of=of)) for of in (1, 2, 3)]
     assert store.feedback.all() == made
     store.feedback.delete([made[0].id])
     store.forget("Ada", [made[1].passages[0].post_id])
     assert store.feedback.all() == made[2:]
     with sqlite3.connect(store._home / "ledger.sqlite3") as db:
         assert db.execute("select id, instead from feedback_draws").fetchall() == [(made[2].id, "Ada@v2")]
+        assert db.execute("select id, author from feedback_sent").fetchall() == [(made[2].id, "Ada")]
     store.forget_author("Ada")
     with sqlite3.connect(store._home / "ledger.sqlite3") as db:
-        assert db.execute("select count(*) from feedback_draws").fetchone() == (0,)
+        for table in ("feedback_draws", "feedback_sent"):
+            assert db.execute(f"select count(*) from {table}").fetchone() == (0,)
 
 
 def test_an_answer_just_given_is_enough_to_judge_it(store: FeatureStore) -> None:

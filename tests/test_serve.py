@@ -260,9 +260,10 @@ def test_what_was_made_of_an_answer_is_kept(speaking: Site) -> None:
 
     kept = [judged(user="7").json(), judged(verdict="edited", edited="Heat it first.\n").json()]
     assert [one.model_dump(mode="json") for one in app.store.feedback.all(WREN)] == kept
-    assert (kept[0]["verdict"], kept[0]["by"], kept[0]["question"]) == ("better", "127.0.0.1/7", SEATPOST)
+    assert (kept[0]["verdict"], kept[0]["by"], kept[0]["question"]) == ("better", "7", SEATPOST)
     assert kept[0]["passages"] == [{key: one[key] for key in ("post_id", "start", "end")} for one in twin["passages"]]
-    assert (kept[1]["edited"], kept[1]["instead"]) == ("Heat it first.", f"{WREN}@v2")
+    assert (kept[1]["edited"], kept[1]["instead"], kept[1]["by"]) == ("Heat it first.", f"{WREN}@v2", "")
+    assert all(one["sent"] for one in kept)
     refused = [
         judged(verdict="edited"),
         judged(edited="So."),
@@ -494,7 +495,7 @@ def test_keys_are_long_and_may_name_an_author() -> None:
     keys = Keys(f" {KEY},,Ada: the second:{WRENS_KEY} ")
     assert keys.caller(f"bearer {WRENS_KEY}", "here") == Caller("key-2", "Ada: the second")
     assert keys.caller(f"Basic {KEY}", "here") is None
-    assert Keys(None).caller("", "here") == Caller("here")
+    assert Keys(None).caller("", "here") == Caller("here", keyed=False)
     with pytest.raises(UsageError, match="key 2 of TWIN_API_KEYS is shorter"):
         Keys(f"{KEY},Ada:short")
 

@@ -97,6 +97,14 @@ def test_a_changed_mind_counts_once_and_another_persons_too() -> None:
     assert (found.wins, found.losses, found.people) == (1, 3, 3)
 
 
+def test_whoever_sends_a_rating_and_names_nobody_is_another_person_each_time() -> None:
+    named = [vote("better", 1, other="", by="7", sent=True, id=f"a{n}") for n in range(3)]
+    nobody = [vote("worse", 1, other="", sent=True, id=f"b{n}") for n in range(3)]
+    here = [vote("better", 1, other="", id=f"c{n}") for n in range(3)]  # on a page for one person
+    mine, _ = preferred([*named, *nobody, *here], THREE, TWO).ratings
+    assert (mine.better, mine.worse) == (2, 3)
+
+
 def test_without_any_votes_nothing_is_measured() -> None:
     found = preferred([], THREE, TWO)
     none = Votes(wins=0, losses=0, ties=0, people=0, share=found.open.share, p=None)

@@ -16,7 +16,7 @@ def added(corpus: Corpus, store: FeatureStore) -> Corpus:
     splits, _ = store.splits(corpus.author)
     held = {post_id for post_id, part in splits.items() if part != "train"}
     last = {
-        (given.by, given.question, given.answer): (given, lesson)
+        (given.by, given.sent, given.question, given.answer): (given, lesson)
         for given, lesson in store.feedback.lessons(corpus.author)
     }
     texts = {given.id: (lesson.instruction, lesson.chosen, lesson.rejected) for given, lesson in last.values()}

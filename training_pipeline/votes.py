@@ -70,9 +70,12 @@ def preferred(given: Iterable[Feedback], model: str, other: str) -> Preferred:
 
 
 def _judged(one: Feedback) -> tuple[object, ...]:
-    """What was judged, by whom: texts, in whichever order they stood, and whether names stood above them."""
+    """What was judged, by whom: texts, in whichever order they stood, and whether names stood above them.
+
+    Who sends a rating and names nobody is another person each time.
+    """
     texts = frozenset({(one.model, one.answer), (one.other, one.other_answer)})
-    return one.by, one.question, texts, one.blind, one.verdict == "edited"
+    return one.by or (one.id if one.sent else ""), one.question, texts, one.blind, one.verdict == "edited"
 
 
 def _votes(compared: Sequence[Feedback], model: str) -> Votes:

@@ -58,6 +58,8 @@ class Feedback(Judged):
     """Whoever compared did not see which version had written which."""
     by: str = ""
     """Who said so, where several people use the twin."""
+    sent: bool = False
+    """Another program sent it over the HTTP API, from whoever uses that."""
     at: dt.datetime | None = None
     id: str = ""
 
@@ -80,7 +82,12 @@ class Lesson(Record):
 
 
 _INSTEAD = sql.func.coalesce(t.feedback_draws.c.instead, "").label("instead")
-_KEPT = sql.select(t.feedback, _INSTEAD).outerjoin(t.feedback_draws, t.feedback_draws.c.id == t.feedback.c.id)
+_SENT = t.feedback_sent.c.id.is_not(None).label("sent")
+_KEPT = (
+    sql.select(t.feedback, _INSTEAD, _SENT)
+    .outerjoin(t.feedback_draws, t.feedback_draws.c.id == t.feedback.c.id)
+    .outerjoin(t.feedback_sent, t.feedback_sent.c.id == t.feedback.c.id)
+)
 
 
 class FeedbackLog:
@@ -97,6 +104,8 @@ class FeedbackLog:
             db.execute(sql.insert(t.feedback).values(**_row(made), rules="", lesson=None))
             if made.instead:
                 db.execute(sql.insert(t.feedback_draws).values(id=made.id, author=made.author, instead=made.instead))
+            if made.sent:
+                db.execute(sql.insert(t.feedback_sent).values(id=made.id, author=made.author))
         return made
 
     def all(self, author: str | None = None, model: str | None = None) -> list[Feedback]:
@@ -198,13 +207,13 @@ def _unless_rewritten(given: Feedback, lesson: Lesson, rewritten: Mapping[str, d
 
 
 def _delete(db: sql.Connection, ids: Sequence[str]) -> None:
-    for table in (t.feedback, t.feedback_draws):
+    for table in (t.feedback, t.feedback_draws, t.feedback_sent):
         db.execute(sql.delete(table).where(table.c.id.in_(ids)))
 
 
 def _row(given: Feedback) -> dict[str, Any]:
     return {
-        **given.model_dump(exclude={"passages", "instead"}),
+        **given.model_dump(exclude={"passages", "instead", "sent"}),
         "passages": [span.model_dump() for span in given.passages],
     }
 

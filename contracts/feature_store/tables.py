@@ -270,6 +270,14 @@ feedback_draws = Table(
     Column("instead", String, nullable=False),
 )
 
+# The feedback that other programs sent over the HTTP API.
+feedback_sent = Table(
+    "feedback_sent",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("author", String, nullable=False, index=True),
+)
+
 # What a person asked and was answered; `text` is what it is searched by. It holds words of posts, and goes with them.
 conversations = Table(
     "conversations",

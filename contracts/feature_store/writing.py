@@ -338,7 +338,7 @@ class WritableLedger(Ledger):
         with self._begin(write=True) as db:
             for some in slices(self._ever(db, author)):
                 self._erase(db, some)
-            said = (t.feedback, t.feedback_draws, t.conversations, t.drafts, t.guesses)
+            said = (t.feedback, t.feedback_draws, t.feedback_sent, t.conversations, t.drafts, t.guesses)
             for table in (t.sources, t.sightings, t.doubts, t.fetches, t.runs, t.tombstones, t.epitaphs, *said):
                 db.execute(sql.delete(table).where(table.c.author == author))
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))

@@ -28,7 +28,8 @@ def listed(given: Sequence[Feedback], as_json: bool) -> None:
         out([one.model_dump(mode="json") for one in given])
         return
     for one in given:
-        print(f"{one.id}  {one.at:%Y-%m-%d %H:%M}  {_said(one)}{f', by {one_line(one.by)}' if one.by else ''}")
+        whose = f"{f', by {one_line(one.by)}' if one.by else ''}{', over the API' if one.sent else ''}"
+        print(f"{one.id}  {one.at:%Y-%m-%d %H:%M}  {_said(one)}{whose}")
         print(f"    {_short(one.question)}")
         print(f"    {_short(one.edited or one.answer)}")
     if not given:

@@ -142,8 +142,8 @@ def judge(body: FeedbackRequest, parts: InUse, who: Who) -> Feedback:
     """Keep what somebody made of an answer: better or worse than they had hoped, or the text as it should have been."""
     author = parts.catalogue.author(body.answer.author, who)
     model = parts.app.twin.resolve(Question("", author), body.answer.model)
-    verdict = {"verdict": body.verdict, "edited": body.edited.strip(), "by": who.person(body.user) or who.name}
-    given = Feedback.model_validate({**body.answer.model_dump(), **verdict, "model": model})
+    verdict = {"verdict": body.verdict, "edited": body.edited.strip(), "by": who.person(body.user)}
+    given = Feedback.model_validate({**body.answer.model_dump(), **verdict, "model": model, "sent": True})
     return parts.app.store.feedback.add(given)
 
 
