@@ -279,7 +279,7 @@ def test_threads_and_replies_of_the_api(server: Blog) -> None:
 
 
 def test_what_the_cap_leaves_is_read_by_the_next_run_with_the_threads_that_it_cut(server: Blog) -> None:
-    to_self = {20: "0", 22: "20", 24: "22"}  # the first one answers what was deleted
+    to_self = {20: "0", 22: "20", 24: "22", 230: "100"}  # the first one answers what was deleted
     all_of_it = [
         status(number, f"<p>{number}</p>", in_reply_to_id=to_self[number], in_reply_to_account_id="7")
         if number in to_self
@@ -291,17 +291,29 @@ def test_what_the_cap_leaves_is_read_by_the_next_run_with_the_threads_that_it_cu
     server[LISTING] = json.dumps(all_of_it[:40])
     runs = Runs(mastodon.visit, "https://social.example/@ann", server.url)
     first = runs.again(requests=8)
-    assert {int(post.source_id) for post in posts(first)} == {*range(21, 301)} - {22, 24}
+    assert {int(post.source_id) for post in posts(first)} == {*range(21, 301)} - {22, 24, 230}
     assert [reason for _, reason in reasons(first)] == ["thread_cut", "thread_cut", "page_cap"]
     server.asked.clear()
     second = runs.again(requests=8)
     texts = {int(post.source_id): post.text for post in posts(second)}
-    assert texts.keys() == {*range(1, 220), *range(261, 301)} - {22, 24}
+    # What both runs met is told once: of the thread of 100, the second one has only the beginning.
+    assert texts.keys() == {*range(1, 21), *range(261, 301)}
     assert texts[20] == "<p>20</p>\n<p>22</p>\n<p>24</p>"
     assert ([reason for _, reason in reasons(second)], Complete() in second) == (["page_cap"], False)
     assert len(server.asked) == 10
     third = runs.again()  # begins anew, as nothing was left
-    assert (len(posts(third)), third[-1]) == (298, Complete())
+    assert (len(posts(third)), third[-1]) == (297, Complete())
+
+
+def test_what_two_runs_meet_is_told_by_both_where_the_second_comes_to_all_that_is_above_it(server: Blog) -> None:
+    every = [status(number, f"<p>{number}</p>") for number in range(300, 0, -1)]
+    every[60] |= {"in_reply_to_id": "100", "in_reply_to_account_id": "7"}
+    for last in range(301):
+        server[f"{LISTING}&max_id={last + 1}" if last < 300 else LISTING] = json.dumps(every[300 - last :][:40])
+    runs = Runs(mastodon.visit, "https://social.example/@ann", server.url)
+    runs.again(requests=8)
+    second = {post.source_id: post.text for post in posts(runs.again())}
+    assert (len(second), second["100"]) == (299, "<p>100</p>\n<p>240</p>")
 
 
 def test_where_the_rest_cannot_be_read_what_is_new_comes_all_the_same(server: Blog) -> None:

@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from feature_pipeline.sources.memory import Memory
 from feature_pipeline.sources.platforms import substack
 from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.visit import Visit
-from tests.blog_server import Blog, Reply, posts, reasons
+from tests.blog_server import Blog, Reply, Runs, posts, reasons, unchanged
 
 COLUMNS = "post_id post_date is_published email_sent_at inbox_sent_at type audience title subtitle podcast_url".split()
 WIDGET = (
@@ -359,6 +360,27 @@ def test_the_caps_leave_the_rest_for_another_run(blog: Publication) -> None:
     assert [post.source_id for post in posts(items)] == ["2"]
     assert isinstance(items[-1], Refusal)
     assert items[-1].reason == "page_cap"
+
+
+def test_an_archive_longer_than_a_run_is_told_to_its_end_by_the_next_ones(blog: Publication) -> None:
+    """All of it unchanged, so that requests are for the list alone."""
+    every = [listed(number, title="Soup") for number in range(600, 0, -1)]
+    blog.publish([every[-1]])
+    runs = Runs(substack.visit, "https://ann.substack.com", blog.url)
+    runs.again()
+    (seen,) = [seen for seen in runs.memory.now.values() if seen.posts]
+    for post in every:
+        names = (("substack:ann", str(post["id"])),)
+        runs.memory.now[f"{blog.url}/api/v1/posts/{post['slug']}"] = replace(seen, posts=names)
+    for offset in range(601):
+        blog[archive_page(offset)] = json.dumps(every[offset : offset + 12])
+    told = [runs.again(requests=30) for _ in range(3)]
+    assert [(len(unchanged(items)), [why for _, why in reasons(items)]) for items in told] == [
+        (360, ["page_cap"]),
+        (360 + 12, ["page_cap"]),
+        (280 + 60, ["page_cap"]),
+    ]
+    assert len({name for items in told for name in unchanged(items)}) == 600
 
 
 def test_a_hundred_thousand_open_elements_cost_one_post(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.text import to_date
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.listing import LATER
+from feature_pipeline.sources.web.resumed import Resumed
 from feature_pipeline.sources.web.visit import MAX_REQUESTS, Visit
 
 API = "https://public.api.bsky.app"
 PROFILE = re.compile(r"/profile/([\w.:%-]+)/?")
 POST, REPOST, SELF = "app.bsky.feed.post/", "app.bsky.feed.repost/", "app.bsky.actor.profile/self"
-OVERLAP = 3  # pages that the next run reads again, for a thread that was on its way where the cap stopped this one
 MAX_BLOCK = 2_000_000  # bytes; a repository takes records of 1 MB
 MAX_BLOCKS = 1_000_000  # each like is one; about 200 MB of places to remember
 MAX_KEY = 512  # characters of a record's name; a post's has 13
@@ -95,41 +95,30 @@ def visit(visit: Visit, url: str, api: str = API) -> Iterator[Item]:
         raise FetchError("blocked_page", f"{url} asks not to be shown to those who are not logged in")
     account = Account(did, _string(said.get("displayName")) or None)
     address = f"{api}/xrpc/app.bsky.feed.getAuthorFeed"
+    listing = Resumed(visit.memory, address)
     posts: dict[str, Said] = {}
-    cut: set[str] = set()
-    ends: list[Item] = []
-    left = visit.memory.left(address)
-    for start in dict.fromkeys((left, "")):  # first what the cap of the last run left, then from the newest on
-        known, cursors = set(posts), [start]
-        end: Complete | Refusal | None = Complete()
-        for item in _feed(visit, account, address, cursors):
-            if isinstance(item, tuple):
-                if item[0] in known:
-                    end = None
-                    break
-                posts[item[0]] = item[1]
-            elif item.source_id == address:
-                end = item
-            else:
-                yield item
-        if not isinstance(end, Complete):
-            cut |= posts.keys() - known
-        if isinstance(end, Refusal) and end.reason == "page_cap" and start == left:
-            visit.memory.leave(address, cursors[-OVERLAP:][0])
-        if isinstance(end, Refusal) or (end and not left):
-            ends.append(end)
-    yield from _threads(posts, account, cut)
-    yield from ends
+    for item in listing.entries(lambda cursor: _feed(visit, account, address, cursor)):
+        if isinstance(item, Refusal):
+            yield item
+        else:
+            posts.update([item])
+    yield from _threads(posts, account, listing.cut, listing.again)
+    yield from listing.ends
 
 
-def _feed(visit: Visit, account: Account, address: str, cursors: list[str]) -> Iterator[tuple[str, Said] | Refusal]:
-    """Each own post by its record key; last, where the listing ends early, the Refusal of its address that says why.
+Entry = tuple[str, Said] | Refusal
 
-    Begins at the last of `cursors`, and adds that of each page that follows.
+
+def _feed(
+    visit: Visit, account: Account, address: str, cursor: str
+) -> Iterator[tuple[str, str, Entry] | Complete | Refusal]:
+    """What Resumed asks for: entries by record key, each with the cursor of its page.
+
     Asks for `posts_with_replies`, which is everything: the author's threads are replies too, and so are answers to others.
     """
+    asked = {cursor}
     while True:
-        more = {"cursor": cursors[-1]} if cursors[-1] else {}
+        more = {"cursor": cursor} if cursor else {}
         try:
             page = visit.json(address, actor=account.did, filter="posts_with_replies", limit=100, **more)
             if not isinstance(page, dict) or not isinstance(page.get("feed"), list):
@@ -138,20 +127,22 @@ def _feed(visit: Visit, account: Account, address: str, cursors: list[str]) -> I
             yield Refusal(account.source, address, error.reason, error.detail)
             return
         for entry in _objects(page["feed"]):
-            yield _listed(entry, account)
+            found = _listed(entry, account)
+            yield "" if isinstance(found, Refusal) else found[0], cursor, found
         cursor = _string(page.get("cursor"))
         if not cursor:
+            yield Complete()
             return
-        if cursor in cursors:
+        if cursor in asked:
             yield Refusal(account.source, address, "bad_answer", "it leads to what was on the pages before")
             return
-        cursors.append(cursor)
+        asked.add(cursor)
         if visit.fetched >= MAX_REQUESTS:
             yield Refusal(account.source, address, "page_cap", LATER)
             return
 
 
-def _listed(entry: dict[str, Any], account: Account) -> tuple[str, Said] | Refusal:
+def _listed(entry: dict[str, Any], account: Account) -> Entry:
     post = entry.get("post")
     uri = _string(post.get("uri")) if isinstance(post, dict) else ""
     reason = entry.get("reason")
@@ -163,10 +154,13 @@ def _listed(entry: dict[str, Any], account: Account) -> tuple[str, Said] | Refus
     return uri.removeprefix(own), _said(post["record"])
 
 
-def _threads(posts: dict[str, Said], account: Account, cut: Collection[str]) -> Iterator[Found]:
+def _threads(
+    posts: dict[str, Said], account: Account, cut: Collection[str], again: Collection[str] = ()
+) -> Iterator[Found]:
     """One post for each that answers nobody, or somebody else, with what the author went on to say below it.
 
     `cut`: those below which the listing broke off, so that the beginning of a thread may be among what was not listed.
+    `again`: those whose threads the last run told whole, and this one could only in part.
     """
     own = f"at://{account.did}/{POST}"
     threads: dict[str, list[str]] = {}
@@ -179,8 +173,9 @@ def _threads(posts: dict[str, Said], account: Account, cut: Collection[str]) -> 
         else:
             begins[key] = first or key
             threads.setdefault(begins[key], []).append(key)
-    for keys in threads.values():
-        yield _post([posts[key] for key in keys], keys[0], account)
+    for begin, keys in threads.items():
+        if begin not in again:
+            yield _post([posts[key] for key in keys], keys[0], account)
 
 
 def _post(thread: list[Said], key: str, account: Account) -> Found:

@@ -22,6 +22,7 @@ from feature_pipeline.sources.files.fragment import body, drop, inner, of_class,
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.listing import listed
+from feature_pipeline.sources.web.resumed import Resumed
 from feature_pipeline.sources.web.visit import Visit
 
 PROFILE = re.compile(r"/(?:@|users/)([\w.-]+)/?")
@@ -29,7 +30,6 @@ PUBLIC = frozenset(("https://www.w3.org/ns/activitystreams#Public", "as:Public",
 MENTION = f".//a[{of_class('mention')} and not({of_class('hashtag')})]"
 MAX_MENTIONS = 100  # a status has room for no more
 PAGE = 40
-OVERLAP = 200  # statuses that the next run reads again, for a thread that was on its way where the cap stopped this one
 MAX_HTML = 200_000  # characters of one status; the most generous servers take a tenth
 
 
@@ -107,41 +107,30 @@ def visit(visit: Visit, url: str, api: str = "") -> Iterator[Item]:
 
 
 def _visited(visit: Visit, account: Account, address: str) -> Iterator[Item]:
-    """First what the cap of the last run left, then from the newest on."""
     statuses: list[Status] = []
-    told: dict[str, None] = {}
-    cut: set[str] = set()
-    ends: list[Item] = []
-    left = visit.memory.left(address)
+    listing = Resumed(visit.memory, address)
 
-    def page(number: int, offset: int) -> str:
-        older = f"&max_id={quote(before, safe='')}" if before else ""
-        return f"{address}?limit={PAGE}&exclude_reblogs=true{older}"
+    def read(start: str) -> Iterator[tuple[str, str, Status | Refusal] | Complete | Refusal]:
+        before = start
 
-    for start in dict.fromkeys((left, "")):
-        before, first = start, len(statuses)
-        end: Complete | Refusal | None = None
+        def page(number: int, offset: int) -> str:
+            older = f"&max_id={quote(before, safe='')}" if before else ""
+            return f"{address}?limit={PAGE}&exclude_reblogs=true{older}"
+
         for entry in listed(visit, account.source, page):
-            if not isinstance(entry, dict):
-                end = entry
-                continue
-            before = str(entry["id"])
-            if before in told:
-                break
-            told[before] = None
-            found = _answered(entry, account)
-            if isinstance(found, Status):
-                statuses.append(found)
+            if isinstance(entry, dict):
+                before = str(entry["id"])
+                yield before, before, _answered(entry, account)
             else:
-                yield found
-        if not isinstance(end, Complete):
-            cut |= {status.key for status in statuses[first:]}
-        if isinstance(end, Refusal) and end.reason == "page_cap" and start == left:
-            visit.memory.leave(address, list(told)[-OVERLAP:][0])
-        if isinstance(end, Refusal) or (end and not left):
-            ends.append(end)
-    yield from _threads(statuses, account, cut)
-    yield from ends
+                yield entry
+
+    for found in listing.entries(read):
+        if isinstance(found, Status):
+            statuses.append(found)
+        else:
+            yield found
+    yield from _threads(statuses, account, listing.cut, listing.again)
+    yield from listing.ends
 
 
 def _answered(status: dict[str, Any], account: Account) -> Status | Refusal:
@@ -196,11 +185,13 @@ def _exported(activity: Any, account: Account, number: str) -> Status | Refusal:
     )
 
 
-def _threads(statuses: list[Status], account: Account, cut: Collection[str] = ()) -> Iterator[Found]:
+def _threads(
+    statuses: list[Status], account: Account, cut: Collection[str] = (), again: Collection[str] = ()
+) -> Iterator[Found]:
     """One post for each status that answers nobody, or somebody else, with what the author went on to say below it.
 
     `cut`: keys of those below which the listing broke off, so that the beginning of a thread may be among what was not
-    listed.
+    listed. `again`: of those whose threads the last run told whole, and this one could only in part.
     """
     once = {status.key: status for status in statuses}  # whatever an archive repeats
     threads: dict[str, list[Status]] = {}
@@ -212,8 +203,9 @@ def _threads(statuses: list[Status], account: Account, cut: Collection[str] = ()
         else:
             begins[status.key] = first or status.key
             threads.setdefault(begins[status.key], []).append(status)
-    for thread in threads.values():
-        yield _post(thread, account)
+    for begin, thread in threads.items():
+        if begin not in again:
+            yield _post(thread, account)
 
 
 def _post(thread: list[Status], account: Account) -> Found:

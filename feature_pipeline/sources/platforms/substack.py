@@ -18,6 +18,7 @@ from feature_pipeline.sources.files.fragment import body, cut, drop, inner, of_c
 from feature_pipeline.sources.files.tables import Row, rows
 from feature_pipeline.sources.text import to_date, web_address
 from feature_pipeline.sources.web.listing import listed, unless_same
+from feature_pipeline.sources.web.resumed import Resumed
 from feature_pipeline.sources.web.visit import Visit
 
 # Hosts under substack.com that are no publication's.
@@ -87,13 +88,16 @@ def visit(visit: Visit, url: str, api: str = "") -> Iterator[Item]:
     def page(number: int, offset: int) -> str:
         return f"{root}/api/v1/archive?sort=new&offset={offset}&limit=12"
 
-    for entry in listed(visit, source, page):
-        if not isinstance(entry, dict):
-            yield entry
-            continue
+    def read(start: str) -> Iterator[tuple[str, str, dict[str, Any]] | Complete | Refusal]:
+        for at, entry in enumerate(listed(visit, source, page, int(start or 0)), int(start or 0)):
+            yield (str(entry["id"]), str(at), entry) if isinstance(entry, dict) else entry
+
+    listing = Resumed(visit.memory, f"{root}/api/v1/archive")
+    for entry in listing.entries(read):
         if not known:  # the publication's own host, which its export names too
             source, known = _named(str(entry.get("canonical_url") or "")) or source, True
         yield from _published(visit, entry, root, source)
+    yield from listing.ends
 
 
 def _published(visit: Visit, entry: dict[str, Any], root: str, source: str) -> Iterator[Item]:

@@ -19,14 +19,16 @@ LATER = "the rest is left for another run"
 Entry = dict[str, Any]
 
 
-def listed(visit: Visit, source: str, address: Callable[[int, int], str]) -> Iterator[Entry | Refusal | Complete]:
+def listed(
+    visit: Visit, source: str, address: Callable[[int, int], str], offset: int = 0
+) -> Iterator[Entry | Refusal | Complete]:
     """Each post that the pages list, once; then Complete, or the Refusal that says why the listing ends early.
 
     `address(page, offset)` is the page's: pages count from 1, `offset` is how many posts came before it. Platforms give
     fewer on a page than asked for, so that only an empty page is the end.
     """
     seen: set[str] = set()
-    offset, whole = 0, True
+    whole = True
     for number in itertools.count(1):
         url = address(number, offset)
         page = _page(visit, source, url, first=number == 1)
