@@ -124,6 +124,7 @@ def test_of_three_the_judged_one_stands_against_each(said: dict[str, Any], tmp_p
         (["--answer", "ONE", "--edited", "/absent"], 2, "/absent cannot be read"),
         (["--answer", "ONE", "--edited", "EMPTY"], 2, "the edited text is empty"),
         (["--answer", "EMPTY", "--better"], 2, "is not what twin ask --json prints: it is not JSON"),
+        (["--answer", "DEEP", "--better"], 2, "it is not JSON of that shape"),
         (["--answer", "OTHER", "--better"], 2, "no author, question, answer"),
         (["--answer", "ONE", "--same"], 2, "only an answer beside another"),
         (["--answer", "TWO", "--better"], 2, "several versions answered: Ada@v1, Ada@v2"),
@@ -136,7 +137,14 @@ def test_what_is_no_feedback_is_told(
     one: Path, two: Path, tmp_path: Path, twin: Twin, arguments: list[str], code: int, says: str
 ) -> None:
     (tmp_path / "empty").write_text("", encoding="utf-8")
-    files = {"ONE": one, "TWO": two, "EMPTY": tmp_path / "empty", "OTHER": write(tmp_path / "other.json", {"a": 1})}
+    (tmp_path / "deep").write_text("[" * 100_000, encoding="utf-8")
+    files = {
+        "ONE": one,
+        "TWO": two,
+        "EMPTY": tmp_path / "empty",
+        "DEEP": tmp_path / "deep",
+        "OTHER": write(tmp_path / "other.json", {"a": 1}),
+    }
     said = twin("feedback", *(files.get(argument, argument) for argument in arguments))
     assert (said.code, said.out) == (code, "")
     assert says in said.err

@@ -31,7 +31,7 @@ def read(file: Path) -> list[Said]:
     """The answers in `file`, or on standard input for -. Raises UsageError."""
     try:
         made = TypeAdapter(Said | list[Said]).validate_python(_unwrapped(json.loads(text(file))))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         found = error.errors() if isinstance(error, ValidationError) else []
         wrong = ", ".join(dict.fromkeys(str(e["loc"][-1]) for e in found if e["type"] == "missing" and e["loc"]))
         said = f"no {wrong}" if wrong else "it is not JSON of that shape"
