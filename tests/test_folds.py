@@ -14,6 +14,7 @@ from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from tests.fakes import WordEmbedder, recipe, stock
 from training_pipeline import data, folds
+from training_pipeline.data_card import worth_it
 from training_pipeline.pipeline import Options, Parts, run
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -60,6 +61,14 @@ def test_folds_are_refused_where_they_prove_nothing_or_are_not_needed(
         run("Ada", made, recipe(), Options(folds=True))
     assert not list((tmp_path / "runs").glob("*/"))
     made.store.close()
+
+
+def test_the_data_card_advises_them_where_they_are_of_use() -> None:
+    for posts in range(80):
+        for held_out in range(posts // 3 + 1):
+            assert ("A tick at “Few posts”" in worth_it(posts, held_out, 9)) <= folds.are_of_use(posts, held_out)
+    assert folds.are_of_use(5, 1)
+    assert not folds.are_of_use(30, 5)
 
 
 def test_twelve_posts_are_all_measured_and_a_stopped_run_trains_no_fold_twice(tmp_path: Path, tiny_model: Path) -> None:

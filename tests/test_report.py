@@ -208,10 +208,13 @@ REASON = "specificity: the interval's upper end -0.0100 is not above 0.0"
          r"It passed its gate, and it is the champion: it was rolled back to by hand on [\d-]+\.",
          "Why it is the champion"),
         ((), Aliases().refuse(1, REASON), "It did not pass its gate.", "Why it was not promoted"),  # by another champion
+        ((), Aliases().refuse(1, REASON).promote(1, "hand", "asked for"),  # by another champion, and then
+         r"It did not pass its gate, and it is the champion: it was promoted by hand on [\d-]+\.",
+         "Why it is the champion"),
         ((REASON,), Aliases(), "It did not pass its gate.", "Why it was not promoted"),
         ((), Aliases(), "It passed its gate.", "Why it may be promoted"),
     ],
-    ids=["gate", "before", "by hand", "rolled back", "refused", "older, failed", "older, passed"],
+    ids=["gate", "before", "by hand", "rolled back", "refused", "by hand later", "older, failed", "older, passed"],
 )  # fmt: skip
 def test_the_heading_says_what_was_decided(
     tmp_path: Path,

@@ -132,7 +132,8 @@ def _decided(version: ModelVersion, aliases: Aliases) -> dict[str, Any]:
     made = {"promoted": "promoted", "not promoted": "", "rolled back": "rolled back to"}
     last = next((one for one in reversed(aliases.history) if one.version == version.number and one.did in made), None)
     refused = last is not None and last.did == "not promoted"
-    bounds = tuple(last.why.split("; ")) if last and refused else card.gate
+    found = [one.why for one in aliases.history if one.version == version.number and one.did == "not promoted"]
+    bounds = tuple(found[-1].split("; ")) if found else card.gate
     verdict = "It passed its gate" if not bounds else "It did not pass its gate"
     by_hand = f"{made[last.did]} by hand on {last.at:%Y-%m-%d}" if last and last.by == "hand" else ""
     if champion:

@@ -40,6 +40,7 @@ class Train(Tab):
     id, label = "train", "Train"
 
     def lay_out(self) -> None:
+        self.unfinished: gr.State = gr.State({})  # by recipe, the folders of trainings that were stopped
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=320):
                 gr.HTML('<h2 class="title2">Train a version</h2>', **PLAIN)
@@ -63,7 +64,8 @@ class Train(Tab):
         self.plan.click(self.planned, given, drawn, **QUEUED)
         self.train.click(self.begun, given, drawn, **QUEUED)
         self.stop.click(self.stopped, given, drawn, **NOW)
-        gr.on([self.recipe.input, self.folds.input], self.chosen, given, self.outputs(), **QUEUED)
+        self.recipe.input(self.chosen, [shell.author, *self.standing()], self.outputs(), **QUEUED)
+        self.folds.input(self.folded, given, self.outputs(), **QUEUED)
         versions = shell.tabs["versions"]
         assert isinstance(versions, Versions)
         self.look.click(self.looked, None, [shell.strip, versions.version], **NOW)
@@ -81,19 +83,20 @@ class Train(Tab):
             self.written,
             self.outcome,
             self.look,
+            self.unfinished,
         ]
 
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
     def standing(self) -> list[Any]:
-        return [self.recipe, self.folds]
+        return [self.recipe, self.folds, self.unfinished]
 
     def opened(self, author: str | None) -> Updates:
         return self.revisited(author, SHIPPED[0][1], False)
 
     def revisited(self, author: str | None, *standing: Any) -> Updates:
         """Whoever has chosen nothing in particular is offered what was begun, else the first recipe."""
-        (recipe, folds), choices, few = standing, self._recipes(author), self._few(author)
+        (recipe, folds, *_), choices, few = standing, self._recipes(author), self._few(author)
         folds = few and bool(folds)
         begun = self._unfinished(author, folds)
         if few and not begun and (begun := self._unfinished(author, True)):
@@ -102,13 +105,15 @@ class Train(Tab):
         if recipe not in names or recipe == SHIPPED[0][1]:
             recipe = next(iter(begun), names[0])
         return {
-            **self._drawn(author, recipe, folds, begun),
+            **self._drawn(author, recipe, begun),
             self.recipe: gr.update(choices=choices, value=recipe),
             self.folds: gr.update(value=folds, visible=few),
         }
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
-        return self._drawn(author, *standing)
+        """What was stopped is not looked for: that reads every post."""
+        recipe, _, unfinished = standing
+        return self._drawn(author, recipe, unfinished)
 
     def _recipes(self, author: str | None) -> list[tuple[str, str]]:
         """That of a champion which is to be replaced, those that are shipped, and the author's own."""
@@ -118,30 +123,36 @@ class Train(Tab):
         return [*again, *SHIPPED, *((f"Your own: {path.stem}", str(path)) for path in own)]
 
     def _few(self, author: str | None) -> bool:
-        """Whether there are few enough posts for folds, and enough."""
-        from training_pipeline.evaluation.bootstrap import FEWEST
-        from training_pipeline.folds import ENOUGH
+        """Whether folds are of use; told as the data card and the training itself tell it."""
+        from training_pipeline.data import FIRST
+        from training_pipeline.folds import are_of_use
 
-        posts = next((known.posts for known in self._app.store.authors() if known.name == author), 0)
-        return FEWEST <= posts < ENOUGH
+        count = self._app.store.exemplified
+        return author is not None and are_of_use(count(author), count(author, "test", FIRST))
 
     def _unfinished(self, author: str | None, folds: bool) -> dict[str, Path]:
         """By recipe, the folders of trainings that were stopped, and that the same posts and recipe go on with."""
         from training_pipeline.pipeline import unfinished
 
+        if not author or self._running():
+            return {}
         asked = {}
-        for _, recipe in self._recipes(author) if author else ():
+        for _, recipe in self._recipes(author):
             with suppress(UsageError):  # a recipe of one's own may be wrong; training by it says so
-                asked[recipe] = followed(self._app, author or "", recipe, folds)
+                asked[recipe] = chosen = followed(self._app, author, recipe, folds)
+                acts.label_edits(self._app, author, chosen[1])
         with suppress(UsageError):  # of few posts even fewer can be measured on; training says so
-            return unfinished(author, self._app.training, asked) if author else {}
+            return unfinished(author, self._app.training, asked)
         return {}
 
-    def _drawn(self, author: str | None, recipe: str, folds: bool, begun: Mapping[str, Path] | None = None) -> Updates:
+    def _running(self) -> bool:
         job = self._jobs.get("training")
-        busy = job is not None and job.state == "running"
+        return job is not None and job.state == "running"
+
+    def _drawn(self, author: str | None, recipe: str, begun: Mapping[str, Path]) -> Updates:
+        job, busy = self._jobs.get("training"), self._running()
         mine = job if job and (busy or job.author == author) else None
-        begun = {} if busy else self._unfinished(author, folds) if begun is None else begun
+        begun = {} if busy else begun
         train = "Go on with the training" if recipe in begun else "Train"
         return {
             self.plan: gr.update(visible=not busy, interactive=bool(author)),
@@ -152,6 +163,7 @@ class Train(Tab):
             **self._learning(mine, begun.get(recipe)),
             self.outcome: self._outcome(mine),
             self.look: gr.update(visible=bool(mine and mine.state == "done" and "model" in mine.result)),
+            self.unfinished: begun,
         }
 
     def _note(self, author: str | None, recipe: str, begun: Collection[str]) -> str:
@@ -159,9 +171,9 @@ class Train(Tab):
             return "There is no author yet: take posts in, under Posts."
         if recipe in begun:
             return "A training by this recipe was stopped before its end. It goes on from its last checkpoint."
-        if not begun:
+        label = next((label for label, name in self._recipes(author) if name in begun), "") if begun else ""
+        if not label:
             return ""
-        label = next(label for label, name in self._recipes(author) if name in begun)
         return f"A training was stopped before its end. To go on with it, choose “{label.partition(';')[0]}”."
 
     def _learning(self, job: Job | None, begun: Path | None) -> Updates:
@@ -205,8 +217,12 @@ class Train(Tab):
     # ---- handlers ---------------------------------------------------------------------------------------------------
 
     @told
-    def chosen(self, author: str | None, recipe: str, folds: bool) -> Updates:
-        return self._drawn(author, recipe, folds)
+    def chosen(self, author: str | None, recipe: str, folds: bool, unfinished: Mapping[str, Path]) -> Updates:
+        return self._drawn(author, recipe, unfinished)
+
+    @told
+    def folded(self, author: str | None, recipe: str, folds: bool) -> Updates:
+        return self._drawn(author, recipe, self._unfinished(author, folds))
 
     @told
     def planned(self, author: str | None, recipe: str, folds: bool) -> Updates:
@@ -225,12 +241,12 @@ class Train(Tab):
         self._jobs.start(
             "training", f"{what} {author}", author, {"do": do, "author": author, "recipe": recipe, "folds": folds}
         )
-        return {**self._drawn(author, recipe, folds), self.timer: gr.Timer(active=True)}
+        return {**self._drawn(author, recipe, {}), self.timer: gr.Timer(active=True)}
 
     @told
     def stopped(self, author: str | None, recipe: str, folds: bool) -> Updates:
         self._jobs.stop("training")
-        return self._drawn(author, recipe, folds)
+        return self._drawn(author, recipe, self._unfinished(author, folds))
 
 
 def _card(rows: list[list[str]]) -> str:
