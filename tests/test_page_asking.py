@@ -146,3 +146,7 @@ def test_a_thumb_stays_with_its_answer_where_the_chat_begins_further_on(tmp_path
         likes = page.get_by_role("button", name=re.compile("^Liked?$"))
         lit = [likes.nth(place).get_attribute("aria-label") for place in range(likes.count())]
         assert lit == ["Liked" if place == 1 else "Like" for place in range(SHOWN + 1)]
+        page.locator("#earlier").click()
+        expect(likes).to_have_count(2 * SHOWN + 1)
+        expect(page.get_by_role("button", name="Liked")).to_have_count(1)
+        expect(likes.nth(SHOWN + 1)).to_have_attribute("aria-label", "Liked")

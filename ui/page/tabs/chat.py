@@ -125,20 +125,18 @@ class Chat(Tab):
         self.author = shell.author
         self.model.input(lambda model: model, self.model, self.choice, **NOW)
         standing = [self.turns, self.from_, self.heard]
-        self.earlier.click(self.earlier_too, standing, self._chat(), **NOW)
+        earlier = self.earlier.click(self.earlier_too, standing, self._chat(), **NOW)
         self.chat.select(self.shown, [self.turns, self.from_], self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
         rated = [self.turns, self.from_, self.liked]
         self.chat.like(self.judged, rated, [self.liked, self.chat], **QUEUED)
-        # Whatever draws the chat: Gradio's thumbs would stay at their place in it.
-        self.stand.change(self.thumbs, [self.stand, self.liked], self.chat, trigger_mode="always_last", **NOW)
         self.first.wire(shell)
         shell.blocks.unload(self._switches.end)
 
         talk = [*self.conversation(), *self.kept.outputs(), shell.author]
         self.kept.wire(self, shell.author)
         self.mine.wire(self)
-        self.stop.click(self.stopped, self.turns, talk, **NOW)
+        stopped = self.stop.click(self.stopped, self.turns, talk, **NOW)
         asking = [self.send.click, self.question.submit]
         at_once = f"(question, chat) => window.standsAtOnce(question, chat, {LONGEST_QUESTION})"
         gr.on(asking, None, [self.question, self.chat], self.chat, js=at_once, **NOW)
@@ -147,6 +145,7 @@ class Chat(Tab):
         picked = self.chat.example_select(self.picked, self._inputs(), talk, **QUEUED)
         edited = self.chat.edit(self.edited, self._inputs(self.from_), talk, **QUEUED)
         again = self.again.click(self.repeated, self.turns, talk, **QUEUED)
+        unqueued = [earlier, stopped]
         for started in (asked, picked, edited, again):
             answer = started.success(
                 self.answered,
@@ -157,7 +156,7 @@ class Chat(Tab):
                 trigger_mode="multiple",
                 **QUEUED,
             )
-            answer.failure(self.refused, self.turns, talk, **NOW)
+            unqueued.append(answer.failure(self.refused, self.turns, talk, **NOW))
             # Another answer may come while one is measured: Gradio would drop its event, were it "once".
             measured = answer.success(
                 self.measured,
@@ -169,6 +168,9 @@ class Chat(Tab):
                 **QUEUED,
             )
             measured.success(self.styled, standing, self.chat, trigger_mode="multiple", **NOW)
+        # Whatever draws the chat: Gradio's thumbs would stay at their place in it. Of what is not queued it tells no change.
+        for drawn in (self.stand.change, *(event.success for event in unqueued)):
+            drawn(self.thumbs, [self.stand, self.liked], self.chat, trigger_mode="always_last", **NOW)
 
     def conversation(self) -> list[Any]:
         asking = [self.question, self.send, self.stop, self.again, self.model]
