@@ -150,7 +150,11 @@ def test_what_is_forgotten_while_somebody_reads_the_ledger_is_told_with_what_is_
 ) -> None:
     (passage,) = twin("search", "zinc metal", "--author", "Ada", "--limit", "1", "--json").lines[0]["passages"]
     learned = card(posts={"train": (passage["post_id"],), "validation": (), "test": ()})
-    ModelRegistry(own_home).register(learned, adapter(own_home / "adapter"))
+    registry = ModelRegistry(own_home)
+    for number in range(3):
+        registry.register(learned.model_copy(update={"run_id": str(number)}), adapter(own_home / "adapter"))
+    registry.promote("Ada@v2")
+    registry.challenge("Ada@v3")
     reader = sqlite3.connect(own_home / "ledger.sqlite3", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM posts").fetchone()
@@ -158,7 +162,15 @@ def test_what_is_forgotten_while_somebody_reads_the_ledger_is_told_with_what_is_
     reader.close()
     assert said.code == 0
     assert "1 posts of Ada are forgotten" in said.out
-    assert "Ada@v1 was trained on some of them" in said.out
+    ways = (
+        "twin models delete 'Ada@v1'\n",
+        "twin train --author 'Ada' --without-forgotten\n",
+        "twin models challenge 'Ada@v3' --withdraw, then: twin models delete 'Ada@v3'\n",
+    )
+    listed = twin("models", "list").out
+    for number, way in enumerate(ways, 1):
+        assert f"  Ada@v{number} was trained on some of them: {way}" in said.out
+        assert f"are forgotten: {way}" in listed
     assert "may stand in the ledger's log until every program" in said.err
 
 

@@ -11,7 +11,7 @@ import typer
 
 from contracts.errors import NotFound, UsageError
 from ui import acts
-from ui.commands import show, show_report
+from ui.commands import show, show_models, show_report
 from ui.commands.options import Author, Json, OneAuthor, app
 from ui.page.temporary import uploads
 
@@ -196,10 +196,9 @@ def forget(
         show.out({"author": author, "posts": gone, "adapters": flagged})
         return
     print(f"{len(gone)} posts of {author} are forgotten" + (f", {len(reports)} reports deleted" if reports else ""))
-    outdated = acts.outdated(parts, author)
+    aliases = parts.registry.aliases(author).of
     for name in flagged:
-        replaced = outdated and outdated.name == name
-        way = f"twin train --author {author!r} --without-forgotten" if replaced else f"twin models delete {name!r}"
+        way = show_models.way(author, name, aliases.get(parts.registry.get(name).number, ""))
         print(f"  {name} was trained on some of them: {way}")
 
 

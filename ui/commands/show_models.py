@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 CARRIED = 12  # posts of a lineage that are shown to a person; --json has all
 
+_WAYS = {
+    "champion": "twin train --author {author!r} --without-forgotten",
+    "challenger": "twin models challenge {name!r} --withdraw, then: twin models delete {name!r}",
+    "": "twin models delete {name!r}",
+}
+
+
+def way(author: str, name: str, alias: str) -> str:
+    """What to do with a version that learned from forgotten posts."""
+    return _WAYS[alias].format(author=author, name=name)
+
 
 def data_card(card: DataCard, as_json: bool) -> None:
     if as_json:
@@ -144,8 +155,8 @@ def versions(rows: Sequence[tuple[ModelVersion, str, int]], as_json: bool) -> No
         for reason in card.gate:
             print(f"    not promoted by itself: {reason}")
         if forgotten:
-            way = "train again, --without-forgotten" if alias == "champion" else "twin models delete"
-            print(f"    {forgotten} posts that it was trained on are forgotten: {way}")
+            out_of_it = way(version.author, version.name, alias)
+            print(f"    {forgotten} posts that it was trained on are forgotten: {out_of_it}")
     print("* champion, + challenger" if rows else "no versions yet; twin train --author NAME")
 
 
