@@ -366,6 +366,8 @@ def test_a_training_is_stopped_and_gone_on_with_by_another_page(
         page.get_by_label("Your own: steady").check()
         page.locator("#train").click()
         expect(page.locator("#losses svg").first).to_be_visible(timeout=120_000)
+        while not list((tmp_path / "home" / "runs").glob("*/checkpoint-*/trainer_state.json")):
+            page.wait_for_timeout(100)
         page.locator("#stop-training").click()
         expect(page.locator("#train")).to_have_text("Go on with the training")
         page.wait_for_timeout(2_500)  # the clock has drawn the end of the job by then

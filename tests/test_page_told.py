@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import gradio as gr
@@ -74,9 +76,8 @@ def test_the_clock_goes_on_while_a_job_runs_and_the_chat_is_looked_at(
     part = {"sources": [str(tmp_path)], "author": WREN}
     shell._jobs.start("posts", "Looking", WREN, {"do": "preview", "parts": [part]})
     assert shell._jobs.running()
-    assert (
-        shell._ticked(gr.Request(), WREN, "chat") == gr.skip()
-    )  # of an empty dict, Gradio would make an error a second
+    ticked = shell._ticked(gr.Request(), WREN, "chat")  # of an empty dict, Gradio would make an error a second
+    assert list(ticked) == [shell.wrong]
     twin.app.store.close()
 
 
@@ -109,6 +110,20 @@ def test_a_list_that_is_full_says_so_and_a_search_without_hits_too(
     assert "The latest 50: words find older ones." in kept.found(WREN, "", "", asked)
     assert "The latest" not in kept.found(WREN, "Question 7?", "", asked)
     assert "No conversation has these words." in kept.found(WREN, "zygomorphic", "", asked)
+    twin.app.store.close()
+
+
+def test_a_search_that_fails_is_told_on_the_page(tmp_path: Path) -> None:
+    twin = small(tmp_path)
+    stock(twin)
+    posts = Shell(twin.app).tabs["posts"]
+    assert isinstance(posts, Posts)
+    assert "data-id" in posts.searched(WREN, "", "")[posts.list]
+    with contextlib.closing(sqlite3.connect(twin.app.home / "ledger.sqlite3")) as ledger:
+        ledger.execute("DROP TABLE posts")
+    for search in (lambda: posts.searched(WREN, "", ""), lambda: posts.turned(WREN, "", "", 0)):
+        with pytest.raises(gr.Error, match="failed"):
+            search()
     twin.app.store.close()
 
 

@@ -9,17 +9,22 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from filelock import FileLock
 
 from contracts.embedder import SentenceEmbedder
-from contracts.errors import UsageError
+from contracts.errors import TrainingError, UsageError
 from contracts.feature_store import FeatureStore
+from contracts.feature_store.feedback import Feedback
 from contracts.progress import silent
+from contracts.records import Span
+from feature_pipeline.edits import RULES
 from feature_pipeline.label import label
 from tests.browser import ON_THE_PAGE
 from tests.fakes import WORDS, adapter, card, fill, post, recipe, recipe_file, stock, voice
+from training_pipeline import run_folder
 from training_pipeline.data_card import worth_it
 from ui import acts
-from ui.page import made, work
+from ui.page import made, show_versions, work
 from ui.page.shell import Shell
 from ui.page.tabs.train import FOLDS, Train
 from ui.settings import Settings
@@ -112,6 +117,11 @@ def test_a_challenger_that_learned_what_is_forgotten_is_first_freed(app: App) ->
     acts.forget(app, "Ada", [gone])
     assert "It was trained on a post that is forgotten since" in one(app, "Ada@v2")
     assert "twin models challenge &#x27;Ada@v2&#x27; --withdraw" in one(app, "Ada@v2")
+    said = show_versions.learned(["Ada@v1", "Ada@v2", "Ada@v3", "Ada@v4"], app.registry.aliases("Ada"))
+    assert " Ada@v1 learned from what is forgotten: train again, under Train." in said
+    assert " Ada@v2 learned from what is forgotten: delete it, once a terminal has ended its challenge" in said
+    assert said.endswith(" Ada@v3, Ada@v4 learned from what is forgotten: delete them, under Versions.")
+    assert show_versions.learned([], app.registry.aliases("Ada")) == ""
     train = tab(app)
     assert train.opened("Ada")[train.recipe]["value"] == ""
     with pytest.raises(UsageError, match="the recipe of Ada@champion cannot be read"):  # it has but a name here
@@ -124,7 +134,7 @@ class Stopped(BaseException):
 
 def stopped_training(app: App, by: str, folds: bool = False) -> None:
     def progress(stage: str, done: int, of: int | None) -> None:
-        if stage == "train" and done > 4:
+        if stage == "train" and of and done > of / 2:  # after its first checkpoint
             raise Stopped
 
     with pytest.raises(Stopped):
@@ -140,7 +150,7 @@ def test_a_training_that_was_stopped_is_found_again(app: App) -> None:
     assert drawn[train.train]["value"] == "Go on with the training"
     assert "goes on from its last checkpoint" in drawn[train.note]
     assert "<svg" in drawn[train.plot]
-    chosen = train.chosen("Ada", "standard", False)
+    chosen = train.chosen("Ada", "standard", False, drawn[train.unfinished])
     assert chosen[train.train]["value"] == "Train"
     assert "choose “Your own: tiny”" in chosen[train.note]
     assert train.revisited("Ada", "standard", False)[train.recipe]["value"] == "standard"
@@ -149,6 +159,55 @@ def test_a_training_that_was_stopped_is_found_again(app: App) -> None:
     assert (told["model"], told["new"]) == ("Ada@v1", True)
     drawn = train.opened("Ada")
     assert (drawn[train.train]["value"], drawn[train.note]) == ("Train", chosen[train.note].partition(">")[0] + "></p>")
+
+
+def test_a_training_that_failed_before_its_first_checkpoint_was_not_stopped(app: App) -> None:
+    for name, changes in (("narrow", {"max_tokens": 64}), ("short", {"train_tokens": 50})):
+        with pytest.raises(TrainingError):
+            trained(app, own(app, name, **changes))
+    assert len(run_folder.of(app.home, "Ada")) == 2
+    train = tab(app)
+    drawn = train.opened("Ada")
+    assert (drawn[train.recipe]["value"], drawn[train.train]["value"]) == ("quick", "Train")
+    assert "stopped" not in drawn[train.note]
+
+
+def test_a_training_that_goes_on_in_a_terminal_was_not_stopped(app: App) -> None:
+    by = own(app, "tiny")
+    stopped_training(app, by)
+    (folder,) = run_folder.of(app.home, "Ada")
+    train = tab(app)
+    with FileLock(folder.with_suffix(".lock")):
+        drawn = train.opened("Ada")
+        assert (drawn[train.train]["value"], drawn[train.unfinished]) == ("Train", {})
+        assert "stopped" not in drawn[train.note]
+    assert train.opened("Ada")[train.unfinished] == {by: folder}
+
+
+def test_a_tick_and_another_recipe_read_no_post(app: App) -> None:
+    by = own(app, "tiny")
+    stopped_training(app, by)
+    train = tab(app)
+    drawn = train.opened("Ada")
+    given: Any = app
+    store, given.store = app.store, None
+    try:
+        ticked = train.ticked("Ada", by, False, drawn[train.unfinished])
+        chosen = train.chosen("Ada", "standard", False, drawn[train.unfinished])
+    finally:
+        given.store = store
+    assert {key: ticked[key] for key in (train.train, train.note, train.plot)} == {
+        key: drawn[key] for key in (train.train, train.note, train.plot)
+    }
+    assert "choose “Your own: tiny”" in chosen[train.note]
+
+
+def test_of_a_base_model_that_is_chosen_anew_nothing_is_fetched_to_draw_the_page(app: App) -> None:
+    stopped_training(app, own(app, "tiny"))
+    other = App(Settings(embedder=app.settings.embedder, base_model="nobody/has-this"), app.home)
+    other.store = app.store
+    train = tab(other)
+    assert train.opened("Ada")[train.unfinished] == {}
 
 
 def test_a_training_whose_posts_have_changed_since_is_begun_anew(app: App) -> None:
@@ -162,8 +221,33 @@ def test_a_training_whose_posts_have_changed_since_is_begun_anew(app: App) -> No
     assert "stopped" not in drawn[train.note]
 
 
+def test_edited_answers_are_read_before_a_stopped_training_is_looked_for(app: App) -> None:
+    """The training would read them first, too, and so be another."""
+    gone = app.store.posts("Ada")[0].id
+    preference = {"pairs": 8, "beta": 0.1, "learning_rate": 1e-4, "batch": 4}
+    told = {"preference": {"not_kept": [], "edits": 2}}
+    of = {"posts": {"train": (gone,)}, "training": told, "recipe": recipe(preference=preference).model_dump()}
+    app.registry.register(card(**of), adapter(app.home / "a"))
+    app.registry.promote("Ada@v1")
+    acts.forget(app, "Ada", [gone])
+    left = app.store.posts("Ada")[0].id
+    edited = {"question": "What?", "answer": "As it was, in many words.", "edited": "As it should be, in many words."}
+    app.store.feedback.add(
+        Feedback(
+            author="Ada", model="Ada@v1", snapshot="s", prompt_hash="p", verdict="edited",
+            passages=(Span(post_id=left, start=0, end=30),), **edited,
+        )
+    )  # fmt: skip
+    assert app.store.feedback.unlabelled("Ada", RULES)
+    train = tab(app)
+    assert train.opened("Ada")[train.recipe]["value"] == ""
+    assert not app.store.feedback.unlabelled("Ada", RULES)
+
+
 def test_of_few_posts_the_recipe_is_measured_on_each(app: App) -> None:
     by, train = own(app, "tiny"), tab(app)
+    fill(app.store, [post(number, "Gm.", day=0) for number in range(50, 60)])  # nothing is learned from these
+    label("Ada", app.store, changed=True)
     boxes = {name: train.opened(name)[train.folds] for name in ("Ada", "Bea", None)}
     assert "A tick at “Few posts”" in worth_it(12, 2, 9)
     assert FOLDS.startswith("Few posts")
@@ -172,10 +256,11 @@ def test_of_few_posts_the_recipe_is_measured_on_each(app: App) -> None:
     drawn = train.opened("Ada")
     assert (drawn[train.folds]["value"], drawn[train.recipe]["value"]) == (True, by)
     assert drawn[train.train]["value"] == "Go on with the training"
-    assert train.chosen("Ada", by, False)[train.train]["value"] == "Train"
+    assert train.folded("Ada", by, False)[train.train]["value"] == "Train"
     told = work.train(app, {"author": "Ada", "recipe": by, "folds": True}, silent)
     assert app.registry.get(told["model"]).card.evaluation["delta_nll/folds"].n == 25
     fill(app.store, [post(number, voice(number, WORDS)) for number in range(25, 30)])
+    label("Ada", app.store, changed=True)
     assert not train.revisited("Ada", by, True)[train.folds]["visible"]
 
 
