@@ -356,6 +356,25 @@ def test_the_older_pages_of_a_feed_go_on_too(blog: Blog) -> None:
     assert ({post.source_id for post in posts(items)}, reasons(items)) == ({f"g{number}" for number in range(7)}, [])
 
 
+def test_the_pages_of_older_posts_go_on_too_and_leave_requests_for_the_posts(blog: Blog) -> None:
+    blog["/feed"] = rss(full(26), full(25))
+    for page in range(1, 13):
+        shown = "".join(f"<p><a href='/posts/{number}/'>{number}</a></p>" for number in (28 - 2 * page, 27 - 2 * page))
+        further = (
+            f"<a rel='next' href='/page/{page + 1}/'>more</a>"
+            if page < 12
+            else "<a rel='prev' href='/page/11/'>back</a>"
+        )
+        feed = '<link rel="alternate" type="application/rss+xml" href="/feed">'
+        blog["/" if page == 1 else f"/page/{page}/"] = f"<head>{feed}</head><body>{shown}{further}</body>"
+    for number in range(3, 25):
+        blog[f"/posts/{number}/"] = article(f"Post {number}", f"About subject {number}. {article('', '')}")
+    runs = Runs(blog.url, max_pages=8)
+    found = [{post.title for post in posts(runs.again())} for _ in range(5)]
+    assert all(run - set().union(*found[:number]) for number, run in enumerate(found))
+    assert set().union(*found) == {f"Post {number}" for number in range(3, 27)}
+
+
 def test_a_feed_of_many_summaries_goes_on_too(blog: Blog) -> None:
     blog["/feed"] = rss(*(summary(f"URL/{number}") for number in range(5)))
     for number in range(5):

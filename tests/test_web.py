@@ -171,7 +171,8 @@ def test_without_a_sitemap_the_pages_of_older_posts_are_followed(blog: Blog, oth
     assert reasons(items) == []
     assert Complete() not in items
     assert (blog.asked.count("/page/2/"), other.asked) == (1, [])
-    assert reasons(visit(blog.url, max_pages=2)) == [(f"{blog.url}/posts/4", "page_cap")]
+    capped = [(f"{blog.url}/page/3/", "page_cap"), (f"{blog.url}/posts/3", "page_cap")]
+    assert reasons(visit(blog.url, max_pages=2)) == capped
     blog["/page/3/"] = Reply("busy", 500, {"Retry-After": "0"})
     items = visit(blog.url)
     assert reasons(items) == [(f"{blog.url}/page/3/", "server_error")]

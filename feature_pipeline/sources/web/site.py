@@ -138,22 +138,34 @@ def _site(reading: Reading, page: Page, html: str, text: str, found: Facts) -> I
 def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts) -> None:
     """Where no sitemap says what there is: what the front page leads to, and each page of older posts after it.
 
-    Never all that there is: what such a page does not show may stand elsewhere.
+    As many as leave requests for their posts; the next run goes on there. Never all that there is: what such a page does
+    not show may stand elsewhere.
     """
     asked: set[str] = set()
+    new: set[str] = set()
     sitemaps.whole = False
-    while found.older and found.older not in asked and host_of(found.older) == reading.host and not reading.used_up:
+    there, half = f"{reading.source}#older", (reading.requests + reading.max_pages) // 2
+    here = older = reading.memory.left(there) or found.older
+    while True:
         sitemaps.places.update(dict.fromkeys(found.links, ""))
-        asked.add(found.older)
-        reading.requests += 1
+        shown = set(ours(found.links, reading.host, reading.prefix)) - reading.memory.before.keys()
+        new |= {address for address in shown if key_of(address) not in reading.seen}
+        if not older or older in asked or host_of(older) != reading.host:
+            return
+        full = reading.requests + len(new) >= reading.max_pages
         try:
-            page = reading.visit.get(found.older)
+            if full or reading.requests >= half:
+                reading.memory.leave(there, here if full else older)
+                raise FetchError("page_cap", f"it comes after {reading.requests} requests: the next run goes on there")
+            asked.add(older)
+            reading.requests += 1
+            page = reading.visit.get(older)
             found = facts(text_of(page), page.url)
         except (FetchError, ParseError) as error:
             told = (error.reason, error.detail) if isinstance(error, FetchError) else ("quarantined", str(error))
-            sitemaps.troubles.append((found.older, *told))
+            sitemaps.troubles.append((older, *told))
             return
-    sitemaps.places.update(dict.fromkeys(found.links, ""))
+        here, older = older, found.older
 
 
 def _blog(reading: Reading, page: Page, text: str, found: Facts) -> Iterator[Item]:
