@@ -120,6 +120,7 @@ def test_a_long_conversation_begins_with_its_last_questions_and_shows_the_others
     page.get_by_role("button", name="Edit").nth(1).click()
     expect(page.locator("#chat .user textarea")).to_have_value("Question 22?")
     page.locator("#chat .user textarea").fill(CLOCK)
+    assert page.locator("#chat .user textarea").evaluate("box => box.scrollHeight <= box.clientHeight")
     page.get_by_role("button", name="Submit").click()
     answered(page, answers=SHOWN + 2)
     expect(questions.last).to_have_text(CLOCK)

@@ -126,6 +126,8 @@ def test_what_is_refused_is_told(site: str, tab: Tab, may: threading.Event) -> N
     name.press("Enter")
     expect(page.get_by_text("A conversation needs a name")).to_be_visible()
     expect(page.locator(".toast-title")).to_have_text("Not done")
+    page.locator("#kept-delete").click()
+    expect(page.locator("#kept-yes")).to_be_in_viewport()
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
@@ -142,6 +144,7 @@ def test_an_answer_is_kept_as_it_should_have_been(
     words = page.locator("#mine textarea")
     expect(words).to_have_value(re.compile("bolt and all"))
     expect(words).to_be_focused()
+    expect(page.locator("#mine-save")).to_be_in_viewport()
     assert "[1]" not in words.input_value()
     assert serious(page) == []
     page.locator("#mine-save").click()

@@ -145,7 +145,8 @@ class Chat(Tab):
         picked = self.chat.example_select(self.picked, self._inputs(), talk, **QUEUED)
         edited = self.chat.edit(self.edited, self._inputs(self.from_), talk, **QUEUED)
         again = self.again.click(self.repeated, self.turns, talk, **QUEUED)
-        unqueued = [earlier, stopped]
+        # Gradio's thumbs would stay at their place in the chat. Of what is not queued it tells no change.
+        redrawn: list[Any] = [self.stand.change, earlier.success, stopped.success]
         for started in (asked, picked, edited, again):
             answer = started.success(
                 self.answered,
@@ -156,7 +157,7 @@ class Chat(Tab):
                 trigger_mode="multiple",
                 **QUEUED,
             )
-            unqueued.append(answer.failure(self.refused, self.turns, talk, **NOW))
+            redrawn.append(answer.failure(self.refused, self.turns, talk, **NOW).success)
             # Another answer may come while one is measured: Gradio would drop its event, were it "once".
             measured = answer.success(
                 self.measured,
@@ -168,8 +169,7 @@ class Chat(Tab):
                 **QUEUED,
             )
             measured.success(self.styled, standing, self.chat, trigger_mode="multiple", **NOW)
-        # Whatever draws the chat: Gradio's thumbs would stay at their place in it. Of what is not queued it tells no change.
-        for drawn in (self.stand.change, *(event.success for event in unqueued)):
+        for drawn in redrawn:
             drawn(self.thumbs, [self.stand, self.liked], self.chat, trigger_mode="always_last", **NOW)
 
     def conversation(self) -> list[Any]:

@@ -14,7 +14,7 @@ from ui import acts
 from ui.page.conversation import Turn
 from ui.page.markup import download, kept_list
 from ui.page.passages import in_plain
-from ui.page.tabs.shared import CLICKS, NOW, PLAIN, QUEUED, Sure, Updates, say, told
+from ui.page.tabs.shared import CLICKS, NOW, PLAIN, QUEUED, Sure, Updates, into_view, say, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Kept:
         self.rename.click(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
         saved = self.save.click(self.exported, self.id, self.export, **QUEUED)
         saved.success(None, js="() => { document.querySelector('#kept-export a')?.click(); }", **NOW)
-        self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
+        asked = self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
+        asked.success(None, js=into_view("kept-sure"), **NOW)
         self.sure.yes.click(self.deleted, [self.id, author], whose, **QUEUED)
 
     def outputs(self) -> list[Any]:

@@ -11,7 +11,7 @@ from contracts.feature_store.feedback import Feedback
 from ui.page.conversation import Turn
 from ui.page.passages import unmarked
 from ui.page.tabs.kept import user
-from ui.page.tabs.shared import NOW, QUEUED, Updates, links, not_yet, say, told
+from ui.page.tabs.shared import NOW, QUEUED, Updates, into_view, links, not_yet, say, told
 from ui.page.tabs.shelf import LONGEST_TEXT
 from ui.wiring import App
 
@@ -38,7 +38,10 @@ class Rewriting:
 
     def wire(self, chat: Chat) -> None:
         opened = self.link.click(self.opened, chat.turns, self.outputs(), **QUEUED)
-        opened.success(None, js="() => { document.querySelector('#mine textarea')?.focus(); }", **NOW)
+        opened.success(
+            None, js="() => { document.querySelector('#mine textarea')?.focus({preventScroll: true}); }", **NOW
+        )
+        opened.success(None, js=into_view("mine"), **NOW)
         self.leave.click(self.closed, None, self.outputs(), **NOW)
         self.save.click(self.saved, [self.turn, self.text], self.outputs(), **QUEUED)
 
