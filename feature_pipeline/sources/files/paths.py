@@ -19,7 +19,10 @@ from feature_pipeline.sources.files.post_file import HTML, TEXT, from_text
 __all__ = ["from_text", "read_path"]
 
 NOT_HTML_NOR_TEXT = KNOWN - HTML - TEXT
-READ = f"these are read: {' '.join(sorted(KNOWN))}; a saved feed, given as the file itself; exports of {NAMES}, as a zip, a folder or a file"
+READ = (
+    f"these are read: {' '.join(sorted(KNOWN))}; a saved feed, given as the file itself; "
+    f"exports of {NAMES}, as a zip, a folder or a file"
+)
 
 
 def read_path(source: str) -> Iterator[Item]:
