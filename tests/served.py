@@ -79,3 +79,11 @@ def ada_at_home(folder: Path, embedder: Path) -> Path:
     pipeline.run([str(folder / "posts")], ADA, store)
     store.close()
     return folder / "home"
+
+
+def chat_with(**changes: Any) -> dict[str, Any]:
+    return {"model": WREN, "messages": [{"role": "user", "content": SEATPOST}], **changes}
+
+
+def saying(content: Any, role: str = "user", **more: Any) -> dict[str, Any]:
+    return chat_with(messages=[{"role": role, "content": content, **more}])
