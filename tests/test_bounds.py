@@ -33,7 +33,7 @@ def most() -> int:
 
 def at_once(count: int) -> None:
     def ask(number: int) -> None:
-        asked = Question(f"{number} times: how many minutes does the church clock gain a week?", "Ada", user=str(number))
+        asked = Question("How many minutes does the church clock gain a week?", "Ada", user=str(number))
         said.append(twin.ask(asked).timings["tokens"])
 
     said = []

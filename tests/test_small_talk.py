@@ -14,6 +14,7 @@ from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from contracts.records import Answer
 from inference_pipeline.drafting.outline import Brief, outline
+from inference_pipeline.grounding.answerable import FITTED
 from inference_pipeline.small_talk import is_talk
 from inference_pipeline.twin import NOTHING_FOUND, Exchange, Found, Question, Twin
 from tests.fakes import WordEmbedder, fill, post
@@ -175,6 +176,8 @@ def test_a_terminal_shows_the_words_alone(twin: Twin, store: FeatureStore, capsy
 
 
 def test_a_draft_may_have_such_a_title(twin: Twin, store: FeatureStore) -> None:
+    assert isinstance(store.embedder, WordEmbedder)
+    store.embedder.fingerprint = min(FITTED)  # it has no word of a topic, so that its cosine alone decides
     fill(store, [post(1, "Who are you? I asked the clock who it was.")])
     (section,) = outline(twin, Brief("Ada", points=("Who are you?",))).sections
     assert section.found.passages
