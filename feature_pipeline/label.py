@@ -43,7 +43,11 @@ def label(author: str, store: FeatureStore, changed: bool) -> None:
 
 def _assign_splits(author: str, store: FeatureStore) -> None:
     known, frozen = store.splits(author)
-    made = split(store.dates(author), known, frozen)
+    _assign(store, known, split(store.dates(author), known, frozen))
+
+
+def _assign(store: FeatureStore, known: Mapping[str, Split], made: Mapping[str, Split]) -> None:
+    """What stays as it is is not written again."""
     store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
 
 
@@ -59,7 +63,7 @@ def divide_anew(
         known, _ = store.splits(author)
         made = split(store.dates(author), {}, frozen=False)
         check(made)
-        store.assign_splits({post_id: part for post_id, part in made.items() if known.get(post_id) != part})
+        _assign(store, known, made)
 
 
 def _examples(post: Post) -> list[Example]:

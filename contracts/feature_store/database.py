@@ -63,9 +63,8 @@ class Database:
             try:
                 yield held
             finally:
-                with suppress(
-                    SQLAlchemyError
-                ):  # a server that went away holds it no more, and why it did is told already
+                # A server that went away holds it no more, and why it did is told already.
+                with suppress(SQLAlchemyError):
                     connection.scalar(sql.select(sql.func.pg_advisory_unlock_all()))
 
     @contextmanager
