@@ -7,6 +7,7 @@ from a GGUF file. Remote code and pickled weights are never loaded.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,8 @@ class BaseLanguageModel:
         if isinstance(found, str):
             return found
         made = digest(*map(sha256_of, weights), length=32)
-        write_json(memo, made)
+        with suppress(OSError):  # a disk without room costs the time again, and no more
+            write_json(memo, made)
         return made
 
     @cached_property
@@ -119,14 +121,21 @@ class BaseLanguageModel:
         # transformers will not save what it dequantised, so the weights are copied into a plain model of the same shape.
         # bf16 holds a 4-bit weight's product of scale and integer to 3 digits, and is what every later step computes in.
         import torch
+        from safetensors import SafetensorError
 
         settings = {key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
         plain = AutoModelForCausalLM.from_config(type(loaded.config).from_dict(settings), dtype=torch.bfloat16)
         plain.load_state_dict(loaded.state_dict())
         plain.generation_config = loaded.generation_config
-        with staged(target, "config.json") as folder:
-            tokenizer.save_pretrained(folder)
-            plain.save_pretrained(folder)
+        try:
+            with staged(target, "config.json") as folder:
+                tokenizer.save_pretrained(folder)
+                plain.save_pretrained(folder)
+        except (OSError, SafetensorError) as error:  # what a full disk is to safetensors
+            raise ModelError(
+                f"the base model {self.name} cannot be unpacked: {error}",
+                f"make room, or let it be written, in {self._home}",
+            ) from error
         return target
 
     def _from_hub(self) -> Path:

@@ -9,9 +9,12 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+UNWRITABLE = (ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM)  # a full disk, a quota, a folder of somebody else's
 
 
 def write_atomic(path: Path, text: str, mode: int = 0o666) -> None:

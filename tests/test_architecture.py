@@ -23,7 +23,9 @@ def test_contracts_load_no_torch() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    program = "import sys, ui.cli; print([n for n in ('torch','sqlalchemy','gradio','numpy') if n in sys.modules])"
+    program = (
+        "import sys, ui.commands.twin; print([n for n in ('torch','sqlalchemy','gradio','numpy') if n in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 

@@ -44,6 +44,12 @@ def test_code_that_is_not_needed_is_not_run(tmp_path: Path, tiny_model: Path) ->
     assert not (tmp_path / "was-run").exists()
 
 
+def test_a_home_that_cannot_be_written_costs_the_memory_of_a_hash_alone(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    hashes = [BaseLanguageModel(str(tiny_model), tmp_path / home).hash for home in ("file", "home")]
+    assert hashes[0] == hashes[1]
+
+
 def test_pickled_weights_are_refused(tmp_path: Path, tiny_model: Path) -> None:
     shutil.copytree(tiny_model, tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").rename(tmp_path / "model" / "pytorch_model.bin")

@@ -167,6 +167,49 @@ except KeyboardInterrupt:
     assert (process.stdout, process.stderr) == ("heard\n", "")
 
 
+@pytest.mark.parametrize("how", ["heard", "dropped"])
+@pytest.mark.parametrize("module", ["typer", "ui.commands.show", "sqlalchemy", "encodings.utf_8_sig"])
+def test_a_ctrl_c_while_something_is_loaded_is_said_and_is_no_traceback(
+    home: Path, tmp_path: Path, how: str, module: str
+) -> None:
+    """Dropped, it comes again a moment later, if need be after the last line of a command that had nothing left to do."""
+    program = f"""
+import os, signal, sys
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            Interrupted() if {how == "dropped"} else os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from ui.cli import main
+main()
+"""
+    (tmp_path / "none").write_text("", encoding="utf-8")
+    command = [sys.executable, "-c", program, "search", "--queries", str(tmp_path / "none"), "--author", "Ada"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=hear_ctrl_c)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("\ntwin: stopped; ")
+    assert done.stderr.count("\n") == 2
+
+
+def test_a_ctrl_c_when_the_command_has_ended_costs_no_line_of_it() -> None:
+    program = """
+import atexit, os, signal, sys
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+from ui.cli import main
+main()
+"""
+    command = [sys.executable, "-c", program, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=hear_ctrl_c)
+    assert (done.returncode, done.stderr) == (130, "")
+    assert "mcp" in done.stdout
+
+
 def test_a_wrong_setting_ends_with_two(home: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWIN_TEMPERATURE", "hot")
     said = twin("status")

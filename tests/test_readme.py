@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from ui.cli import cli
+from ui.commands.twin import cli
 from ui.settings import Settings
 
 ROOT = Path(__file__).parents[1]
