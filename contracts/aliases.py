@@ -23,7 +23,7 @@ By = Literal["gate", "hand"]
 class Decision(Record):
     """Who became what, when, in whose place, and why."""
 
-    did: Literal["promoted", "not promoted", "rolled back", "challenges", "withdrawn", "deleted"]
+    did: Literal["promoted", "not promoted", "rolled back", "challenges", "withdrawn", "retired", "deleted"]
     version: int
     before: int | None
     """The number that the alias stood for until then; None where it stood for none."""
@@ -102,11 +102,22 @@ class Aliases(BaseModel):
         challenger = None if self.challenger == number else self.challenger
         return self._decide(made, champion=earlier, challenger=challenger)
 
+    def release(self, number: int, why: str) -> Aliases:
+        """No alias stands for the version. Without a champion the base model answers, until another is promoted by hand: an
+        earlier one does not come back unasked, as what speaks against this one may speak against it, too."""
+        if number == self.challenger:
+            return self.withdraw(why)
+        if number != self.in_force:
+            return self
+        made = Decision(did="retired", version=number, before=number, at=_now(), by="hand", why=why)
+        return self._decide(made, champion=())
+
     def delete(self, number: int, why: str) -> Aliases:
         """The version leaves the way back, too. Raises UsageError while an alias stands for it."""
         if number in self.of:
             way = "promote another" if self.of[number] == CHAMPION else "withdraw it"
-            raise UsageError(f"v{number} is the {self.of[number]}", f"{way} before you delete this one")
+            though = f"`twin models delete` with --force deletes the {self.of[number]}, too"
+            raise UsageError(f"v{number} is the {self.of[number]}", f"{way} before you delete this one; {though}")
         champion = tuple(other for other in self.champion if other != number)
         made = Decision(did="deleted", version=number, before=None, at=_now(), by="hand", why=why)
         return self._decide(made, champion=champion)

@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +60,7 @@ class ModelVersion:
         pickled = sorted(path.name for path in self.folder.iterdir() if path.suffix in PICKLES)
         if pickled:
             yield ModelError(f"{self.name} holds pickled weights ({', '.join(pickled)})", "they are never loaded")
-        for name, expected in self.card.files.items():
+        for name, expected in {**dict.fromkeys(KEPT[:2], "a hash in its card"), **self.card.files}.items():
             path = self.folder / name
             found = sha256_of(path) if path.is_file() else "no such file"
             if found != expected:
@@ -174,8 +174,16 @@ class ModelRegistry:
 
     def deleted(self, author: str) -> dict[int, dt.datetime]:
         """When each deleted version was deleted, by number."""
-        stones = ((number, read_json(path / DELETED)) for number, path in sorted(self._numbered(author).items()))
-        return {number: dt.datetime.fromisoformat(stone["at"]) for number, stone in stones if stone}
+        found = {}
+        for number, path in sorted(self._numbered(author).items()):
+            with suppress(TypeError, KeyError, ValueError):  # it is not, or what says so is torn
+                found[number] = dt.datetime.fromisoformat(read_json(path / DELETED)["at"])
+        return found
+
+    def names(self, author: str) -> list[str]:
+        """Of every version that is not deleted, also where its card cannot be read."""
+        there = sorted(self._numbered(author).keys() - self.deleted(author).keys())
+        return [f"{author}@v{number}" for number in there]
 
     def damaged(self, author: str) -> list[Path]:
         """Folders of versions whose card cannot be read."""
@@ -250,13 +258,29 @@ class ModelRegistry:
 
         return registered[self._change(author, back).champion[-1]]
 
-    def delete(self, model: str, why: str = "asked for") -> str:
-        """Remove a version's files for good, and return its name. Refused, with UsageError, while an alias stands for it."""
-        author, number = self._named(model)
+    def delete(
+        self,
+        model: str,
+        why: str = "asked for",
+        force: bool = False,
+        first: Callable[[str], object] = lambda name: None,
+    ) -> str:
+        """Remove a version's files for good, and return its name.
+
+        While an alias stands for it refused, with UsageError; by `force` the alias goes first. `first`, given the name,
+        removes what could not be asked for again once the version is gone.
+        """
+        author, wanted = parse(model)
+        held = {alias: number for number, alias in self.aliases(author).of.items()}
+        # Not the version that stands in for a champion whose card is torn.
+        number = held[wanted] if wanted in held else self._named(model)[1]
         with self._writing(author) as folder:
             if number not in self._numbered(author) or number in self.deleted(author):
                 self.get(f"{author}@v{number}")  # says which there are
+            if force and number in self.aliases(author).of:
+                aliases.write(folder / "aliases.json", self.aliases(author).release(number, why))
             changed = self.aliases(author).delete(number, why)
+            first(f"{author}@v{number}")
             _entomb(folder / f"v{number}", why)
             aliases.write(folder / "aliases.json", changed)
             _empty(folder / f"v{number}")
@@ -410,7 +434,8 @@ def _flags(folder: Path) -> dict[str, list[str]]:
     """Ids of forgotten posts by number; where they were only counted once, as many names of no post."""
     stored = read_json(folder / FORGOTTEN)
     flags = stored if isinstance(stored, dict) else {}
-    return {number: [str(n) for n in range(ids)] if isinstance(ids, int) else ids for number, ids in flags.items()}
+    lists = {number: [*range(ids)] if isinstance(ids, int) else ids for number, ids in flags.items()}
+    return {number: [str(id_) for id_ in ids] for number, ids in lists.items() if isinstance(ids, list)}
 
 
 def _card(folder: Path) -> AdapterCard | None:

@@ -172,6 +172,41 @@ def test_an_aliased_version_is_not_deleted_and_a_deleted_ones_number_is_not_used
     assert json.loads(stone.read_text(encoding="utf-8"))["why"] == "too large"
 
 
+def test_by_force_an_aliased_version_is_deleted_and_no_earlier_champion_comes_back_unasked(
+    registry: ModelRegistry,
+) -> None:
+    for number in (1, 2):
+        registry.promote(f"Ada@v{number}")
+    registry.challenge("Ada@v3")
+    assert registry.delete("Ada@champion", "unwanted", force=True) == "Ada@v2"
+    assert held(registry) == (None, "Ada@v3")
+    with pytest.raises(NotFound, match="no earlier champion"):
+        registry.rollback("Ada")
+    assert registry.delete("Ada@v3", "unwanted", force=True) == "Ada@v3"
+    assert registry.delete("Ada@v4", force=True) == "Ada@v4"  # no alias stands for it
+    assert held(registry) == (None, None)
+    assert decisions(registry)[3:] == [
+        ("retired", 2, 2, "hand", "unwanted"),
+        ("deleted", 2, None, "hand", "unwanted"),
+        ("withdrawn", 3, 3, "hand", "unwanted"),
+        ("deleted", 3, None, "hand", "unwanted"),
+        ("deleted", 4, None, "hand", "asked for"),
+    ]
+    assert registry.names("Ada") == ["Ada@v1"]
+    assert registry.promote("Ada@v1").number == registry.aliases("Ada").in_force == 1
+
+
+def test_who_deletes_the_champion_means_the_torn_one_and_not_the_one_before_it(registry: ModelRegistry) -> None:
+    for number in (1, 2):
+        registry.promote(f"Ada@v{number}")
+    (registry.get("Ada@v2").folder / "card.json").write_text("{", encoding="utf-8")
+    assert held(registry) == ("Ada@v1", None)
+    with pytest.raises(UsageError, match="v2 is the champion"):
+        registry.delete("Ada@champion")
+    assert registry.delete("Ada@champion", force=True) == "Ada@v2"
+    assert registry.names("Ada") == ["Ada@v1", "Ada@v3", "Ada@v4"]
+
+
 def test_a_version_whose_card_is_torn_can_be_deleted(registry: ModelRegistry) -> None:
     (registry.get("Ada@v4").folder / "card.json").write_text("{", encoding="utf-8")
     assert registry.delete("Ada@v4") == "Ada@v4"

@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,49 @@ def test_a_version_is_deleted_with_its_report_once_it_is_sure(
     assert not path.exists()
     assert [row["model"] for row in twin("models", "list", "--json").json] == ["Ada@v1"]
     assert "was deleted on" in twin("models", "show", "Ada@v2").err
+
+
+def test_the_champion_is_deleted_by_force_alone_and_it_is_said_who_answers(home: Path, twin: Twin) -> None:
+    said = twin("models", "delete", "Ada@champion", "--yes")
+    assert (said.code, said.out) == (2, "")
+    assert "v1 is the champion" in said.err
+    assert "with --force deletes the champion, too" in said.err
+    assert twin("models", "delete", "Ada@champion", "--yes", "--force").out == (
+        "Ada@v1 is deleted, and was the champion: the base model answers; another becomes champion by: "
+        "twin models promote 'Ada@v2'\n"
+    )
+    assert twin("status", "--json").json["authors"][0]["champion"] is None
+    assert twin("models", "delete", "Ada@v2", "--yes", "--force").out == "Ada@v2 is deleted\n"
+
+
+def test_who_forgets_an_author_is_told_how_to_be_rid_of_the_versions(home: Path, twin: Twin) -> None:
+    said = twin("forget", "--author", "Ada", "--post", "https://ada.example/0", "--models", "--yes")
+    assert said.code == 2
+    assert "--models goes with --everything" in said.err
+    forget = ("forget", "--author", "Ada", "--everything", "--yes")
+    assert twin(*forget).out == (
+        "3 posts of Ada are forgotten\n"
+        "  Ada@v1 was trained on some of them\n"
+        "  Ada@v2 was trained on some of them\n"
+        "  to delete them: twin forget --author 'Ada' --everything --models\n"
+    )
+    assert twin(*forget).code == 1  # nobody of that name
+    assert twin(*forget, "--models").out == "0 posts of Ada are forgotten\n  Ada@v1 is deleted\n  Ada@v2 is deleted\n"
+    assert twin("models", "list", "--json").json == []
+    assert (home / "models" / "Ada" / "aliases.json").is_file()  # who was champion, and until when
+    said = twin(*forget, "--models")
+    assert said.code == 1
+    assert "no posts by 'Ada'" in said.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a folder in which nobody may write")
+def test_a_folder_that_cannot_be_written_is_said_and_is_no_traceback(home: Path, twin: Twin) -> None:
+    (home / "reports").symlink_to("/sys/kernel")
+    said = twin("models", "report", "Ada@v1")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("twin: [Errno ")
+    assert "/sys/kernel/" in said.err
+    assert said.err.endswith("\n  → make room, or let it be written\n")
 
 
 def test_a_report_is_made_anew_and_goes_when_a_post_is_forgotten(home: Path, twin: Twin) -> None:

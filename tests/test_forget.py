@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts.feature_store import FeatureStore
+from contracts.model_registry import ModelRegistry
 from feature_pipeline import pipeline
 from tests.fakes import WORDS, WordEmbedder, adapter, card, fill, post, voice
 from ui import acts
@@ -17,6 +19,15 @@ from ui.wiring import App
 
 class PoweredDownError(Exception):
     pass
+
+
+class DyingRegistry(ModelRegistry):
+    """Ends when it is to delete its second version."""
+
+    def delete(self, model: str, *given: Any, **named: Any) -> str:
+        if model.endswith("@v2"):
+            raise PoweredDownError
+        return super().delete(model, *given, **named)
 
 
 class DyingStore(FeatureStore):
@@ -91,3 +102,28 @@ def test_what_learned_from_a_post_that_its_source_deleted_is_flagged_with_all_of
     version = app.registry.register(card("Bea", posts=posts), adapter(app.home / "adapter"))
     assert acts.forget(app, "Bea").adapters == [version.name]
     assert app.registry.forgotten(version) == 1
+
+
+def test_with_the_author_every_version_goes_and_where_that_was_cut_off_the_rest_with_the_next_try(app: App) -> None:
+    names = [learned(app, number) for number in range(3)]
+    for name in names[:2]:
+        app.registry.promote(name)
+    torn = app.registry.get(names[2]).folder / "card.json"
+    torn.write_text("{", encoding="utf-8")
+    other = app.registry.register(card("Bea"), adapter(app.home / "adapter"))
+    whole, app.registry = app.registry, DyingRegistry(app.home)
+    with pytest.raises(PoweredDownError):
+        acts.forget(app, "Ada", models=True)
+    assert app.registry.names("Ada") == names[1:]
+    assert len(app.store.posts("Ada")) == 4  # the words last: while they are there, the same command can be given again
+    app.registry = whole
+    assert isinstance(app.store, DyingStore)
+    app.store.dying = False
+    done = acts.forget(app, "Ada", models=True)
+    assert (done.adapters, done.versions, len(done.posts)) == (names[1:2], names[1:], 4)
+    assert app.registry.champion("Ada") is None
+    assert [one.did for one in app.registry.aliases("Ada").history] == [
+        "promoted", "promoted", "deleted", "retired", "deleted", "deleted",
+    ]  # fmt: skip
+    assert app.store.posts("Ada") == []
+    assert app.registry.names("Bea") == [other.name]

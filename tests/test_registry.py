@@ -169,6 +169,15 @@ def test_a_changed_file_is_seen_and_never_promoted(registry: ModelRegistry, made
         registry.checked("Ada@v1")
 
 
+def test_a_card_that_holds_no_hash_of_the_adapter_vouches_for_nothing(registry: ModelRegistry, made: Path) -> None:
+    path = registry.register(card(), made).folder / "card.json"
+    edited = json.loads(path.read_text(encoding="utf-8")) | {"files": {}}
+    path.write_text(json.dumps(edited), encoding="utf-8")
+    with pytest.raises(Mismatch, match=r"adapter_config\.json of Ada@v1: expected a hash in its card"):
+        registry.promote("Ada@v1")
+    assert len(registry.verify("Ada")[0].damage) > 1
+
+
 @pytest.mark.parametrize("name", ["adapter_model.bin", "extra.pt", "weights.pkl"])
 def test_pickled_weights_are_refused(registry: ModelRegistry, made: Path, name: str) -> None:
     version = registry.register(card(), made)

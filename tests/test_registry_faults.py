@@ -33,7 +33,9 @@ def _work(home: Path, made: Path, seed: int, said: Connection) -> None:
             change = drawn.choice((registry.promote, registry.challenge, registry.delete))
             if change == registry.delete:
                 said.send(("deleting", int(some.rpartition("@v")[2])))
-            change(some)
+                registry.delete(some, force=drawn.random() < 0.5)
+            else:
+                change(some)
         except (UsageError, NotFound):  # it is the champion, or another process has deleted it
             pass
 

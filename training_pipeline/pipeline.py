@@ -248,8 +248,8 @@ def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
     wanted, held = version.card.training.get("replaces"), registry.aliases(version.author).of
     for other in registry.versions(version.author):
         if other.name == wanted and other.number not in held:
+            report.delete(home, version.author, other.number)  # first: whoever goes on finds no version to do it for
             registry.delete(other.name, why=f"{version.name} replaces it, trained without posts that are forgotten")
-            report.delete(home, version.author, other.number)
             return other.name
     return ""
 

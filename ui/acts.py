@@ -22,12 +22,13 @@ IN_LOG = "Its words may stand in the ledger's log until every program that uses 
 
 
 class Forgotten(NamedTuple):
-    """Ids of posts that are gone, names of versions that learned from them, and reports that are deleted."""
+    """Ids of posts that are gone, names of versions that learned from them, reports and versions that are deleted."""
 
     posts: list[str]
     adapters: list[str]
     reports: list[Path]
     warning: str
+    versions: list[str]
 
 
 def left(settled: bool) -> str:
@@ -35,8 +36,11 @@ def left(settled: bool) -> str:
     return "" if settled else IN_LOG
 
 
-def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = None) -> Forgotten:
-    """Remove these posts, or those of a source, or without either all of the author's, from everywhere, for good.
+def forget(
+    app: App, author: str, ids: Sequence[str] = (), source: str | None = None, models: bool = False
+) -> Forgotten:
+    """Remove these posts, or those of a source, or without either all of the author's, from everywhere, for good; with
+    `models` every version of the author, too, the champion among them.
 
     Raises StoreBusy while a training of the author runs: it would leave their words in its version, and nobody flagged it.
     """
@@ -53,8 +57,10 @@ def forget(app: App, author: str, ids: Sequence[str] = (), source: str | None = 
         temporary.forget_copies(app.home, [path.name for path in reports])
         temporary.forget_uploads(app.home, author)
         temporary.forget_found(app.home, author)
+        names = app.registry.names(author) if models else []
+        deleted = [delete_version(app, name, force=True) for name in names]
         settled = _forget(app, author, ids, source)
-    return Forgotten(gone, [version.name for version in flagged], reports, left(settled))
+    return Forgotten(gone, [version.name for version in flagged], reports, left(settled), deleted)
 
 
 def _meant(app: App, author: str, ids: Sequence[str], source: str | None) -> list[str]:
@@ -129,15 +135,18 @@ def train(
     return pipeline.run(author, app.training, recipe, options, progress, look)
 
 
-def delete_version(app: App, model: str) -> str:
-    """Delete a version with its report and the guesses about it, and return its name. UsageError while an alias is its."""
+def delete_version(app: App, model: str, force: bool = False) -> str:
+    """Delete a version with its report and the guesses about it, and return its name. UsageError while an alias is its,
+    unless by `force`."""
     from contracts.model_registry import parse
     from training_pipeline import report
     from ui.page import temporary
 
-    name = app.registry.delete(model)
-    author, number = parse(name)
-    temporary.forget_copies(app.home, [path.name for path in report.delete(app.home, author, int(number[1:]))])
+    def reports(name: str) -> None:
+        author, number = parse(name)
+        temporary.forget_copies(app.home, [path.name for path in report.delete(app.home, author, int(number[1:]))])
+
+    name = app.registry.delete(model, force=force, first=reports)
     app.store.guesses.forget(name)
     return name
 

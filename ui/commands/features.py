@@ -175,31 +175,50 @@ def forget(
     post: Annotated[list[str] | None, typer.Option(help="A post, by its id, address or file name; repeatable.")] = None,
     source: Annotated[str | None, typer.Option(help="A source, as `twin sources` lists it.")] = None,
     everything: Annotated[bool, typer.Option("--everything", help="All of this author's.")] = False,
+    models: Annotated[
+        bool, typer.Option("--models", help="With --everything: delete the author's versions, too, champion and all.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
     """Remove posts from everywhere, for good, and flag the adapters that learned from them."""
     if [bool(post), source is not None, everything].count(True) != 1:
         raise UsageError("say what to forget", "one of --post ID, --source ADDRESS, --everything")
+    if models and not everything:
+        raise UsageError("--models goes with --everything", "twin models delete MODEL deletes one version")
     if as_json and not yes:
         raise UsageError("--json cannot ask", "add --yes where you are sure")
     parts = app()
-    parts.store.require_author(author)
+    if not (models and parts.registry.names(author)):  # of an author who is forgotten there may be versions left
+        parts.store.require_author(author)
     ids = [parts.store.find_post(author, name, deleted=True) for name in post or []]  # before anything is asked
     what = f"everything of {author}" if everything else f"{source or ', '.join(post or [])} of {author}"
+    what += f" and delete {', '.join(parts.registry.names(author)) or 'no version'}" if models else ""
     if not yes and not typer.confirm(f"Forget {what}? This cannot be undone.", err=True):
         raise typer.Exit(1)
-    gone, flagged, reports, warning = acts.forget(parts, author, ids, source)
+    gone, flagged, reports, warning, deleted = acts.forget(parts, author, ids, source, models)
     if warning:
         show.note(warning)
     if as_json:
-        show.out({"author": author, "posts": gone, "adapters": flagged})
+        show.out({"author": author, "posts": gone, "adapters": flagged, "deleted": deleted})
         return
     print(f"{len(gone)} posts of {author} are forgotten" + (f", {len(reports)} reports deleted" if reports else ""))
+    for name in deleted:
+        print(f"  {name} is deleted")
+    _flagged(parts, author, [name for name in flagged if name not in deleted])
+
+
+def _flagged(parts: App, author: str, names: list[str]) -> None:
+    """What to do with versions that learned from what is forgotten; without a post left, none is trained in their place."""
+    left = any(one.name == author and one.posts for one in parts.store.authors())
     aliases = parts.registry.aliases(author).of
-    for name in flagged:
+    for name in names:
         way = show_models.way(author, name, aliases.get(parts.registry.get(name).number, ""))
-        print(f"  {name} was trained on some of them: {way}")
+        print(f"  {name} was trained on some of them" + (f": {way}" if left else ""))
+    if names and not left:
+        print(
+            f"  to delete {'it' if len(names) == 1 else 'them'}: twin forget --author {author!r} --everything --models"
+        )
 
 
 @versions.command("list")

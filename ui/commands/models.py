@@ -211,17 +211,26 @@ def rollback(
 @versions.command()
 def delete(
     model: Model,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also the champion: the base model answers then, until another is promoted."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete a version and its report for good. Refused for the champion and the challenger."""
+    """Delete a version and its report for good. Refused for the champion and the challenger, unless by --force."""
     if as_json and not yes:
         raise UsageError("--json cannot ask", "add --yes where you are sure")
     parts = app()
     if not yes and not typer.confirm(f"Delete {model}? This cannot be undone.", err=True):
         raise typer.Exit(1)
-    name = acts.delete_version(parts, model)
-    show_models.done(f"{name} is deleted", {"model": name, "deleted": True}, as_json)
+    name = acts.delete_version(parts, model, force)
+    registry, author = parts.registry, name.rpartition("@")[0]
+    show_models.done(
+        f"{name} is deleted" + show_models.unled(registry.aliases(author), registry.names(author)),
+        {"model": name, "deleted": True},
+        as_json,
+    )
 
 
 @versions.command()

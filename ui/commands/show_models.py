@@ -10,6 +10,7 @@ from training_pipeline.glossary import headline, meaning, said
 from ui.commands.show import note, one_line, out
 
 if TYPE_CHECKING:
+    from contracts.aliases import Aliases
     from contracts.model_registry import ModelVersion, Verified
     from contracts.records import Figure
     from training_pipeline.data_card import DataCard
@@ -30,6 +31,14 @@ _WAYS = {
 def way(author: str, name: str, alias: str) -> str:
     """What to do with a version that learned from forgotten posts."""
     return _WAYS[alias].format(author=author, name=name)
+
+
+def unled(aliases: Aliases, names: Sequence[str]) -> str:
+    """Who answers, beside a deletion by which there is no champion any more."""
+    if aliases.in_force is not None or not any(one.did == "retired" for one in aliases.history[-2:]):
+        return ""
+    other = f"; another becomes champion by: twin models promote {names[-1]!r}" if names else ""
+    return f", and was the champion: the base model answers{other}"
 
 
 def data_card(card: DataCard, as_json: bool) -> None:
