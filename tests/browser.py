@@ -28,7 +28,7 @@ from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Figure, Post
 from inference_pipeline.twin import Twin
-from tests.fakes import WordEmbedder, fill
+from tests.fakes import WordEmbedder, adapter, fill
 from ui.settings import Settings
 from ui.wiring import App
 
@@ -179,10 +179,7 @@ def written(author: str, title: str, text: str, url: str | None = None) -> Post:
 
 
 def register(app: App, author: str) -> ModelVersion:
-    """A version whose card says as little as is true; its adapter is an empty file, for the engine here loads none."""
-    adapter = app.home / "adapter"
-    adapter.mkdir(exist_ok=True)
-    (adapter / "adapter_model.safetensors").touch()
+    """A version whose card says as little as is true; its adapter holds no weights, for the engine here loads none."""
     card = AdapterCard(
         author=author,
         run_id=f"run-{len(app.registry.versions(author))}",
@@ -203,7 +200,7 @@ def register(app: App, author: str) -> ModelVersion:
         gate=(),
         parent=None,
     )
-    return app.registry.register(card, adapter)
+    return app.registry.register(card, adapter(app.home / "adapter", b""))
 
 
 def stock(twin: Small) -> None:
@@ -249,6 +246,18 @@ def answered(page: Page, answers: int = 1) -> str:
 def choose(page: Page, picker: str, option: str) -> None:
     page.locator(f"#{picker} input").click()
     page.get_by_role("option", name=option).click()
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+    expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+
+
+def choose_author(page: Page, name: str) -> None:
+    page.locator("#author input").click()
+    page.get_by_role("option", name=name).click()
+    changed_over = re.compile(f"^Ask {name}")
+    expect(page.locator("#question textarea")).to_have_attribute("placeholder", changed_over)
 
 
 def nameless(page: Page) -> list[str]:

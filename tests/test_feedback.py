@@ -60,6 +60,17 @@ def test_feedback_is_kept_with_all_that_it_is_about(store: FeatureStore) -> None
     assert store.feedback.all("Bea") == []
 
 
+def test_what_a_person_made_of_answers_that_they_read_alone(store: FeatureStore) -> None:
+    first = store.feedback.add(given(store, by="carol"))
+    store.feedback.add(given(store, "worse", by="dora"))
+    store.feedback.add(given(store, other="Ada@v2", by="carol"))
+    store.feedback.add(given(store, "edited", by="carol"))
+    store.feedback.add(given(store, sent=True, by="carol"))
+    again = store.feedback.add(given(store, "worse", by="carol"))
+    assert store.feedback.alone("Ada", "carol") == [first, again]
+    assert store.feedback.alone("Bea", "carol") == []
+
+
 def test_feedback_on_a_drawn_answer_or_sent_says_so_and_no_trace_of_that_is_left(store: FeatureStore) -> None:
     made = [store.feedback.add(given(store, instead="Ada@v2", sent=True, of=of)) for of in (1, 2, 3)]
     assert store.feedback.all() == made

@@ -162,43 +162,6 @@ def test_an_answer_is_kept_as_it_should_have_been(
     expect(words).to_be_hidden()
 
 
-def test_a_thumb_is_of_its_answer_and_not_of_its_place(site: str, tab: Tab, may: threading.Event) -> None:
-    may.set()
-    page = tab(site)
-    ask(page, SEATPOST)
-    answered(page)
-    page.get_by_role("button", name="Like", exact=True).click()
-    expect(page.get_by_text("Kept, with the version and the passages")).to_be_visible()
-    expect(page.get_by_role("button", name="Liked")).to_have_count(1)
-    page.locator("#again").click()
-    expect(page.get_by_role("button", name="Liked")).to_have_count(0)
-    answered(page)
-    expect(page.get_by_role("button", name="Liked")).to_have_count(0)
-    page.get_by_role("button", name="Like", exact=True).click()
-    expect(page.get_by_role("button", name="Liked")).to_have_count(1)
-    page.get_by_role("button", name="Conversations").click()
-    page.locator("#new").click()
-    expect(page.locator("#chat .user")).to_have_count(0)
-    ask(page, SEATPOST)
-    answered(page)
-    expect(page.get_by_role("button", name="Liked")).to_have_count(0)
-
-
-def test_a_thumb_that_is_pressed_again_is_taken_back(site: str, tab: Tab, twin: Small, may: threading.Event) -> None:
-    may.set()
-    page, before = tab(site), len(twin.app.store.feedback.all(WREN))
-    ask(page, SEATPOST)
-    answered(page)
-    page.get_by_role("button", name="Like", exact=True).click()
-    expect(page.get_by_text("Kept, with the version and the passages")).to_be_visible()
-    page.get_by_role("button", name="Liked").click()
-    expect(page.get_by_text("Your verdict is taken back")).to_be_visible()
-    assert len(twin.app.store.feedback.all(WREN)) == before
-    ask(page, SEATPOST)
-    answered(page, answers=2)
-    expect(page.get_by_role("button", name="Liked")).to_have_count(0)
-
-
 # ---- the style meter ------------------------------------------------------------------------------------------------
 
 

@@ -118,6 +118,14 @@ class FeedbackLog:
         with self._database.begin() as db:
             return [_feedback(row) for row in db.execute(query)]
 
+    def alone(self, author: str, by: str) -> list[Feedback]:
+        """A person's verdicts on answers that no other stood beside, given where they were read, oldest first."""
+        table = t.feedback.c
+        mine = (table.author == author, table.by == by, table.other == "", table.verdict.in_(("better", "worse")))
+        query = _KEPT.where(*mine, t.feedback_sent.c.id.is_(None)).order_by(table.at, table.id)
+        with self._database.begin() as db:
+            return [_feedback(row) for row in db.execute(query)]
+
     def delete(self, ids: Sequence[str]) -> bool:
         """Whether the ledger's log, too, is rid of them. Raises NotFound, and deletes none, where one is not there."""
         with self._database.begin(write=True) as db:

@@ -14,8 +14,9 @@ from inference_pipeline.twin import Exchange, Found, Question
 from ui.page import passages as html
 
 OPENING, FEWEST_WORDS = 9, 3  # words of a note that a question quotes, and that make one
+EARLIER = 20  # turns more, where somebody asks for earlier ones
 REMEMBERED = 6  # turns before a question that it may refer to
-SHOWN = 10  # turns at least that stand in the chat, and not twice as many: a browser takes long over hundreds
+SHOWN = 5  # turns at least that stand in the chat, and not twice as many: a browser takes long over each
 
 _BESIDE = re.compile(r"\S*://\S*|[@#“”\"]\S*")  # addresses, names and tags, which a note is not about
 

@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from html import escape
@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from contracts.base_model import DEFAULT as DEFAULT_BASE_MODEL
-from contracts.errors import NotFound, TwinError
-from contracts.feature_store.feedback import Feedback, Verdict
+from contracts.errors import TwinError
 from contracts.model_registry import parse
 from inference_pipeline.leaving import unless_stopped
 from inference_pipeline.twin import BASE, Found, Question
@@ -44,10 +43,10 @@ from ui.page.tabs.shared import (
     links,
     not_yet,
     question_or_sorry,
-    say,
     told,
 )
 from ui.page.tabs.switches import Switches, session
+from ui.page.tabs.thumbs import Thumbs
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -69,7 +68,8 @@ class Chat(Tab):
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
         self._switches = Switches()
-        self.kept, self.first, self.mine = Kept(app), FirstSteps(jobs), Rewriting(app)
+        self.kept, self.first = Kept(app), FirstSteps(jobs)
+        self.mine, self.thumbs = Rewriting(app), Thumbs(app)
         self._warm: set[tuple[str, str]] = set()  # authors and who answers for them, that were loaded
         self._closing = threading.Event()
 
@@ -78,7 +78,7 @@ class Chat(Tab):
         self.from_: gr.State = gr.State(0)  # the place of the turn that stands first in the chat
         self.heard: gr.State = gr.State(Heard())
         self.stand: gr.State = gr.State([])  # ids of the turns in the chat
-        self.liked: gr.State = gr.State({})  # id of a turn → the verdict that was given by a thumb below its answer
+        self.thumbs.lay_out()
         self.choice: gr.State = gr.State("")  # of a version; empty: the champion, or whom the split draws
         self.notices: gr.HTML = gr.HTML(visible=False, elem_id="notices", **PLAIN)
         self.to_post: gr.HTML = gr.HTML(elem_id="post-link", **links("post"))
@@ -128,8 +128,6 @@ class Chat(Tab):
         earlier = self.earlier.click(self.earlier_too, standing, self._chat(), **NOW)
         self.chat.select(self.shown, [self.turns, self.from_], self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
-        rated = [self.turns, self.from_, self.liked]
-        self.chat.like(self.judged, rated, [self.liked, self.chat], **QUEUED)
         self.first.wire(shell)
         shell.blocks.unload(self._switches.end)
 
@@ -145,7 +143,7 @@ class Chat(Tab):
         picked = self.chat.example_select(self.picked, self._inputs(), talk, **QUEUED)
         edited = self.chat.edit(self.edited, self._inputs(self.from_), talk, **QUEUED)
         again = self.again.click(self.repeated, self.turns, talk, **QUEUED)
-        # Gradio's thumbs would stay at their place in the chat. Of what is not queued it tells no change.
+        # Of what is not queued Gradio tells no change.
         redrawn: list[Any] = [self.stand.change, earlier.success, stopped.success]
         for started in (asked, picked, edited, again):
             answer = started.success(
@@ -169,8 +167,7 @@ class Chat(Tab):
                 **QUEUED,
             )
             measured.success(self.styled, standing, self.chat, trigger_mode="multiple", **NOW)
-        for drawn in redrawn:
-            drawn(self.thumbs, [self.stand, self.liked], self.chat, trigger_mode="always_last", **NOW)
+        self.thumbs.wire(self, redrawn)
 
     def conversation(self) -> list[Any]:
         asking = [self.question, self.send, self.stop, self.again, self.model]
@@ -353,36 +350,6 @@ class Chat(Tab):
             gr.Warning(escape(in_sentences(error.message, error.hint)), title="Not kept")
             return {}
 
-    @told
-    def judged(
-        self, turns: list[Turn], first: int, liked: dict[str, Feedback], event: gr.LikeData, request: gr.Request
-    ) -> Updates:
-        """A person's verdict on an answer, kept with all that tells how it came about: better or worse than they hoped.
-
-        It takes the place of the one before; a thumb that is pressed once more takes its own back."""
-        turn = next(iter(turns[place(event.index, first) :]), None)
-        if turn is None or turn.answer is None:
-            return {self.chat: gr.skip()}
-        feedback, liked = self._app.store.feedback, dict(liked)
-        before = liked.pop(turn.id, None)
-        if isinstance(event.liked, bool):
-            verdict: Verdict = "better" if event.liked else "worse"
-            given = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(self._app, request))
-            liked[turn.id] = feedback.add(given)
-        if before:
-            with suppress(NotFound):  # forgotten meanwhile, with a post
-                feedback.delete([before.id])
-        if turn.id in liked:
-            say("Kept, with the version and the passages: two versions side by side, under Versions, count it.")
-        elif before:
-            say("Your verdict is taken back.")
-        return {self.liked: liked, self.chat: self.thumbs([one.id for one in turns[first:]], liked)}
-
-    def thumbs(self, stand: Sequence[str], liked: dict[str, Feedback]) -> Any:
-        """The thumbs that were pressed, below the answers that they are of."""
-        pressed = {id: "Like" if given.verdict == "better" else "Dislike" for id, given in liked.items()}
-        return gr.update(feedback_value=[pressed.get(id) for id in stand])
-
     def replaced(self, turns: list[Turn], request: gr.Request) -> Updates:
         """Another conversation in the place of this one; not while an answer is being written."""
         if self._switches.get(request):
@@ -401,7 +368,7 @@ class Chat(Tab):
 
     def earlier_too(self, turns: list[Turn], first: int, heard: Heard) -> Updates:
         """More of what was said before, until the next question."""
-        return self._shown(conversation.styled(turns, heard), max(0, first - 2 * conversation.SHOWN))
+        return self._shown(conversation.styled(turns, heard), max(0, first - conversation.EARLIER))
 
     def cleared(self, author: str | None, request: gr.Request) -> Updates:
         """A new conversation; while an answer is being written, only end that. What is kept stays."""

@@ -14,7 +14,7 @@ from ui import acts
 from ui.page.conversation import Turn
 from ui.page.markup import download, kept_list
 from ui.page.passages import in_plain
-from ui.page.tabs.shared import CLICKS, NOW, PLAIN, QUEUED, Sure, Updates, into_view, say, told
+from ui.page.tabs.shared import CLICKS, NOW, PLAIN, QUEUED, Sure, Updates, say, told
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -50,13 +50,12 @@ class Kept:
         listed, whose = [author, self.words, self.id], [*self.outputs(), *chat.conversation(), author]
         self.words.change(self.found, listed, self.list, trigger_mode="always_last", **NOW)
         self.new.click(self.begun, author, whose, **QUEUED)
-        self.list.click(self.opened, author, whose, **QUEUED)
+        self.list.click(self.opened, author, [*whose, chat.thumbs.given], **QUEUED)
         self.title.submit(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
         self.rename.click(self.renamed, [self.id, self.title, author], self.outputs(), **QUEUED)
         saved = self.save.click(self.exported, self.id, self.export, **QUEUED)
         saved.success(None, js="() => { document.querySelector('#kept-export a')?.click(); }", **NOW)
-        asked = self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
-        asked.success(None, js=into_view("kept-sure"), **NOW)
+        self.delete.click(self.asked, None, self.sure.outputs(), **NOW)
         self.sure.yes.click(self.deleted, [self.id, author], whose, **QUEUED)
 
     def outputs(self) -> list[Any]:
@@ -114,9 +113,11 @@ class Kept:
 
     @told
     def opened(self, author: str | None, event: gr.EventData, request: gr.Request) -> Updates:
-        one = self._app.store.conversations.get(user(self._app, request), str(event.id))
+        who = user(self._app, request)
+        one = self._app.store.conversations.get(who, str(event.id))
         turns = [_turn(n, one.author, said) for n, said in enumerate(one.turns, start=1)]
-        return {**self._chat.replaced(turns, request), **self.drawn(user(self._app, request), author, one.id)}
+        thumbs = self._chat.thumbs.before(turns, who)
+        return {**self._chat.replaced(turns, request), **self.drawn(who, author, one.id), **thumbs}
 
     @told
     def exported(self, id: str, request: gr.Request) -> str:
