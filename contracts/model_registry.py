@@ -56,7 +56,9 @@ class ModelVersion:
         return f"{self.author}@v{self.number}"
 
     def damage(self) -> Iterator[ModelError]:
-        """Pickled weights, and every file that is not as the card says."""
+        """A card of somebody else's, pickled weights, and every file that is not as the card says."""
+        if self.card.author != self.author:
+            yield Mismatch(f"the author of {self.name}", self.author, self.card.author, "train a version of their own")
         pickled = sorted(path.name for path in self.folder.iterdir() if path.suffix in PICKLES)
         if pickled:
             yield ModelError(f"{self.name} holds pickled weights ({', '.join(pickled)})", "they are never loaded")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 Split = Literal["train", "validation", "test"]
+_CURVE: TypeAdapter[list[tuple[int, float]]] = TypeAdapter(list[tuple[int, float]])
 
 
 def digest(*parts: str, length: int = 16) -> str:
@@ -365,3 +367,14 @@ class AdapterCard(Record):
     parent: str | None
     files: dict[str, str] = Field(default_factory=dict)
     """sha256 of every file of the version, checked when it is loaded."""
+
+    @model_validator(mode="after")
+    def _read_by_everyone(self) -> AdapterCard:
+        """What commands, reports and the page read of every card, which a hand may have edited."""
+        if missing := [part for part in get_args(Split) if part not in self.posts]:
+            raise ValueError(f"posts has no part {missing[0]}")
+        if self.parent is not None and not re.fullmatch(r".+@v[1-9][0-9]*", self.parent):
+            raise ValueError(f"parent names no version: {self.parent}")
+        for name in ("train_loss", "validation_loss"):
+            _CURVE.validate_python(self.training.get(name, ()))
+        return self

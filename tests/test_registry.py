@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +178,34 @@ def test_a_card_that_holds_no_hash_of_the_adapter_vouches_for_nothing(registry: 
     with pytest.raises(Mismatch, match=r"adapter_config\.json of Ada@v1: expected a hash in its card"):
         registry.promote("Ada@v1")
     assert len(registry.verify("Ada")[0].damage) > 1
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"posts": {"train": ["a"]}},
+        {"parent": "nobody"},
+        {"parent": "Ada@champion"},
+        {"training": {"train_loss": [[1, None]]}},
+        {"training": {"validation_loss": "falling"}},
+    ],
+)
+def test_a_card_without_what_everyone_reads_of_it_is_told_to_be_unreadable(
+    registry: ModelRegistry, made: Path, edited: dict[str, Any]
+) -> None:
+    path = registry.register(card(), made).folder / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | edited), encoding="utf-8")
+    assert registry.versions("Ada") == []
+    assert registry.verify("Ada")[0].damage == ("its card cannot be read",)
+    assert registry.register(card(), made).name == "Ada@v2"
+
+
+def test_a_version_that_was_copied_to_another_author_is_not_served(registry: ModelRegistry, made: Path) -> None:
+    theirs = registry.register(card("Bea"), made).folder
+    shutil.copytree(theirs, theirs.parents[1] / "Ada" / "v1")
+    with pytest.raises(Mismatch, match="the author of Ada@v1: expected Ada, found Bea"):
+        registry.promote("Ada@v1")
+    assert registry.verify("Ada")[0].damage != ()
 
 
 @pytest.mark.parametrize("name", ["adapter_model.bin", "extra.pt", "weights.pkl"])

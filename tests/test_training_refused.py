@@ -17,6 +17,8 @@ from contracts.model_registry import ModelRegistry
 from feature_pipeline.pipeline import label
 from tests.fakes import WORDS, WordEmbedder, fill, post, recipe, stock, voice
 from tests.trained import Trained
+from training_pipeline.compare import reevaluate
+from training_pipeline.export import export
 from training_pipeline.load import require_own_gpu
 from training_pipeline.pipeline import Parts, plan, run
 from training_pipeline.recipe import Recipe
@@ -101,6 +103,11 @@ def test_a_model_without_room_ends_a_training_and_an_estimate_in_a_sentence(trai
         run("Ada", parts, recipe(seed=77))
     with pytest.raises(TrainingError, match="memory is too small for the recipe tiny"):
         plan("Ada", parts.store, parts.base, recipe())
+    with pytest.raises(TrainingError, match=r"memory is too small to measure Ada@v1: .*\n  → end other programs"):
+        reevaluate("Ada@v1", parts)
+    with pytest.raises(TrainingError, match=r"memory is too small to export Ada@v1: .*\n  → end other programs"):
+        export(trained.registry.get("Ada@v1"), parts.base, "merged", trained.home / "exported")
+    assert not list(trained.home.glob("*exported*"))
 
 
 @pytest.mark.parametrize(("gpus", "processes"), [(0, 1), (1, 1), (4, 4)])

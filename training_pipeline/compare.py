@@ -13,7 +13,8 @@ from training_pipeline import data, report
 from training_pipeline.evaluation import judge
 from training_pipeline.evaluation.against import differences
 from training_pipeline.pipeline import Parts
-from training_pipeline.recipe import Recipe
+from training_pipeline.recipe import of as recipe_of
+from training_pipeline.run_folder import enough_memory
 from training_pipeline.stages import Run
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def _again(version: ModelVersion, judged: Sequence[ModelVersion], parts: Parts, 
     corpus = data.read(parts.store, version.author)
     seen = {id_ for one in judged for id_ in (*one.card.posts["train"], *one.card.posts["validation"])}
     corpus.examples["test"] = [example for example in corpus.examples["test"] if example.post_id not in seen]
-    recipe, first = (Recipe.model_validate(one.card.recipe) for one in (version, judged[0]))
+    recipe, first = (recipe_of(one.card, one.name) for one in (version, judged[0]))
     alike = {name: getattr(first, name) for name in (*SAME_TEXT, "eval_posts", "conditions", "seeds")}
     made = Run(corpus, parts.base, recipe.model_copy(update=alike), version.folder, progress)
-    return made.measure(version.folder)
+    with enough_memory(f"to measure {version.name}", "end other programs"):
+        return made.measure(version.folder)

@@ -24,6 +24,7 @@ from contracts.progress import Progress, silent
 from contracts.records import Record
 from training_pipeline.export_notes import file_name, modelfile, readme
 from training_pipeline.probe import Check
+from training_pipeline.run_folder import enough_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -56,7 +57,7 @@ def export(
     """Write `version` to the new folder `target`, which appears only once it is whole and checked.
 
     Raises UsageError for a folder that holds something, Mismatch for another base model, ModelError where the export cannot
-    be written or does not say what the adapter says.
+    be written or does not say what the adapter says, TrainingError where memory is too small.
     """
     began = time.monotonic()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -66,7 +67,8 @@ def export(
     try:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        checks = _write(version, base, format, staging, progress)
+        with enough_memory(f"to export {version.name}", "end other programs; --format peft takes least"):
+            checks = _write(version, base, format, staging, progress)
         write_atomic(staging / "README.md", readme(version, base, format, checks))
         staging.replace(target.absolute())
     except (OSError, SafetensorError) as error:  # what a full disk is to safetensors

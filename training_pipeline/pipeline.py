@@ -15,8 +15,6 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from contracts import hardware
 from contracts.base_model import BaseLanguageModel
 from contracts.errors import NotFound, UsageError
@@ -29,6 +27,7 @@ from contracts.records import AdapterCard, Figure, Split, digest
 from training_pipeline import data, edits, folds, model_card, report, run_folder
 from training_pipeline.evaluation.gate import gate, without_gain
 from training_pipeline.recipe import Recipe
+from training_pipeline.recipe import of as recipe_of
 from training_pipeline.run_folder import held, is_first, within_memory
 from training_pipeline.stages import Run
 
@@ -180,7 +179,7 @@ def _decide(version: ModelVersion, parts: Parts) -> tuple[bool, str]:
     card, registry = version.card, parts.registry
     if not card.gate:
         parts.store.freeze_split(version.author)
-    recipe = Recipe.model_validate(card.recipe)
+    recipe = recipe_of(card, version.name)
 
     def judged(now: ModelVersion | None) -> tuple[str, ...]:
         if (now.name if now else None) == card.parent:
@@ -227,10 +226,7 @@ def recipe_of_champion(author: str, registry: ModelRegistry) -> tuple[Recipe, bo
     card = registry.get(f"{author}@champion").card
     told = card.training.get("preference", {"not_kept": True})
     kept = not told["not_kept"]
-    try:
-        return Recipe.model_validate(card.recipe), kept, kept and told["edits"] > 0
-    except ValidationError as error:
-        raise UsageError(f"the recipe of {author}@champion cannot be read", "choose another by its name") from error
+    return recipe_of(card, f"{author}@champion"), kept, kept and told["edits"] > 0
 
 
 def _outdated(champion: ModelVersion | None, registry: ModelRegistry, author: str) -> dict[str, Any]:

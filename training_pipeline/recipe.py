@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.errors import UsageError
+from contracts.records import AdapterCard
 from training_pipeline.evaluation.records import CONDITIONS, Condition
 
 
@@ -73,6 +74,14 @@ class Recipe(BaseModel):
     def deciding(self) -> str:
         """All of it that decides what comes of a run: samples are for whoever looks on."""
         return self.model_dump_json(exclude={"samples", "sample_tokens"})
+
+
+def of(card: AdapterCard, name: str) -> Recipe:
+    """By which the version of that name was made. Raises UsageError where it is not one of today's."""
+    try:
+        return Recipe.model_validate(card.recipe)
+    except ValidationError as error:
+        raise UsageError(f"the recipe of {name} cannot be read", "train a version by a recipe that can") from error
 
 
 def load(name: str) -> Recipe:

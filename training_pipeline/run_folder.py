@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
@@ -38,21 +38,27 @@ def wait_for_others() -> None:
 
 
 @contextmanager
-def within_memory(recipe: Recipe) -> Iterator[None]:
-    """Raises TrainingError, with what could be lowered, where what is done by the recipe has no room in memory."""
+def enough_memory(what: str, way: str) -> Iterator[None]:
+    """Raises TrainingError, with a way out, where what is done has no room in memory."""
     try:
         yield
     except Exception as error:
         if not out_of_memory(error):
             raise
-        ways = [f"batch (now {recipe.batch}, and accumulate up as much)"] * (recipe.batch > 1)
-        ways.append(f"max_tokens (now {recipe.max_tokens})")
-        recompute = "" if recipe.recompute else ", set recompute = true"
-        raise TrainingError(
-            f"memory is too small for the recipe {recipe.name}: {str(error).strip().split(chr(10))[0] or 'no more is left'}",
-            f"in a copy of the recipe lower {' or '.join(ways)}{recompute}; or end other programs, or choose a smaller "
-            "base model (TWIN_BASE_MODEL)",
-        ) from error
+        said = str(error).strip().split("\n")[0] or "no more is left"
+        raise TrainingError(f"memory is too small {what}: {said}", way) from error
+
+
+def within_memory(recipe: Recipe) -> AbstractContextManager[None]:
+    """For what is done by the recipe: with what could be lowered in it."""
+    ways = [f"batch (now {recipe.batch}, and accumulate up as much)"] * (recipe.batch > 1)
+    ways.append(f"max_tokens (now {recipe.max_tokens})")
+    recompute = "" if recipe.recompute else ", set recompute = true"
+    return enough_memory(
+        f"for the recipe {recipe.name}",
+        f"in a copy of the recipe lower {' or '.join(ways)}{recompute}; or end other programs, or choose a smaller "
+        "base model (TWIN_BASE_MODEL)",
+    )
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def versions(rows: Sequence[tuple[ModelVersion, str, int]], as_json: bool) -> No
     for version, alias, forgotten in rows:
         mark = {"champion": "*", "challenger": "+"}.get(alias, " ")
         card = version.card
-        print(f"{mark} {version.name}  {card.created.isoformat(timespec='seconds')}  {card.recipe['name']}")
+        print(f"{mark} {version.name}  {card.created.isoformat(timespec='seconds')}  {card.recipe.get('name', '?')}")
         for name in ("gap_closed", "delta_nll"):
             if name in card.evaluation:
                 print(f"    {meaning(name).label} {said(name, card.evaluation[name])}")
@@ -176,7 +176,7 @@ def _listed(version: ModelVersion, alias: str, forgotten: int) -> dict[str, Any]
         "champion": alias == "champion",
         "challenger": alias == "challenger",
         "created": card.created.isoformat(timespec="seconds"),
-        "recipe": card.recipe["name"],
+        "recipe": card.recipe.get("name"),
         "base_model": card.base_model,
         "snapshot": card.snapshot.id,
         "evaluation": {name: figure.model_dump() for name, figure in card.evaluation.items()},
