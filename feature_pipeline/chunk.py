@@ -37,7 +37,9 @@ class Chunker:
     def of(cls, name: str) -> Chunker | None:
         """The chunker of that name; None for one that this program does not know."""
         found = re.fullmatch(r"markdown/(\d+)/(\d+)/(\d+)/(header|bare)(/distinct)?", name)
-        return cls(*map(int, found.group(1, 2, 3)), found[4] == "header", bool(found[5])) if found else None
+        if not found:
+            return None
+        return cls(int(found[1]), int(found[2]), int(found[3]), found[4] == "header", bool(found[5]))
 
     def embedded(self, piece: Chunk, text: str) -> str:
         """What the embedder reads of a post's chunk."""
