@@ -127,6 +127,19 @@ def test_a_search_that_fails_is_told_on_the_page(tmp_path: Path) -> None:
     twin.app.store.close()
 
 
+def test_a_map_that_cannot_be_drawn_says_so_in_its_place(tmp_path: Path) -> None:
+    twin = small(tmp_path)
+    stock(twin)
+    posts = Shell(twin.app).tabs["posts"]
+    assert isinstance(posts, Posts)
+    with contextlib.closing(sqlite3.connect(twin.app.home / "ledger.sqlite3")) as ledger:
+        ledger.execute("DROP TABLE posts")
+    *_, said = posts.mapped(WREN)
+    assert 'class="problem"' in said
+    assert "The ledger failed: no such table: posts" in said
+    twin.app.store.close()
+
+
 def test_a_way_out_that_is_a_command_says_so() -> None:
     assert in_sentences("no post x", "twin search y") == "No post x. In a terminal: twin search y"
     assert in_sentences("this is gone", "begin a new one") == "This is gone. Begin a new one"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from collections import Counter
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from contracts.errors import NotFound, StoreBusy, UsageError
+from contracts.errors import NotFound, StoreBusy, TwinError, UsageError
 from contracts.files import file_name, sha256_of
 from feature_pipeline.topics import Maps
 from ui import acts
 from ui.page import markup as html
 from ui.page import show_posts, show_versions
 from ui.page.jobs import Jobs
+from ui.page.passages import problem
 from ui.page.tabs.shared import (
     CLICKS,
     NOW,
@@ -58,9 +60,11 @@ LIMIT = (
     "and drop the files with the posts."
 )
 
+log = logging.getLogger(__name__)
+
 
 class Posts(Tab):
-    id, label = "posts", "Posts"
+    id, label, ahead = "posts", "Posts", True
 
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
@@ -117,6 +121,7 @@ class Posts(Tab):
         self.post: gr.HTML = gr.HTML(elem_id="post", **PLAIN)
         self.forget = gr.Button("Forget this post", variant="stop", elem_id="forget", visible=False)
         self.sure = Sure("forget", "Forget it for good")
+        self.sources.lay_out_author()
 
     def wire(self, shell: Shell) -> None:
         self.timer = shell.timer
@@ -136,6 +141,7 @@ class Posts(Tab):
             trigger_mode="always_last",
             **QUEUED,
         )
+        shell.author.change(self.drawn_ahead, shell.author, found, **NOW)
         self.newer.click(self.turned_back, [*looked_for, self.first], found, **QUEUED)
         self.older.click(self.turned, [*looked_for, self.first], found, **QUEUED)
         shown = [self.post, self.read, self.forget, *self.sure.outputs()]
@@ -150,7 +156,7 @@ class Posts(Tab):
         forgotten = [shell.author, self.read, self.words, self.format]
         self.sources.wire(self, shell, running)
         gone = self.sure.yes.click(self.forgotten, forgotten, self.outputs(), **QUEUED)
-        self.gone = [gone, self.sources.gone]
+        self.gone = [gone, *self.sources.gone]
 
     def standing(self) -> list[Any]:
         return [self.whose, self.of, self.words, self.format, self.first, self.read]
@@ -292,12 +298,26 @@ class Posts(Tab):
         }
 
     def mapped(self, author: str | None) -> Iterator[str]:
+        """The map, and before it where it takes a while that it is being made; what is wrong stands in its place."""
         if not author:
             yield ""
             return
-        if self._maps.get(author) is None:
-            yield html.aside("Placing the posts by what they are about…")
-        yield show_posts.topics(author, self._maps.of(author))
+        try:
+            if self._maps.get(author) is None:
+                yield html.aside("Placing the posts by what they are about…")
+            yield show_posts.topics(author, self._maps.of(author))
+        except TwinError as error:
+            yield problem(error.message, error.hint)
+        except Exception:  # the tab must stay usable; the details are for the terminal
+            log.exception("the map of topics is not drawn")
+            yield problem("The map of topics cannot be drawn", "the terminal that runs the twin says what is wrong")
+
+    def drawn_ahead(self, author: str | None) -> Any:
+        """The list stands when the tab is first looked at. What is wrong is told then."""
+        try:
+            return self.found(author, "", "")
+        except TwinError:
+            return gr.skip()
 
     @told
     def searched(self, author: str | None, words: str, format: str) -> Updates:
