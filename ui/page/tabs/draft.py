@@ -58,7 +58,8 @@ class Draft(Tab):
                         max_lines=40,
                         max_length=LONGEST_TEXT,
                     )
-                    self.of: gr.Textbox = gr.Textbox("", visible=False)  # of which draft the text is
+                    # Which kept draft the text is of. page.js reads it, and writes it into a page that was loaded anew.
+                    self.of: gr.Textbox = gr.Textbox("", visible="hidden", elem_id="draft-of")
                     with gr.Row(elem_id="draft-acts"):
                         self.keep = gr.Button("Keep", variant="primary", elem_id="draft-keep", scale=0, min_width=110)
                         self.export: gr.HTML = gr.HTML(elem_id="draft-export", **PLAIN)
