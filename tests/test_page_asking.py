@@ -1,10 +1,8 @@
-"""A question from the key to the chat, in Debian's Chromium: at once, whole, and below as much as a browser can hold."""
+"""A question from the key to the chat, in Debian's Chromium: at once, whole, edited; and what is kept."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -106,48 +104,101 @@ def test_a_long_conversation_begins_with_its_last_questions_and_shows_the_others
     page.get_by_role("button", name="Conversations").click()
     page.locator("#kept-list button", has_text="Question 1?").click()
     questions, earlier = page.locator("#chat .user .md"), page.locator("#earlier")
-    expect(questions.first).to_have_text("Question 21?")
-    expect(questions).to_have_count(15)
-    expect(earlier).to_have_text("20 earlier questions")
+    expect(questions.first).to_have_text("Question 26?")
+    expect(questions).to_have_count(10)
+    expect(earlier).to_have_text("25 earlier questions")
+    earlier.click()
+    expect(earlier).to_have_text("5 earlier questions")
     earlier.click()
     expect(questions.first).to_have_text("Question 1?")
     expect(earlier).to_be_hidden()
     page.locator("#chat .bot .md").nth(15).click()  # what is clicked is the 16th, wherever the chat begins
     expect(page.locator("#sources .title").first).to_have_text("The church clock")
     ask(page, SEATPOST)
-    answered(page, answers=16)
-    expect(questions.first).to_have_text("Question 21?")
+    answered(page, answers=SHOWN + 1)
+    expect(questions.first).to_have_text("Question 31?")
     page.get_by_role("button", name="Edit").nth(1).click()
-    expect(page.locator("#chat .user textarea")).to_have_value("Question 22?")
+    expect(page.locator("#chat .user textarea")).to_have_value("Question 32?")
     page.locator("#chat .user textarea").fill(CLOCK)
     assert page.locator("#chat .user textarea").evaluate("box => box.scrollHeight <= box.clientHeight")
     page.get_by_role("button", name="Submit").click()
     answered(page, answers=SHOWN + 2)
     expect(questions.last).to_have_text(CLOCK)
-    expect(questions.first).to_have_text("Question 11?")
+    expect(questions.first).to_have_text("Question 26?")
     expect(page.locator("#sources .title").first).to_have_text("The church clock")
 
 
-def test_a_thumb_stays_with_its_answer_where_the_chat_begins_further_on(tmp_path: Path, tab: Tab) -> None:
-    twin = small(tmp_path, pause=0.0)
-    stock(twin)
-    answer = twin.app.twin.ask(Question(SEATPOST, WREN))
-    said = [Said(question=f"Question {n}?", answer=answer) for n in range(1, 2 * SHOWN + 1)]
-    twin.app.store.conversations.keep("", WREN, said)
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        page = tab(url)
-        page.get_by_role("button", name="Conversations").click()
-        page.locator("#kept-list button", has_text="Question 1?").click()
-        expect(page.locator("#chat .user .md")).to_have_count(2 * SHOWN)
-        page.get_by_role("button", name="Like", exact=True).nth(SHOWN + 1).click()
-        expect(page.get_by_text("Kept, with the version and the passages")).to_be_visible()
-        ask(page, CLOCK)
-        answered(page, answers=SHOWN + 1)
-        expect(page.locator("#chat .user .md").first).to_have_text(f"Question {SHOWN + 1}?")
-        likes = page.get_by_role("button", name=re.compile("^Liked?$"))
-        lit = [likes.nth(place).get_attribute("aria-label") for place in range(likes.count())]
-        assert lit == ["Liked" if place == 1 else "Like" for place in range(SHOWN + 1)]
-        page.locator("#earlier").click()
-        expect(likes).to_have_count(2 * SHOWN + 1)
-        expect(page.get_by_role("button", name="Liked")).to_have_count(1)
-        expect(likes.nth(SHOWN + 1)).to_have_attribute("aria-label", "Liked")
+def test_a_question_is_edited_and_asked_again(site: str, tab: Tab) -> None:
+    page = tab(site)
+    ask(page, "Who will <b>weld</b> it?")
+    answered(page)
+    page.get_by_role("button", name="Edit").first.click()
+    box = page.locator("#chat .user textarea")
+    expect(box).to_have_value("Who will <b>weld</b> it?")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Edit").first.click()
+    expect(box).to_have_value("Who will <b>weld</b> it?")
+    box.fill(SEATPOST)
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("#chat .bot .md")).to_contain_text("bolt and all")
+    assert page.locator("#chat .user .md").inner_text() == SEATPOST
+
+
+def test_an_early_question_that_is_edited_leaves_the_conversation_as_it_was(site: str, tab: Tab) -> None:
+    page = tab(site)
+    ask(page, "Who regulates the church clock?")
+    answered(page)
+    ask(page, SEATPOST)
+    answered(page, answers=2)
+    page.get_by_role("button", name="Conversations").click()
+    kept = page.locator("#kept-list button", has_text="Who regulates the church clock?")
+    expect(kept.and_(page.locator("[aria-pressed=true]"))).to_have_count(1)
+    before = kept.count()
+    page.get_by_role("button", name="Edit").first.click()
+    page.locator("#chat .user textarea").fill("")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator("#chat .fine")).to_have_count(2)
+    expect(page.locator("#chat .user .md").first).to_have_text("Who regulates the church clock?")
+    page.get_by_role("button", name="Edit").first.click()
+    page.locator("#chat .user textarea").fill("Who regulates the church clock pendulum?")
+    page.get_by_role("button", name="Submit").click()
+    answered(page)
+    expect(page.locator("#kept-list button", has_text="clock pendulum?")).to_have_attribute("aria-pressed", "true")
+    assert kept.count() == before
+
+
+def test_an_answer_is_copied_without_its_markers(site: str, tab: Tab) -> None:
+    page = tab(site)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ask(page, SEATPOST)
+    answered(page)
+    page.get_by_text("Copy", exact=True).click()
+    expect(page.get_by_text("Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("The clamp comes off first, bolt and all.")
+    assert "[1]" not in copied
+    assert "snapshot" not in copied
+
+
+def test_a_conversation_is_kept_found_again_saved_and_deleted(site: str, tab: Tab) -> None:
+    page = tab(site)
+    ask(page, SEATPOST)
+    answered(page)
+    later = tab(site)
+    later.get_by_role("button", name="Conversations").click()
+    later.locator("#kept-list button", has_text=SEATPOST).first.click()
+    expect(later.locator("#chat .fine")).to_have_count(1)
+    expect(later.locator("#sources .passage").first).to_be_visible()
+    later.locator("#kept-title textarea, #kept-title input").fill("The seatpost")
+    later.locator("#rename").click()
+    expect(later.locator("#kept-list")).to_contain_text("The seatpost")
+    ask(later, "Who regulates the church clock pendulum?")
+    answered(later, answers=2)
+    expect(later.locator("#kept-list button", has_text="The seatpost")).to_have_count(1)
+    with later.expect_download() as download:
+        later.get_by_text("Save as Markdown").click()
+    assert download.value.suggested_filename == "The-seatpost.md"
+    later.locator("#kept-delete").click()
+    later.locator("#kept-yes").click()
+    expect(later.locator("#kept-list")).not_to_contain_text("The seatpost")
+    expect(later.locator("#chat .bot")).to_have_count(0)

@@ -1,7 +1,8 @@
-"""A marker that is clicked or tapped: its passage is shown, and the sentence stays in view or is one button away."""
+"""A marker that is pointed at, clicked or tapped: what it stands for is shown, the sentence in view or a button away."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +16,7 @@ pytestmark = IN_CHROMIUM
 
 Tab = Callable[..., Page]
 CLOCK = "Who regulates the church clock pendulum?"
+SEIZED = "Freeing a seized seatpost"
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +113,32 @@ def test_a_long_passage_is_shown_from_the_cited_words_on(site: str, tab: Tab, wi
     marker.click()
     expect(cited).to_be_in_viewport()
     assert serious(page) == []  # also where the box of passages scrolls
+
+
+def test_a_marker_that_is_pointed_at_shows_what_its_own_sentence_rests_on(site: str, tab: Tab) -> None:
+    page = tab(site)
+    ask(page, SEATPOST)
+    answered(page)
+    marker, second = (page.locator("#chat a.marker").nth(place) for place in range(2))
+    peek = page.locator("#peek")
+    assert marker.inner_text() == second.inner_text() == "1"  # both of one passage
+    expect(peek).to_be_hidden()
+    second.hover()
+    expect(peek).to_have_text(f"{SEIZED}Penetrating oil goes in overnight, and heat follows in the morning.")
+    marker.hover()
+    expect(peek).to_have_text(f"{SEIZED}The clamp comes off first, bolt and all.")
+    expect(peek).to_be_in_viewport(ratio=1)
+    assert serious(page) == []
+    page.keyboard.press("Escape")
+    expect(peek).to_be_hidden()
+    page.mouse.move(0, 0)
+    marker.focus()
+    expect(peek).to_be_visible()
+    expect(marker).to_have_accessible_description(re.compile("The clamp comes off"))
+    page.locator("#question textarea").focus()
+    expect(peek).to_be_hidden()
+    ask(page, "Who regulates the church clock pendulum?")
+    answered(page, answers=2)
+    expect(page.locator("#sources .title").first).to_have_text("The church clock")
+    marker.hover()  # of the answer before, whose passages stand there no more
+    expect(peek).to_have_text(f"{SEIZED}The clamp comes off first, bolt and all.")
