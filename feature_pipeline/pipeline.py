@@ -24,6 +24,7 @@ from feature_pipeline.intake import Intake
 from feature_pipeline.label import label
 from feature_pipeline.report import Report
 from feature_pipeline.sources import Item, RawPost, Refusal, Unread, read
+from feature_pipeline.sources.text import storable
 
 LONGEST_NAME = 80  # bytes: three times as many in a folder's name, where a file system allows 255
 
@@ -45,15 +46,15 @@ def run(
     addresses = [address(source) for source in sources]
     with store.writing(f"an ingest of {author!r}"):
         report, version = Report(author), version_to_build(store, chunker)
-        run_id = store.start_run(author, [*map(without_secret, addresses)], reference)
+        run_id = store.start_run(author, [*map(_shown, addresses)], reference)
         build = Build(store, version, Chunker.of(version.chunker) or chunker, engine or LocalEngine(), report, progress)
         build.complete()  # and served, before anything is changed: an edit is written for one version only
         if store.active() not in (None, version):
             store.versions.activate(version)
         intake = Intake(build, author, reference, run_id)
         for source in addresses:
-            if without_secret(source) != source:
-                report.failed[without_secret(source)] = "an address with a user name or password is not read"
+            if why := _why_not(source):
+                report.failed[_shown(source)] = why
             elif limit is None or report.found < limit:
                 intake.source(source, None if limit is None else limit - report.found, allow_delete)
         del intake  # what it knows of every post, before labelling knows as much
@@ -96,6 +97,9 @@ def collect(sources: Sequence[str], author: str, report: Report, limit: int | No
 
     def items() -> Iterator[Item]:
         for source in map(address, sources):
+            if why := _why_not(source):
+                report.failed[_shown(source)] = why
+                continue
             try:
                 for item in read(source):
                     if isinstance(item, Unread):
@@ -122,6 +126,17 @@ def address(source: str) -> str:
 def without_secret(source: str) -> str:
     """An address as it may be kept and shown: without the user name and password that somebody put into it."""
     return re.sub(r"\A([a-z][a-z0-9+.-]*://)[^/?#]*@", r"\1…@", source, flags=re.IGNORECASE)
+
+
+def _shown(source: str) -> str:
+    return without_secret(storable(source))
+
+
+def _why_not(source: str) -> str:
+    """Why an address is not even looked at: it could not be kept as it is, for the next run."""
+    if storable(source) != source:
+        return "its name is no text in UTF-8: rename it, and give it again"
+    return "an address with a user name or password is not read" if without_secret(source) != source else ""
 
 
 def check_author(name: str) -> str:

@@ -140,11 +140,12 @@ def test_a_zip_in_a_zip_is_not_opened(tmp_path: Path) -> None:
 
 def test_all_that_is_read_of_an_archive_has_a_limit(tmp_path: Path) -> None:
     noise = random.Random(0).randbytes(1_000_000)
-    archive = Archive(packed(tmp_path / "x.zip", ("a.bin", noise), how=zipfile.ZIP_STORED))
+    archive = Archive(packed(tmp_path / "x.zip", ("a.bin", noise), ("b.bin", noise), how=zipfile.ZIP_STORED))
     archive.read("a.bin")
     archive._taken = 1_999_500_000  # as after two thousand such
+    archive.read("a.bin")  # what is read twice is counted once
     with pytest.raises(SourceError, match="comes after 2,000,000,000 unpacked bytes"):
-        archive.read("a.bin")
+        archive.read("b.bin")
     with pytest.raises(SourceError, match=r"a\.bin .* is over 999,999 bytes"):
         Archive(tmp_path / "x.zip").read("a.bin", 999_999)
     assert len(Archive(tmp_path / "x.zip").read("a.bin", 1_000_000)) == 1_000_000
@@ -376,3 +377,25 @@ def test_rows_that_programs_made_uneven(tmp_path: Path) -> None:
         ({"Date": "4", "ShareLink": "d"}, None),
     ]
     assert table(tmp_path, b"", "Date") == []
+
+
+def test_a_quote_that_is_never_closed_and_a_line_without_end_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    for rest, why in (
+        ('1,"a\n' + ("b" * 999 + "\n") * 21_000, "cannot be read after line"),
+        ("1," + "a" * 21_000_000, "has a line of over"),
+    ):
+        path.write_text(f"Date,Text\n{rest}")
+        with pytest.raises(SourceError, match=why):
+            list(rows(Archive(path), "t.csv", ("Date", "Text")))
+
+
+def test_a_table_is_read_in_the_memory_of_a_few_rows(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("Date,Text\n" + f'1,"{"Soup is hot. " * 100}\n\nVery."\n' * 10_000)
+    tracemalloc.start()
+    count = sum(1 for _ in rows(Archive(path), "t.csv", ("Date", "Text")))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 10_000
+    assert peak < 4_000_000  # of 13 MB

@@ -393,3 +393,29 @@ def test_a_folder_that_becomes_a_zip_in_a_folder_takes_nothing_else_with_it(tmp_
     folder(tmp_path, {"one.md": "One.", "two/2.md": "Two.", "twofold.md": "Twofold."})
     packed(tmp_path / "two" / "3.zip", {"3.md": "Three."})
     assert {post.source_id for post in posts(items(tmp_path))} == {"3.md", "one.md", "two/2.md", "twofold.md"}
+
+
+def test_what_is_no_part_of_a_site_is_no_export_either(tmp_path: Path) -> None:
+    site = {
+        "hugo.toml": "",
+        "content/soup.md": "# Soup\n\nHot.",
+        "public/index.html": "<!doctype html><title>Ann</title>",
+    }
+    folder(tmp_path / "site", {**site, "themes/plain/theme.toml": ""})
+    for within in ("themes/plain/data", "public", "_site"):
+        folder(tmp_path / "site" / within / "x", EXPORTS["x"].files)
+        packed(tmp_path / "site" / within / "reddit.zip", EXPORTS["reddit"].files)
+        packed(tmp_path / "site" / within / "notes.zip", {"a.md": "A."})
+    for path, wrap in ((tmp_path, "site/"), (tmp_path / "site", "")):
+        found = items(path)
+        assert [post.source_id for post in posts(found)] == [f"{wrap}content/soup.md"]
+        assert sorted(reasons(found)) == [(f"{wrap}public", "not_a_post"), (f"{wrap}themes/plain", "not_a_post")]
+    assert [post.source_id for post in posts(items(tmp_path / "site" / "public" / "x"))]
+
+
+def test_a_zipped_site_with_an_export_in_its_theme_is_the_site(tmp_path: Path) -> None:
+    theme = {f"themes/plain/{name}": content for name, content in EXPORTS["x"].files.items()}
+    site = {"hugo.toml": "", "content/soup.md": "# Soup\n\nHot.", "themes/plain/theme.toml": "", **theme}
+    found = items(packed(tmp_path / "site.zip", site))
+    assert [post.source_id for post in posts(found)] == ["content/soup.md"]
+    assert reasons(found) == [("themes/plain", "not_a_post")]

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import SourceError
+from contracts.feature_store import FeatureStore
+from feature_pipeline import pipeline
+from feature_pipeline.report import Report
 from feature_pipeline.sources import Complete, Found, RawPost, Refusal, Unchanged, read
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.folder import posts
@@ -442,3 +445,75 @@ def test_what_a_generator_made_is_read_where_it_is_all_that_can_be_read(tmp_path
     write(tmp_path, "site/public/soup/index.html", "<!doctype html><title>Soup</title><p>Hot.")
     for folder in (tmp_path, tmp_path / "site"):
         assert ("", "Soup") in told(folder)
+
+
+MADE = "pages that a generator made of the posts beside it; to read these, give the folder itself"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"), [("pelicanconf.py", "SITENAME = 'Ann'"), ("conf.py", "# The configuration of Nikola\n")]
+)
+def test_what_pelican_and_nikola_make_is_no_second_copy(tmp_path: Path, config: str, said: str) -> None:
+    write(tmp_path, "site/content/soup.rst", "Soup\n====\n\nHot.")
+    write(tmp_path, "site/output/index.html", "<!doctype html><title>Ann</title><p>Welcome.")
+    write(tmp_path, "site/output/soup/index.html", "<!doctype html><title>Soup</title><p>Hot.")
+    write(tmp_path, "site/themes/plain/templates/article.html", "<!doctype html><title>{{ title }}</title><p>A.")
+    assert len(items_of(tmp_path)) == 4
+    write(tmp_path, f"site/{config}", said)
+    theme = ("site/themes/plain", "a theme; to read it, give the folder itself")
+    assert told(tmp_path) == [("", "Soup"), theme, ("site/output", MADE), ("", "whole")]
+    assert len(items_of(tmp_path / "site" / "output")) == 2
+
+
+def test_what_another_program_puts_into_output_is_read(tmp_path: Path) -> None:
+    write(tmp_path, "conf.py", "project = 'Ann'\nextensions = []\n")
+    write(tmp_path, "tea.md", "# Tea\n\nMine.")
+    write(tmp_path, "output/index.html", "<!doctype html><title>Ann</title><p>Welcome.")
+    write(tmp_path, "output/soup.html", "<!doctype html><title>Soup</title><p>Hot.")
+    assert ("", "Soup") in told(tmp_path)
+
+
+def test_nikolas_posts_on_their_way_are_no_second_copies(tmp_path: Path) -> None:
+    write(tmp_path, "conf.py", "BLOG_TITLE = 'Ann'\n")
+    write(tmp_path, "posts/soup.rst", "Soup\n====\n\nHot.")
+    write(tmp_path, "cache/posts/2020/soup.html", "<p>Hot.")
+    assert told(tmp_path) == [("", "Soup"), ("cache", MADE), ("", "whole")]
+
+
+def test_names_that_are_no_text_cost_nothing_and_such_a_folder_is_told(tmp_path: Path, store: FeatureStore) -> None:
+    (tmp_path / "posts").mkdir()
+    for name in (b"posts/a\xff.md", b"posts/b\xed\xa0\x80.md", b"posts/c\xff"):
+        place = os.fsencode(tmp_path) + b"/" + name
+        if name.endswith(b".md"):
+            Path(os.fsdecode(place)).write_text(f"# {name!r}\n\nThe kettle of {len(name)} was mended.")
+        else:
+            Path(os.fsdecode(place)).mkdir()
+            Path(os.fsdecode(place), "d.md").write_text("# D\n\nThe wireless was listened to.")
+    for added in (3, 0):
+        report = pipeline.run([str(tmp_path / "posts")], "Ada", store)
+        assert (report.added, report.kept, report.failed) == (added, 3, {})
+    inner = os.fsdecode(os.fsencode(tmp_path) + b"/posts/c\xff")
+    report = pipeline.run([inner], "Ada", store)
+    shown = f"{tmp_path}/posts/c\\udcff"
+    assert report.failed == {shown: "its name is no text in UTF-8: rename it, and give it again"}
+    assert list(pipeline.collect([inner], "Ada", dry := Report("Ada"))) == []
+    assert list(dry.failed) == [shown]
+
+
+def test_halves_of_characters_in_an_export_are_stored_as_what_they_are(tmp_path: Path, store: FeatureStore) -> None:
+    half = {
+        "id": "\ud800",
+        "title": "Soup \udfff",
+        "html": "<p>Hot \ud83d soup.</p>",
+        "primary_author": {"name": "A\ud800"},
+    }
+    posts = [
+        {"slug": "a", **half, "url": "https://a.example/\ud800"},
+        {"id": "2\ud800", "slug": "b", "status": "x\ud800", "html": ""},
+    ]
+    settings = [{"key": "title", "value": "Ann\ud800"}]
+    data = {"meta": {"exported_on": 1}, "data": {"posts": posts, "settings": settings}}
+    (tmp_path / "g.json").write_text(json.dumps({"db": [data]}))
+    for added in (1, 0):
+        report = pipeline.run([str(tmp_path / "g.json")], "Ada", store)
+        assert (report.added, report.kept, report.refused, report.failed) == (added, 1, {"draft": 1}, {})

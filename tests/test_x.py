@@ -146,7 +146,10 @@ def test_threads_are_one_post_in_order(tmp_path: Path) -> None:
         answer(501, "@bob in two parts.", ME, parent="500"),
     )
     assert texts(found) == {"500": "An answer,\n\nin two parts.", "998": "First.\n\nSecond.\n\nThird."}
-    assert [item.format for item in found if isinstance(item, RawPost)] == ["reply", "note"]
+    assert {item.source_id: item.format for item in found if isinstance(item, RawPost)} == {
+        "500": "reply",
+        "998": "note",
+    }
 
 
 def test_threads_without_an_account(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from contracts.errors import SourceError
 from contracts.records import Format
+from feature_pipeline.sources.text import storable, whole_characters
 
 if TYPE_CHECKING:
     from feature_pipeline.sources.memory import Memory
@@ -83,6 +84,7 @@ class Complete:
 Found = RawPost | Refusal
 Item = Found | Unchanged | Complete
 
+WORDS = frozenset(("text", "title", "author"))
 WITHDRAWN = frozenset(("gone", "draft", "private", "deleted"))
 """Reasons that say that the author, or the platform, has taken the post back."""
 
@@ -94,13 +96,24 @@ def read(source: str, memory: Memory | None = None) -> Iterator[Item]:
     what its reader did not foresee: the other sources are read all the same.
     """
     try:
-        yield from _read(source, memory)
+        for item in _read(source, memory):
+            yield item if isinstance(item, Complete) else _storable(item)
     except SourceError:
         raise
     except Exception as error:
         log.exception("%s could not be read", source)
         what = f"{source} holds something that was not expected: {type(error).__name__}: {error}"
         raise SourceError(what, "what was stored of it stays; please report this, with what was logged") from error
+
+
+def _storable(item: Found | Unchanged) -> Item:
+    """With nothing in it that no store, and no terminal, could show."""
+    said = {name: value for name, value in vars(item).items() if isinstance(value, str)}
+    changed: dict[str, Any] = {
+        name: whole_characters(value).replace("\0", "") if name in WORDS else storable(value)
+        for name, value in said.items()
+    }
+    return item if said == changed else replace(item, **changed)
 
 
 def _read(source: str, memory: Memory | None) -> Iterator[Item]:

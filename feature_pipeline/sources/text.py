@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 # What cannot be a text, whatever its name says: PDF, PNG, GIF, JPEG, WebP, ZIP, gzip, 7-Zip, old Office, a program.
 MAGIC = (
@@ -74,6 +75,27 @@ def _try(data: bytes, encoding: str) -> str | None:
     except (UnicodeError, LookupError):
         return None
     return text
+
+
+def storable(text: str) -> str:
+    """As UTF-8 can say it: a JSON text can name halves of characters, and a file's name may be in no encoding at all.
+
+    They are shown by their numbers, so that two names stay two.
+    """
+    if "\0" in text:
+        text = text.replace("\0", "\\0")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def whole_characters(value: Any) -> Any:
+    """A JSON value without halves of characters, which nothing can be asked for by."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [whole_characters(one) for one in value]
+    if isinstance(value, dict):
+        return {whole_characters(key): whole_characters(one) for key, one in value.items()}
+    return value
 
 
 def to_date(value: object) -> dt.date | None:

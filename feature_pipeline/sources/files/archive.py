@@ -7,16 +7,18 @@ files, and only each of them has a limit.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
 import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Refusal
@@ -59,6 +61,23 @@ class TooLargeError(EntryError):
     """One entry has more bytes than were asked for."""
 
 
+class _Stream(io.RawIOBase):
+    """Bytes that come in pieces, as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._left = pieces, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if not self._left:
+            self._left = memoryview(next(self._pieces, b""))
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+
 class Archive:
     """Read-only. Names are as in the archive, with forward slashes; an entry that could do harm is in `refused`.
 
@@ -74,6 +93,8 @@ class Archive:
         self.cut = False
         """Whether it is a folder with more files than `names` has: `walk` finds them all."""
         self._taken = 0
+        self._read: dict[str, int] = {}
+        """Bytes that came out of each entry, however often it is read; of all together, `_taken`."""
         self._zip = _open(path) if path.is_file() else None
         self._root = path.parent if path.is_file() else path
         self._entries: dict[str, zipfile.ZipInfo | str] = {}
@@ -82,6 +103,9 @@ class Archive:
         self._list(most)
         self.names: tuple[str, ...] = tuple(self._entries)
         self._lowered: list[str] = []
+        self.left_out: dict[str, str] = {}
+        """Folders whose files are no part of it, each with why."""
+        self._never: frozenset[str] = frozenset()
 
     @property
     def is_zip(self) -> bool:
@@ -98,6 +122,8 @@ class Archive:
             yield from sorted(self.names, key=lambda name: name.split("/")) if self.is_zip else self.names
             return
         for found in _walk(self.path):
+            if self._is_left_out(found.name):
+                continue
             if found.why:
                 self._refuse(found)
             elif found.name in self._entries:
@@ -106,6 +132,23 @@ class Archive:
                 self._entries[found.name] = found.place
                 yield found.name
                 del self._entries[found.name]
+
+    def leave_out(self, folders: Mapping[str, str], named: frozenset[str] = frozenset()) -> None:
+        """These folders, and any with one of these names, are not there from now on, whoever asks."""
+        self.left_out.update(folders)
+        self._never |= named
+        if not self.left_out and not self._never:
+            return
+        self._entries = {name: place for name, place in self._entries.items() if not self._is_left_out(name)}
+        self.refused = {name: why for name, why in self.refused.items() if not self._is_left_out(name)}
+        self.closed &= self.refused.keys()
+        self.names, self._lowered = tuple(self._entries), []
+
+    def _is_left_out(self, name: str) -> bool:
+        parts = name.split("/")
+        if not self._never.isdisjoint(parts[:-1]):
+            return True
+        return bool(self.left_out) and any("/".join(parts[:depth]) in self.left_out for depth in range(1, len(parts)))
 
     def find(self, *patterns: str) -> list[str]:
         """Names that match one of the patterns, whatever folder the export is wrapped in; case is ignored."""
@@ -121,6 +164,27 @@ class Archive:
         """The bytes of an entry. Raises SourceError where they are too many, packed too tightly, or damaged."""
         try:
             return b"".join(self.pieces(name, limit))
+        except DAMAGED as error:
+            raise EntryError(self.where(name), in_words(error), AGAIN) from error
+
+    def stream(self, name: str, limit: int = MAX_TOTAL) -> IO[bytes]:
+        """The same as they come, for what need not be held whole. What is read of it may raise SourceError."""
+        return io.BufferedReader(_Stream(self._readable(name, limit)))
+
+    def is_utf8(self, name: str, limit: int = MAX_TOTAL) -> bool:
+        """Whether all of an entry is text in this encoding. Raises SourceError."""
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            for piece in self._readable(name, limit):
+                decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _readable(self, name: str, limit: int) -> Iterator[bytes]:
+        try:
+            yield from self.pieces(name, limit)
         except DAMAGED as error:
             raise EntryError(self.where(name), in_words(error), AGAIN) from error
 
@@ -153,12 +217,15 @@ class Archive:
                 if size > limit:
                     raise TooLargeError(self.where(name), f"is over {limit:,} bytes", "no post is that long")
                 if isinstance(entry, zipfile.ZipInfo):
-                    self._check(name, entry, size, len(data))
+                    self._check(name, entry, size)
                 yield data
 
-    def _check(self, name: str, entry: zipfile.ZipInfo, size: int, more: int) -> None:
+    def _check(self, name: str, entry: zipfile.ZipInfo, size: int) -> None:
         """Raises SourceError where this entry, or all that was read, has become a bomb."""
-        self._taken += more
+        before = self._read.get(name, 0)
+        if size > before:
+            self._read[name] = size
+            self._taken += size - before
         if self._taken > MAX_TOTAL:
             why = f"comes after {MAX_TOTAL:,} unpacked bytes, and no more are read"
             raise EntryError(self.where(name), why, "give a folder of the posts")

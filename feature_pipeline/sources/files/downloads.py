@@ -12,7 +12,7 @@ from feature_pipeline.sources import Complete, Item, Refusal
 from feature_pipeline.sources.files import exports, folder
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.exports import recognised
-from feature_pipeline.sources.files.folder import NOT_POSTS
+from feature_pipeline.sources.files.generated import NOT_POSTS, opened
 
 # An export that is one file, beside others in a folder.
 SINGLE = frozenset((".zip", ".xml", ".car", ".json", ".csv"))
@@ -37,7 +37,7 @@ class Downloads:
     def exports(self, place: Archive, reader: ModuleType | None, depth: int = MAX_DEPTH) -> Found:
         """By their paths from `place`, of which `reader` is what recognises the whole: files, zips and folders."""
         entries = sorted(path for path in place.path.iterdir() if not path.name.startswith("."))
-        folders = [path for path in entries if path.is_dir() and not path.is_symlink() and path.name not in NOT_POSTS]
+        folders = [path for path in entries if path.is_dir() and not path.is_symlink() and self._is_searched(path)]
         found: Found = {}
         if depth and (reader or len(folders) <= MANY_FOLDERS):
             for path in folders:
@@ -73,7 +73,7 @@ class Downloads:
         for name, reader in within.items():
             path, complete = self.root.path / name, False
             try:
-                with contextlib.closing(Archive(path)) as inner:
+                with contextlib.closing(opened(path, self.root)) as inner:
                     for item in exports.read(reader, inner, me) if reader else folder.posts(inner, str(path)):
                         complete |= isinstance(item, Complete)
                         if not isinstance(item, Complete):
@@ -85,10 +85,13 @@ class Downloads:
             if whole or not isinstance(item, Complete):
                 yield item
 
+    def _is_searched(self, path: Path) -> bool:
+        return path.name not in NOT_POSTS and self._name(path) not in self.root.left_out
+
     def _in_folder(self, path: Path, depth: int) -> Found:
         """The folder, where it is one export; else those that lie in it."""
         try:
-            with contextlib.closing(Archive(path)) as inner:
+            with contextlib.closing(opened(path, self.root)) as inner:
                 reader = recognised(inner)
                 below = self.exports(inner, reader, depth) if reader else {}
                 if reader and (not below or _all_of_one(inner, reader, below)):
@@ -104,7 +107,7 @@ class Downloads:
         if path not in self._readers:
             self._readers[path] = None
             try:
-                with contextlib.closing(Archive(path)) as inner:
+                with contextlib.closing(opened(path, self.root)) as inner:
                     self._readers[path] = recognised(inner)
             except SourceError as error:
                 self.refused.append(self._unreadable(path, error))
@@ -112,7 +115,7 @@ class Downloads:
 
     def _has_posts(self, path: Path) -> bool:
         try:
-            with contextlib.closing(Archive(path)) as inner:
+            with contextlib.closing(opened(path, self.root)) as inner:
                 return next(folder.names(inner), None) is not None
         except SourceError:  # it is refused already
             return False

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
-from feature_pipeline.sources.files.archive import MAX_ENTRY, Archive, EntryError
+from feature_pipeline.sources.files import json_stream
+from feature_pipeline.sources.files.archive import MAX_ENTRY, MAX_TOTAL, Archive, EntryError
 from feature_pipeline.sources.files.tables import separator
 from feature_pipeline.sources.text import decode
 
@@ -21,6 +25,27 @@ def text(archive: Archive, name: str, limit: int = MAX_POST) -> str:
     if found is None:
         raise EntryError(archive.where(name), "is no text: its bytes are of another kind of file", AGAIN)
     return found
+
+
+@contextlib.contextmanager
+def opened(archive: Archive, name: str, limit: int = MAX_TOTAL) -> Iterator[IO[str]]:
+    """An entry of any length as text, as it comes where it is UTF-8; in another encoding it is held whole, up to MAX_ENTRY.
+
+    Raises SourceError, also while it is read.
+    """
+    if archive.is_utf8(name, limit):
+        with io.TextIOWrapper(archive.stream(name, limit), "utf-8-sig", newline="") as file:
+            yield file
+    else:
+        yield io.StringIO(text(archive, name, min(limit, MAX_ENTRY)), newline="")
+
+
+def items_of(
+    archive: Archive, name: str, *lists: json_stream.Path, begins: re.Pattern[str] | None = None, ends: str = ""
+) -> Iterator[tuple[json_stream.Path, Any]]:
+    """`json_stream.items` of an entry. Raises BadJsonError or SourceError, once it comes to what is wrong."""
+    with opened(archive, name) as file:
+        yield from json_stream.items(file, lists, begins, ends)
 
 
 def json_of(archive: Archive, name: str) -> Any:

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
 from feature_pipeline.sources import Complete, Found, Item, Refusal
 from feature_pipeline.sources.files import documents, json_lines, obsidian, post_file
-from feature_pipeline.sources.files.archive import Archive, EntryError, TooLargeError, in_words
+from feature_pipeline.sources.files.archive import MAX_TOTAL, Archive, EntryError, TooLargeError
 from feature_pipeline.sources.files.documents import DOCUMENTS
+from feature_pipeline.sources.files.generated import NOT_POSTS
 from feature_pipeline.sources.files.post_file import TEXT, TEXTS
 
 LINES = frozenset((".jsonl", ".ndjson"))
 KNOWN = TEXTS | LINES | DOCUMENTS
 # What people write posts in as well, and what makes Markdown of it is another program.
 UNREAD = frozenset(".adoc .asciidoc .textile .rtf .odt .doc .epub .ipynb .pages".split())
-# What site generators make or fill in; every post in these is elsewhere too, or is none.
-NOT_POSTS = frozenset(("_site", "_layouts", "_includes", "node_modules", "__pycache__", "__MACOSX"))
-# What a theme has beside the READMEs and sample posts of whoever made it: a card, or templates of pages.
-THEME = re.compile(
-    r"((?:[^/]+/)*?)(themes/[^/]+)/"
-    r"(?:theme\.(?:toml|ya?ml)|layouts?/.+\.(?:html?|ejs|pug|jade|njk|liquid|swig|hbs|j2|jinja2?))",
-    re.IGNORECASE,
-)
-# Of generators that put what they make into `public`, beside their sources.
-CONFIGS = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config.toml", "config.yaml", "config.yml", "_config.yml")
-CONFIG_FOLDER = re.compile(r"(?:^|/)config/_default$")
-A_THEME = "a theme; to read it, give the folder itself"
-MADE = "pages that a generator made of the posts beside it; to read these, give the folder itself"
-# In the folder of a site, but no posts of it: then what was made may be all that can be read.
-SUPPORT = frozenset("archetypes scaffolds layout layouts templates static assets themes".split())
-ABOUT = frozenset("readme license licence changelog contributing code_of_conduct 404 _index".split())
 # A PDF in one of these belongs to a page, and is often another's.
 ATTACHED = frozenset("assets static public attachments files media images img downloads uploads".split())
 ATTACHMENT = "it is attached to a post; to read it, give the file itself"
@@ -41,38 +25,16 @@ ATTACHMENT = "it is attached to a post; to read it, give the file itself"
 
 def posts(archive: Archive, source: str, without: Collection[str] = ()) -> Iterator[Item]:
     """In the order of their paths, one in memory at a time. `without` are entries, and folders, that are no part of it."""
-    whole, skipped = True, _not_the_sources(archive, without)
-    for item in _items(archive, source, {*without, *skipped}):
+    whole = True
+    for item in _items(archive, source, without):
         # A line without its id, or a file that cannot be read, may be a post that was stored before.
         whole &= not (isinstance(item, Refusal) and item.reason in ("unreadable", "bad_line"))
         yield item
-    for folder, why in skipped.items():
-        if _shown(folder.rpartition("/")[0], {*without, *skipped}):
+    for folder, why in archive.left_out.items():
+        if _shown(folder.rpartition("/")[0], {*without, *archive.left_out}):
             yield Refusal(source, folder, "not_a_post", why)
     if whole:
         yield Complete()
-
-
-def _not_the_sources(archive: Archive, without: Collection[str]) -> dict[str, str]:
-    """In a site's own folder: its themes, and what its generator has made where the posts can be read; each with why."""
-    sites = {CONFIG_FOLDER.sub("", name.rpartition("/")[0]) for name in archive.find(*CONFIGS)}
-    themes = [THEME.fullmatch(name) for name in (archive.find("themes/*") if sites else ())]
-    skipped = {found[1] + found[2]: A_THEME for found in themes if found and found[1].rstrip("/") in sites}
-    made = [name.rpartition("/")[0] for name in (archive.find("public/index.html") if sites else ())]
-    for folder in made:
-        site = folder.rpartition("/")[0]
-        if site in sites and _has_sources(archive, site, {*without, *skipped, *made}):
-            skipped[folder] = MADE
-    return skipped
-
-
-def _has_sources(archive: Archive, site: str, without: Collection[str]) -> bool:
-    """Whether posts that can be read lie in a site's folder, beside what supports them."""
-    within = f"{site}/" if site else ""
-    own = (PurePosixPath(name[len(within) :].lower()) for name in names(archive, without) if name.startswith(within))
-    return any(
-        path.suffix in TEXTS - TEXT and path.stem not in ABOUT and SUPPORT.isdisjoint(path.parts[:-1]) for path in own
-    )
 
 
 def names(archive: Archive, without: Collection[str] = ()) -> Iterator[str]:
@@ -152,14 +114,13 @@ def _post(archive: Archive, name: str, source: str, vault: bool) -> Found:
 
 def _lines(archive: Archive, name: str, source: str) -> Iterator[Found]:
     """The file is their source, so that their own ids stay as they are."""
+    limit = MAX_TOTAL if archive.is_zip else sys.maxsize  # a folder is no bomb
     try:
-        with io.BytesIO(archive.read(name)) if archive.is_zip else (archive.path / name).open("rb") as file:
+        with archive.stream(name, limit) as file:
             if not json_lines.has_texts(file):
                 yield Refusal(source, name, "not_a_post", 'its first line is no JSON object with a "text"')
                 return
-            file.seek(0)
+        with archive.stream(name, limit) as file:
             yield from json_lines.read_lines(file, str(archive.path / name))
     except EntryError as error:
         yield Refusal(source, name, "unreadable", f"it {error.why}: {error.hint}")
-    except OSError as error:
-        yield Refusal(source, name, "unreadable", f"it {in_words(error)}")

@@ -14,6 +14,7 @@ from feature_pipeline.sources.files.documents import DOCUMENTS
 from feature_pipeline.sources.files.downloads import Downloads, is_one
 from feature_pipeline.sources.files.exports import NAMES, recognised
 from feature_pipeline.sources.files.folder import KNOWN, LINES
+from feature_pipeline.sources.files.generated import opened
 from feature_pipeline.sources.files.post_file import HTML, TEXT, from_text
 
 __all__ = ["from_text", "read_path"]
@@ -35,7 +36,7 @@ def read_path(source: str) -> Iterator[Item]:
         _no_name(path, me)
         yield from _one(path)
         return
-    archive = Archive(path)
+    archive = opened(path)
     try:
         if path.is_dir():
             yield from _folder(archive, me)

@@ -5,17 +5,21 @@ Knows nothing of posts. Only the columns that a reader asks for leave this file;
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import IO
 
 from contracts.errors import SourceError
-from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.archive import AGAIN, Archive
 from feature_pipeline.sources.text import UTF16, decode
 
-MAX_TABLE = 100_000_000  # bytes
+MAX_TABLE = 100_000_000  # bytes of one that has to be held whole
+MAX_LINE = 20_000_000  # characters of a line, and of a cell of many lines
 MAX_CELL = 5_000_000  # characters, as for a post in a file
 
 
@@ -36,26 +40,64 @@ def rows(
     name: str,
     required: tuple[str, ...],
     optional: tuple[str, ...] = (),
-    prepare: Callable[[str], str] = str,
+    prepare: Callable[[str], str] | None = None,
 ) -> Iterator[Row]:
-    """Rows of the CSV `name`; `prepare` repairs its text. Raises SourceError for a missing column, naming those found."""
-    text = prepare(_text(archive.read(name, MAX_TABLE), f"{archive.where(name)}"))
+    """Rows of the CSV `name`, one in memory at a time; all of it where `prepare` repairs its text, or it is no UTF-8.
+
+    Raises SourceError for a missing column, naming those found.
+    """
     # The default ends at 128 KiB, in the middle of a cell, and takes what follows for rows.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_TABLE))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text))
-    header = next((row for row in reader if any(cell.strip() for cell in row)), None)
-    if header is None:
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
+    with _opened(archive, name, prepare) as file:
+        yield from _rows(file, archive.where(name), required, optional)
+
+
+def _rows(file: IO[str], where: str, required: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
+    lines = _lines(file, where)
+    begin: list[str] = []
+    for line in lines:
+        begin.append(line)
+        if line.strip():
+            break
+    parsed = _parsed(itertools.chain(begin, lines), separator("".join(begin)), where)
+    _, header = next(parsed, (0, []))
+    if not header:
         return
     places = {column: _places(header, column) for column in required + optional}
     missing = [column for column in required if not places[column]]
     if missing:
         wanted, found = " or ".join(f'"{column}"' for column in missing), ", ".join(header)
-        raise SourceError(
-            f"{archive.where(name)} has no column {wanted}, only: {found[:500]}", "download the export again"
-        )
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            yield _row(reader.line_num, row, header, places)
+        raise SourceError(f"{where} has no column {wanted}, only: {found[:500]}", AGAIN)
+    for number, row in parsed:
+        yield _row(number, row, header, places)
+
+
+def _parsed(lines: Iterable[str], separator: str, where: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not empty, each with the number of its last line."""
+    reader = csv.reader(lines, delimiter=separator)
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield reader.line_num, row
+    except csv.Error as error:  # such as a quote that is never closed
+        raise SourceError(f"{where} cannot be read after line {reader.line_num}: {error}", AGAIN) from error
+
+
+def _lines(file: IO[str], where: str) -> Iterator[str]:
+    while line := file.readline(MAX_LINE):
+        if len(line) == MAX_LINE:
+            raise SourceError(f"{where} has a line of over {MAX_LINE:,} characters", AGAIN)
+        yield line.replace("\0", "")
+
+
+@contextlib.contextmanager
+def _opened(archive: Archive, name: str, prepare: Callable[[str], str] | None) -> Iterator[IO[str]]:
+    if prepare is None and archive.is_utf8(name):
+        with io.TextIOWrapper(archive.stream(name), "utf-8-sig", newline="") as file:
+            yield file
+    else:
+        text = _text(archive.read(name, MAX_TABLE), archive.where(name))
+        yield io.StringIO(prepare(text) if prepare else text, newline="")
 
 
 def separator(text: str) -> str:
@@ -89,7 +131,7 @@ def _key(name: str) -> str:
 def _text(data: bytes, what: str) -> str:
     text = decode(data) if data.startswith(UTF16) else _by_lines(data.replace(b"\0", b""))
     if text is None:
-        raise SourceError(f"{what} is no text", "download the export again")
+        raise SourceError(f"{what} is no text", AGAIN)
     return text
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-import json
 import re
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.entries import items_of, opened
+from feature_pipeline.sources.files.json_stream import BadJsonError, Path, keys
 from feature_pipeline.sources.platforms.ghost_html import from_lexical, from_mobiledoc, only_markdown
-from feature_pipeline.sources.text import decode, to_date, web_address
+from feature_pipeline.sources.text import to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.paging import posts_and_pages
 from feature_pipeline.sources.web.visit import Visit
@@ -49,14 +51,14 @@ def read(archive: Archive) -> Iterator[Item]:
     yield from archive.refusals(str(archive.path))
     whole, seen = not archive.refused, set[tuple[str, str]]()
     for name in _exports(archive):
-        values = _json(archive, name)
-        if values is None:
+        try:
+            about = _about(archive, name)
+        except BadJsonError:
             yield Refusal(str(archive.path), name, "damaged", "it is no JSON that can be read: export the blog again")
             whole = False
             continue
-        data = _data(values)
-        whole = whole and data is not values  # an answer is a page of a list
-        for item in _posts(data, name, str(archive.path)):
+        whole = whole and about.is_export  # an answer is a page of a list
+        for item in _posts(archive, name, about):
             if isinstance(item, RawPost) and (item.source, item.source_id) in seen:
                 item = Refusal(item.source, item.source_id, "duplicate_id", "it is in the export twice")
             seen.add((item.source, item.source_id))
@@ -90,18 +92,59 @@ def _exports(archive: Archive) -> Iterator[str]:
             yield name
 
 
-def _json(archive: Archive, name: str) -> Any:
-    try:
-        return json.loads(decode(archive.read(name)) or "")
-    except (ValueError, RecursionError):
-        return None
+@dataclass
+class _About:
+    """What an export says beside its posts."""
+
+    path: str
+    is_export: bool = False
+    """Not an answer of an API."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    writers: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Of each post by its id: the place of each writer, and the user's id."""
+
+    @property
+    def account(self) -> str:
+        title = self.settings.get("title")
+        return f"ghost:{title}" if isinstance(title, str) and title.strip() else self.path
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        return _zone(self.settings.get("timezone") or self.settings.get("active_timezone"))
+
+    def names(self, post: str) -> str:
+        """Of a post's own writers, or of a user."""
+        named = [self.users.get(user, "") for _, user in sorted(self.writers.get(post, ()))]
+        return ", ".join(filter(None, named)) or self.users.get(post, "")
 
 
-def _data(values: Any) -> Any:
-    """The tables of an export; an answer is its own."""
-    if isinstance(values, dict) and isinstance(values.get("db"), list) and values["db"]:
-        values = values["db"][0]
-    return values["data"] if isinstance(values, dict) and isinstance(values.get("data"), dict) else values
+def _tables(*names: str) -> list[Path]:
+    """Where they may be: in an export, in one of its older kind, in an answer."""
+    return [(*within, name) for within in (("db", "data"), ("data",), ()) for name in names]
+
+
+def _about(archive: Archive, name: str) -> _About:
+    """All but the posts. Raises BadJsonError, and SourceError where there are none."""
+    about, any_posts, same = _About(str(archive.path)), False, dict[Any, Any]()
+    for path, row in items_of(archive, name, *_tables("posts", "pages", "settings", "users", "posts_authors")):
+        any_posts |= path[-1] in ("posts", "pages")
+        about.is_export |= len(path) > 1
+        if not isinstance(row, dict):
+            continue
+        if path[-1] == "settings":
+            about.settings[str(row.get("key"))] = row.get("value")
+        elif path[-1] == "users":
+            about.users[str(row.get("id"))] = str(row.get("name") or "")
+        elif path[-1] == "posts_authors":
+            post, one = str(row.get("post_id")), (str(row.get("sort_order", 0)).zfill(9), str(row.get("author_id")))
+            writers = (*about.writers.get(post, ()), one)
+            about.writers[post] = same.setdefault(writers, writers)  # most posts have the same
+    if not any_posts:
+        with opened(archive, name) as file:
+            there = ", ".join(keys(file, ("db", "data"), ("data",))) or "nothing"
+        raise SourceError(f'{name} has no "posts", only: {there}', "export the blog from Ghost again")
+    return about
 
 
 def _rows(data: Any, table: str) -> list[dict[str, Any]]:
@@ -109,31 +152,16 @@ def _rows(data: Any, table: str) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _posts(data: Any, name: str, path: str) -> Iterator[Found]:
-    if not isinstance(data, dict) or not ("posts" in data or "pages" in data):
-        there = ", ".join(data) if isinstance(data, dict) else type(data).__name__
-        raise SourceError(f'{name} has no "posts", only: {there or "nothing"}', "export the blog from Ghost again")
-    settings = {str(row.get("key")): row.get("value") for row in _rows(data, "settings")}
-    title = settings.get("title")
-    account = f"ghost:{title}" if isinstance(title, str) and title.strip() else path
-    zone = _zone(settings.get("timezone") or settings.get("active_timezone"))
-    writers = _writers(data)
-    for row in [*_rows(data, "posts"), *_rows(data, "pages")]:
-        post = {**row["data"], "url": row.get("url")} if isinstance(row.get("data"), dict) else row
-        answered = web_address(post.get("url")) if post is row else None
-        yield _post(post, f"ghost:{_host(answered)}" if answered else account, writers, zone)
+def _posts(archive: Archive, name: str, about: _About) -> Iterator[Found]:
+    account, zone = about.account, about.zone
+    for _, row in items_of(archive, name, *_tables("posts", "pages")):
+        if isinstance(row, dict):
+            post = {**row["data"], "url": row.get("url")} if isinstance(row.get("data"), dict) else row
+            answered = web_address(post.get("url")) if post is row else None
+            yield _post(post, f"ghost:{_host(answered)}" if answered else account, about.names, zone)
 
 
-def _writers(data: dict[str, Any]) -> dict[str, str]:
-    """Names of the authors of each post that has its own, by the post's id; and of each user, by the user's."""
-    users = {str(row.get("id")): str(row.get("name") or "") for row in _rows(data, "users")}
-    names: dict[str, list[str]] = {}
-    for row in sorted(_rows(data, "posts_authors"), key=lambda row: str(row.get("sort_order", 0)).zfill(9)):
-        names.setdefault(str(row.get("post_id")), []).append(users.get(str(row.get("author_id")), ""))
-    return {**users, **{post: ", ".join(filter(None, found)) for post, found in names.items()}}
-
-
-def _post(post: dict[str, Any], source: str, writers: dict[str, str], zone: dt.tzinfo) -> Found:
+def _post(post: dict[str, Any], source: str, writers: Callable[[str], str], zone: dt.tzinfo) -> Found:
     source = "ghost" if OBJECT_ID.match(str(post.get("id"))) else source
     source_id = str(post.get("id") or post.get("uuid") or post.get("slug") or post.get("url") or "?")
     status = str(post.get("status", "published"))
@@ -169,13 +197,13 @@ def _text(post: dict[str, Any]) -> tuple[str, str]:
     return (text, "html") if text.strip() else (str(post.get("plaintext") or post.get("markdown") or ""), "plain")
 
 
-def _writer(post: dict[str, Any], source_id: str, writers: dict[str, str]) -> str | None:
+def _writer(post: dict[str, Any], source_id: str, writers: Callable[[str], str]) -> str | None:
     author = post.get("author") or post.get("primary_author")
     rows = _rows(post, "authors") or ([author] if isinstance(author, dict) else [])
     people = [row.get("data", row) for row in rows]
     names = ", ".join(str(person["name"]) for person in people if isinstance(person, dict) and person.get("name"))
     owner = author if isinstance(author, str | int) else post.get("author_id")
-    return names or writers.get(source_id) or writers.get(str(owner)) or None
+    return names or writers(source_id) or writers(str(owner)) or None
 
 
 def _zone(name: Any) -> dt.tzinfo:
@@ -244,4 +272,4 @@ class _Listing:
                 yield Refusal(self.source, "?", "bad_item", "it has no id")
             elif str(row["id"]) not in self.told:
                 self.told.add(str(row["id"]))
-                yield _post(row, self.source, {}, dt.UTC)
+                yield _post(row, self.source, lambda _: "", dt.UTC)

@@ -18,7 +18,10 @@ from urllib.parse import quote, urlsplit
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.entries import items_of, opened
 from feature_pipeline.sources.files.fragment import body, drop, inner, of_class, words
+from feature_pipeline.sources.files.json_stream import BadJsonError, keys
+from feature_pipeline.sources.platforms.threads import Threads
 from feature_pipeline.sources.text import decode, to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.listing import listed
@@ -62,25 +65,44 @@ def recognises(archive: Archive) -> bool:
 
 
 def read(archive: Archive) -> Iterator[Item]:
-    """What the archive's outbox.json holds. Raises SourceError where it is none."""
+    """What the archive's outbox.json holds, each post once its thread is whole. Raises SourceError where it is none.
+
+    Read twice: all of it is known to be sound, and which statuses are one post, before the first is handed on.
+    """
     name = next(name for name in archive.find("outbox.json") if b"OrderedCollection" in archive.head(name))
-    outbox = _object(archive, name)
-    activities = outbox.get("orderedItems")
-    if not isinstance(activities, list):
-        raise SourceError(
-            f"{name} has no orderedItems, but {', '.join(outbox)}", "request a new archive of your account"
-        )
-    account = _owner(archive, name, activities)
-    yield from archive.refusals(account.source)
-    statuses = []
-    for number, activity in enumerate(activities):
-        found = _exported(activity, account, str(number))
+    account = _owner(archive, name)
+    threads = Threads[Status](lambda key: _age(_status_id(key)))
+    for found in _statuses(archive, name, account):
         if isinstance(found, Status):
-            statuses.append(found)
-        else:
+            threads.add(found.key, found.answers if found.to_self else "")
+    threads.settle()
+    yield from archive.refusals(account.source)
+    for found in _statuses(archive, name, account):
+        if isinstance(found, Refusal):
             yield found
-    yield from _threads(statuses, account)
+        elif thread := threads.whole(found.key, found):
+            yield _post(thread, account)
     yield Complete()
+
+
+def _statuses(archive: Archive, name: str, account: Account) -> Iterator[Status | Refusal]:
+    for number, activity in enumerate(_activities(archive, name)):
+        yield _exported(activity, account, str(number))
+
+
+def _activities(archive: Archive, name: str) -> Iterator[Any]:
+    any_list = False
+    try:
+        for _, activity in items_of(archive, name, ("orderedItems",)):
+            if any_list:
+                yield activity
+            any_list = True
+        if not any_list:
+            with opened(archive, name) as file:
+                there = ", ".join(keys(file)) or "nothing"
+            raise SourceError(f"{name} has no orderedItems, but {there}", "request a new archive of your account")
+    except BadJsonError as error:
+        raise SourceError(f"{archive.where(name)} is no JSON: {error}", "download the archive again") from error
 
 
 def claims(url: str) -> bool:
@@ -196,7 +218,7 @@ def _threads(
     once = {status.key: status for status in statuses}  # whatever an archive repeats
     threads: dict[str, list[Status]] = {}
     begins: dict[str, str] = {}
-    for status in sorted(once.values(), key=lambda status: (len(status.id), status.id)):  # ids grow with time
+    for status in sorted(once.values(), key=lambda status: _age(status.id)):
         first = begins.get(status.answers) if status.to_self else None
         if status.to_self and first is None and status.key in cut:
             yield Refusal(account.source, status.id, "thread_cut", "the beginning of its thread was not listed")
@@ -248,7 +270,7 @@ def _content(html: str, answer: bool) -> str:
     return inner(root) if words(root) else ""
 
 
-def _owner(archive: Archive, outbox: str, activities: list[Any]) -> Account:
+def _owner(archive: Archive, outbox: str) -> Account:
     """Who the archive's actor.json says, or the first status that names its author."""
     beside = outbox.removesuffix("outbox.json") + "actor.json"
     actor = _object(archive, beside) if beside in archive.names else {}
@@ -256,7 +278,7 @@ def _owner(archive: Archive, outbox: str, activities: list[Any]) -> Account:
     if name and key:
         host = _parts(_string(actor.get("url")) or key)[0]
         return Account(_named(name, host), _string(actor.get("name")) or name, key)
-    for activity in activities:
+    for activity in _activities(archive, outbox):
         note = activity.get("object") if isinstance(activity, dict) else None
         if isinstance(note, dict) and _string(note.get("attributedTo")):
             host, path = _parts(_string(note.get("url")))
@@ -274,6 +296,11 @@ def _object(archive: Archive, name: str) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise SourceError(f"{archive.where(name)} is no JSON object", "download the archive again")
     return said
+
+
+def _age(id_: str) -> tuple[int, str]:
+    """Ids grow with time."""
+    return len(id_), id_
 
 
 def _status_id(uri: str) -> str:

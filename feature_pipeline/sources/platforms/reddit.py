@@ -30,16 +30,19 @@ def recognises(archive: Archive) -> bool:
 def read(archive: Archive) -> Iterator[Item]:
     """Posts, then comments as replies. Raises SourceError for a missing column, naming those found."""
     source = _source(archive)
-    found = [
-        *_items(archive, source, "posts.csv", ("id", "permalink", "date", "title", "url", "body")),
-        *_items(archive, source, "comments.csv", ("id", "permalink", "date", "body")),
-    ]
+    for _ in _all(archive, source):
+        pass  # all of it is sound, before the first is handed on
     yield from archive.refusals(source)
     seen: set[str] = set()
-    for item in found:
+    for item in _all(archive, source):
         if item.source_id not in seen:
             yield item
         seen.add(item.source_id)
+
+
+def _all(archive: Archive, source: str) -> Iterator[Found]:
+    yield from _items(archive, source, "posts.csv", ("id", "permalink", "date", "title", "url", "body"))
+    yield from _items(archive, source, "comments.csv", ("id", "permalink", "date", "body"))
 
 
 def _source(archive: Archive) -> str:

@@ -6,7 +6,6 @@ Direct messages, deleted posts, likes and everything else are never opened; of t
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,10 +15,14 @@ from typing import Any
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.entries import items_of
+from feature_pipeline.sources.files.json_stream import BadJsonError
+from feature_pipeline.sources.platforms.threads import Threads
 
 TWEETS = ("tweets.js", "tweets-part[0-9]*.js", "tweet.js", "tweet-part[0-9]*.js")
 NOTES = ("note-tweet.js", "note-tweet-part[0-9]*.js", "note-tweets.js")
-ASSIGNED = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*window\.YTD\.(\w+)\.part\d+\s*=\s*")
+ASSIGNED = re.compile(rb"(?:\xef\xbb\xbf)?\s*window\.YTD\.(\w+)\.part\d+\s*=\s*")
+BEGINS = re.compile(r"\s*window\.YTD\.\w+\.part\d+\s*=\s*")
 TWITTER_DATE = "%a %b %d %H:%M:%S %z %Y"
 MENTIONS = re.compile(r"\A\s*(?:@\w{1,30}(?:\s+|\Z))+")
 ENTITY = re.compile(r"&(amp|lt|gt);")
@@ -61,25 +64,37 @@ def recognises(archive: Archive) -> bool:
 
 
 def read(archive: Archive) -> Iterator[Item]:
-    """Posts, oldest first. Raises SourceError where a file of them is damaged or no longer as it was."""
+    """Posts, each once its thread is whole. Raises SourceError where a file of them is damaged or no longer as it was.
+
+    Read twice: all of it is known to be sound, and which posts are one, before the first is handed on.
+    """
     name, number, protected = _account(archive)
     source = f"x:@{name}" if name else str(archive.path)
-    tweets: dict[str, Tweet] = {}
-    refused: list[Refusal] = []
-    for file in archive.find(*TWEETS):
-        for values in _values(archive, file, "tweet"):
-            item = _tweet(values, source)
-            if isinstance(item, Refusal):
-                refused.append(item)
-            elif _is_last(values, item.id):
-                tweets[item.id] = item
     notes = [note for file in archive.find(*NOTES) for note in map(_note, _values(archive, file, "noteTweet")) if note]
-    if protected:
-        found: list[Found] = [Refusal(source, tweet, "private", "the account is protected") for tweet in tweets]
-    else:
-        found = [*refused, *_joined(tweets, notes, source), *_posts(tweets, source, name, number)]
+    threads, own, alike = Threads[Tweet](_order), {number, name}, _Alike(notes)
+    answered: dict[str, list[str]] = defaultdict(list)
+    for tweet in _tweets(archive, source):
+        if isinstance(tweet, Tweet):
+            threads.add(tweet.id, tweet.parent)
+            alike.compare(tweet)
+            if tweet.to and tweet.to not in own:
+                answered[tweet.to].append(tweet.parent)
+    # The archive has the author's posts only, so whoever is answered by answering one of them is the author.
+    own |= {to for to, parents in answered.items() if not threads.ids.isdisjoint(parents)}
+    answered.clear()
+    texts, ambiguous = alike.joined(threads.ids, source)
+    threads.settle()
     yield from archive.refusals(source)
-    yield from found
+    if not protected:
+        yield from ambiguous
+    for tweet in _tweets(archive, source):
+        if protected:
+            if isinstance(tweet, Tweet) and threads.whole(tweet.id, tweet):
+                yield Refusal(source, tweet.id, "private", "the account is protected")
+        elif isinstance(tweet, Refusal):
+            yield tweet
+        elif parts := threads.whole(tweet.id, replace(tweet, text=texts.get(tweet.id, tweet.text))):
+            yield _post(parts, source, name, own - {""})
     if name and not archive.is_file and not archive.refused:
         yield Complete()
 
@@ -92,21 +107,29 @@ def _account(archive: Archive) -> tuple[str, str, bool]:
     return str(account.get("username", "")), str(account.get("accountId", "")), last.get("action") == "Protect"
 
 
+def _tweets(archive: Archive, source: str) -> Iterator[Tweet | Refusal]:
+    """In the order of the archive; of an edited post, its last version."""
+    for file in archive.find(*TWEETS):
+        for values in _values(archive, file, "tweet"):
+            tweet = _tweet(values, source)
+            if isinstance(tweet, Refusal) or _is_last(values, tweet.id):
+                yield tweet
+
+
 def _values(archive: Archive, name: str, key: str) -> Iterator[dict[str, Any]]:
     """What stands under `key` in each item of a file that assigns a list to `window.YTD.….part0`."""
-    data = archive.read(name)
-    begins = ASSIGNED.match(data)
+    any_list = False
     try:
-        values = json.loads(data[begins.end() :].rstrip().rstrip(b";") if begins else data)
-    except (ValueError, RecursionError) as error:
+        for _, value in items_of(archive, name, (), begins=BEGINS, ends=";"):
+            any_list = True
+            if isinstance(value, dict):
+                inner = value.get(key, value)  # the oldest archives have no such key
+                if isinstance(inner, dict):
+                    yield inner
+    except BadJsonError as error:
         raise SourceError(f"{archive.where(name)} is damaged: {error}", "download the archive again") from error
-    if not isinstance(values, list):
+    if not any_list:
         raise SourceError(f"{archive.where(name)} has no list of posts", "download the archive again")
-    for value in values:
-        if isinstance(value, dict):
-            inner = value.get(key, value)  # the oldest archives have no such key
-            if isinstance(inner, dict):
-                yield inner
 
 
 def _tweet(values: dict[str, Any], source: str) -> Tweet | Refusal:
@@ -202,37 +225,49 @@ def _time(value: object) -> dt.datetime | None:
     return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
-def _joined(tweets: dict[str, Tweet], notes: list[Note], source: str) -> Iterator[Refusal]:
-    """Puts long texts into `tweets`; what could belong to several, or several of which to one, stays as it was."""
-    by_day: dict[dt.date | None, list[Tweet]] = defaultdict(list)
-    for tweet in tweets.values():
-        by_day[tweet.time.date() if tweet.time else None].append(tweet)
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for note in notes:
-        found = _candidates(note, tweets, by_day)
-        if len(found) > 1:
-            at = ", ".join(sorted(tweet.id for tweet in found))
-            yield Refusal(source, f"note {note.id}", "ambiguous_note", f"its post may be any of {at}; they stay short")
-        for tweet in found[: len(found) == 1]:
-            wanted[tweet.id].add(note.text)
-    for source_id, texts in wanted.items():
-        if len(texts) == 1:
-            tweets[source_id] = replace(tweets[source_id], text=texts.pop())
-        else:
-            yield Refusal(
-                source, f"note of {source_id}", "ambiguous_note", f"{len(texts)} texts for {source_id}: it stays short"
-            )
+class _Alike:
+    """Which post each long text belongs to; what could belong to several, or several of which to one, stays as it was."""
 
+    def __init__(self, notes: list[Note]) -> None:
+        self._notes = notes
+        self._by_day: dict[dt.date | None, list[int]] = defaultdict(list)
+        for at, note in enumerate(notes):
+            self._by_day[note.time.date() if note.time else None].append(at)
+        self._alike: dict[int, dict[str, tuple[bool, bool]]] = defaultdict(dict)
+        """Of each note, the posts of its day that it begins like: whether it is cut or long, and of the same moment."""
 
-def _candidates(note: Note, tweets: dict[str, Tweet], by_day: dict[dt.date | None, list[Tweet]]) -> list[Tweet]:
-    """By its number; else the posts of its day that it begins like; of several those of its moment, if any."""
-    if note.id in tweets:
-        return [tweets[note.id]]
-    same_day = by_day[note.time.date() if note.time else None]
-    alike = [tweet for tweet in same_day if _begins_like(note, tweet)]
-    moment = [tweet for tweet in alike if note.time and tweet.time and abs(tweet.time - note.time) <= SAME_MOMENT]
-    cut = [tweet for tweet in alike if tweet.cut or len(tweet.begins) >= LONG or tweet in moment]
-    return moment if len(cut) > 1 and moment else cut
+    def compare(self, tweet: Tweet) -> None:
+        for at in self._by_day.get(tweet.time.date() if tweet.time else None, ()):
+            note = self._notes[at]
+            if _begins_like(note, tweet):
+                moment = bool(note.time and tweet.time and abs(tweet.time - note.time) <= SAME_MOMENT)
+                self._alike[at][tweet.id] = (tweet.cut or len(tweet.begins) >= LONG, moment)
+
+    def joined(self, ids: set[str], source: str) -> tuple[dict[str, str], list[Refusal]]:
+        """Long texts by their posts' ids; and what is ambiguous."""
+        wanted: dict[str, set[str]] = defaultdict(set)
+        refused: list[Refusal] = []
+        for at, note in enumerate(self._notes):
+            found = self._candidates(at, ids)
+            if len(found) > 1:
+                why = f"its post may be any of {', '.join(sorted(found))}; they stay short"
+                refused.append(Refusal(source, f"note {note.id}", "ambiguous_note", why))
+            for tweet in found[: len(found) == 1]:
+                wanted[tweet].add(note.text)
+        for tweet, texts in wanted.items():
+            if len(texts) > 1:
+                why = f"{len(texts)} texts for {tweet}: it stays short"
+                refused.append(Refusal(source, f"note of {tweet}", "ambiguous_note", why))
+        return {tweet: texts.pop() for tweet, texts in wanted.items() if len(texts) == 1}, refused
+
+    def _candidates(self, at: int, ids: set[str]) -> list[str]:
+        """By its number; else the posts of its day that it begins like; of several those of its moment, if any."""
+        if self._notes[at].id in ids:
+            return [self._notes[at].id]
+        alike = self._alike[at]
+        moment = [tweet for tweet, (_, same) in alike.items() if same]
+        cut = [tweet for tweet, (long, same) in alike.items() if long or same]
+        return moment if len(cut) > 1 and moment else cut
 
 
 def _begins_like(note: Note, tweet: Tweet) -> bool:
@@ -241,27 +276,15 @@ def _begins_like(note: Note, tweet: Tweet) -> bool:
     return len(note.text) > len(tweet.begins) and any(b and t.startswith(b) for t in texts for b in begins)
 
 
-def _posts(tweets: dict[str, Tweet], source: str, name: str, number: str) -> Iterator[Found]:
-    """A thread is one post, of the first one's id; where that is gone, of the first that is left."""
-    # The archive has the author's posts only, so whoever is answered by answering one of them is the author.
-    own = {number, name} | {tweet.to for tweet in tweets.values() if tweet.parent in tweets}
-    threads: dict[str, list[Tweet]] = defaultdict(list)
-    roots: dict[str, str] = {}
-    for tweet in sorted(tweets.values(), key=_order):
-        roots[tweet.id] = roots.get(tweet.parent, tweet.id)
-        threads[roots[tweet.id]].append(tweet)
-    for parts in threads.values():
-        first = parts[0]
-        yield _post(parts, source, name, reply=bool(first.to or first.parent) and first.to not in own - {""})
-
-
-def _order(tweet: Tweet) -> tuple[int, str]:
+def _order(tweet: str) -> tuple[int, str]:
     """Ids grow with time, and are numbers of one length or another."""
-    return len(tweet.id), tweet.id
+    return len(tweet), tweet
 
 
-def _post(parts: list[Tweet], source: str, name: str, reply: bool) -> Found:
-    first, texts = parts[0], []
+def _post(parts: list[Tweet], source: str, name: str, own: set[str]) -> Found:
+    """A thread is one post, of the first one's id; where that is gone, of the first that is left."""
+    first, texts = parts[0], list[str]()
+    reply = bool(first.to or first.parent) and first.to not in own
     for tweet in parts:
         text = MENTIONS.sub("", tweet.text) if tweet.to else tweet.text
         if text.strip():

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from feature_pipeline.sources.memory import Memory, Seen
-from feature_pipeline.sources.text import decode
+from feature_pipeline.sources.text import decode, whole_characters
 from feature_pipeline.sources.web.fetch import Fetcher, FetchError, Page
 from feature_pipeline.sources.web.robots import PAUSE_S, Robots
 
@@ -64,7 +64,7 @@ class Visit:
         """What an API answers. Raises FetchError, also for an answer that is no JSON."""
         page = self.get(f"{url}?{urlencode(query)}" if query else url)
         try:
-            return json.loads(decode(page.content, page.charset) or "")
+            return whole_characters(json.loads(decode(page.content, page.charset) or ""))
         except (ValueError, RecursionError) as error:
             raise FetchError("bad_answer", f"{page.url} answers no JSON: {error}") from error
 
