@@ -5,6 +5,7 @@ What a source says is compared before it is cleaned, so that a post that has not
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -21,6 +22,7 @@ from feature_pipeline.report import SourceReport
 from feature_pipeline.sources import WITHDRAWN, Complete, Item, RawPost, Refusal, Unchanged, Unread, read
 from feature_pipeline.sources.memory import Memory, Seen
 
+NO_MORE = frozenset(("not_found", "gone"))  # what an address answers that is no more
 MISSES = 2  # complete runs in which a page was not found, until its post is taken for deleted
 
 
@@ -54,6 +56,8 @@ class Intake:
         self.report.sources.append(mine)
         self.not_found, self.stale = [], set()
         before = self.store.sightings.count(place)  # what comes now must not vouch for what goes
+        was_read = any(known.address == address for known in self.store.sightings.sources(self.author))
+        lost = False
         memory = Memory(self._remembered(place))
         # Posts that are stored may have moved or been edited, and what became of one is best told beside the others.
         at_least = self.engine.batch if before else AT_LEAST
@@ -64,6 +68,7 @@ class Intake:
                 mine.complete = any(isinstance(item, Complete) for item in batch)
                 mine.found += sum(not isinstance(item, Complete) for item in batch)
                 mine.error = next((item.detail for item in batch if isinstance(item, Unread)), "")
+                lost = any(isinstance(item, Unread) and item.reason in NO_MORE for item in batch)
                 self._take(batch, place)
         except SourceError as error:
             mine.error = str(error)
@@ -74,9 +79,16 @@ class Intake:
                 self._delete_missing(place, before, allow_delete)
             elif mine.error:
                 self._delete_not_found(place)
-        if mine.error:
+        if lost and was_read and not self.store.sightings.count(place):
+            self.report.gone[address] = self._way_out(address)
+        elif mine.error:
             self.report.failed[address] = mine.error
         self.store.sightings.finish(self.author, address, mine.error or f"{mine.found} found")
+
+    def _way_out(self, address: str) -> str:
+        quoted = [shlex.quote(word) for word in (self.author, address)]
+        way = f"twin forget --author {quoted[0]} --source {quoted[1]}"
+        return f"{address} is no more, and nothing is stored of it → {way} ends that it is asked for"
 
     # ---- a batch ----------------------------------------------------------------------------------------------------
 

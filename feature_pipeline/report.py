@@ -42,6 +42,8 @@ class Report:
     examples_of_refusals: dict[str, list[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Sources that could not be read, with the error."""
+    gone: dict[str, str] = field(default_factory=dict)
+    """Sources whose address is no more, and of which nothing is stored: nothing has failed, and there is a way out."""
     deleted: int = 0
     withheld: int = 0
     """Not deleted, since a listing that lost half of what is known is rather broken than true."""

@@ -214,7 +214,8 @@ def test_a_single_page_is_deleted_as_any_other(store: FeatureStore, blog: Blog, 
     for run in range(1, runs + 1):
         blog["/one"] = [Reply("no such page", status)]
         report = pipeline.run([page], "Ada", store)
-        assert (list(report.failed), report.deleted) == ([page], int(run == runs))
+        assert (list(report.failed), list(report.gone)) == (([], [page]) if run == runs else ([page], []))
+        assert report.deleted == int(run == runs)
         if run < runs:  # found again in between, it is not on its way out
             blog["/one"] = there
             assert pipeline.run([page], "Ada", store).unchanged == 1
@@ -223,6 +224,30 @@ def test_a_single_page_is_deleted_as_any_other(store: FeatureStore, blog: Blog, 
     assert pipeline.run([page], "Ada", store).deleted == 0
     blog["/one"] = there  # with the tag that it had
     assert pipeline.run([page], "Ada", store).added == 1
+
+
+def test_a_page_that_is_gone_for_good_fails_no_later_sync_and_says_the_way_out(store: FeatureStore, blog: Blog) -> None:
+    page = f"{blog.url}/one"
+    pipeline.run([page, f"{blog.url}/two"], "Ada Lovelace", store)
+    blog["/one"] = Reply("gone", 410)
+    for deleted in (1, 0, 0):
+        report = pipeline.run([page, f"{blog.url}/two"], "Ada Lovelace", store)
+        assert (report.failed, report.deleted, report.unchanged) == ({}, deleted, 1)
+        way = f"twin forget --author 'Ada Lovelace' --source {page}"
+        assert report.gone == {
+            page: f"{page} is no more, and nothing is stored of it → {way} ends that it is asked for"
+        }
+    store.forget_source("Ada Lovelace", page)
+    assert [source.address for source in store.sightings.sources()] == [f"{blog.url}/two"]
+
+
+def test_a_feed_that_is_gone_fails_as_long_as_its_posts_are_there(store: FeatureStore, blog: Blog) -> None:
+    feed = f"{blog.url}/feed"
+    pipeline.run([feed], "Ada", store)
+    blog["/feed"] = Reply("gone", 410)
+    for _ in range(3):
+        report = pipeline.run([feed], "Ada", store)
+        assert (list(report.failed), report.gone, report.deleted) == ([feed], {}, 0)
 
 
 def test_a_mistyped_address_is_not_read_again_by_a_sync(store: FeatureStore, blog: Blog) -> None:

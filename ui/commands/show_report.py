@@ -26,6 +26,8 @@ def report(found: Mapping[str, Any], as_json: bool) -> None:
     print(f"  {'failed':10} {len(found['failed']):>6}")
     for source, error in found["failed"].items():
         print(f"    {failure(source, error)}")
+    for sentence in found.get("gone", {}).values():
+        print(f"  {'gone':10}        {sentence}")
     print(f"  {'deleted':10} {found['deleted']:>6}")
     if found["withheld"]:
         print(

@@ -49,7 +49,14 @@ def report(found: Mapping[str, Any]) -> str:
     failed = "".join(
         problem(failure(source, error).split("\n")[0], _hint(error)) for source, error in found["failed"].items()
     )
-    return markup.section(f"Posts of {found['author']}", markup.table(rows) + _refusals(found) + left + failed)
+    gone = "".join(
+        markup.paragraphs(
+            f"{source} is no more, and nothing is stored of it. It is asked for again each time, until you forget it, under "
+            "“Places that they were read from”."
+        )
+        for source in found.get("gone", {})
+    )
+    return markup.section(f"Posts of {found['author']}", markup.table(rows) + _refusals(found) + left + failed + gone)
 
 
 def _hint(error: str) -> str:
