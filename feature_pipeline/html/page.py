@@ -18,6 +18,7 @@ from feature_pipeline.html.chrome import without_chrome
 from feature_pipeline.html.facts import stated
 from feature_pipeline.html.listing import is_listing
 from feature_pipeline.html.markdown import SKIP, prune, to_markdown
+from feature_pipeline.html.older import in_a_row, older
 from feature_pipeline.liquid import from_html
 
 PAGE = re.compile(r"<!doctype\s+html|<(?:html|head|body|frameset)\b|\A\s*<title\b", re.IGNORECASE)
@@ -63,10 +64,13 @@ def _written(html: str, root: HtmlElement) -> str:
 
 def _facts(root: HtmlElement, url: str | None) -> dict[str, Any]:
     """Leaves `root` as `prune` does."""
-    finders = {"canonical": _canonical, "feeds": _feeds, "next": _next, "all": _in_a_row, "own": _own}
+    finders: dict[str, Callable[[HtmlElement], list[str]]] = {
+        **{"canonical": _canonical, "feeds": _feeds, "own": _own, "older": lambda root: older(root, url)},
+        "all": lambda root: [link.get("href", "") for link in root.iter("a")] if in_a_row(root, url) else [],
+    }
     links = {name: _links(root, find, url) for name, find in finders.items()}
     found = stated(root, url)
-    found["older"], found["links"] = "".join(links["next"][:1]), links["all"]
+    found["older"], found["links"] = "".join(links["older"][:1]), links["all"]
     found["url"] = next((link for link in links["canonical"] if link.startswith(("http://", "https://"))), None)
     found["feeds"] = links["feeds"]
     og_type = "".join(root.xpath("//meta[@property='og:type']/@content")[:1]).strip().lower()
@@ -130,20 +134,6 @@ def _feeds(root: HtmlElement) -> list[str]:
     ]
     linked = [str(href) for href in root.xpath("//a/@href") if FEED_LINK.search(str(href).split("?")[0])]
     return [link for link in named or linked if not link.endswith(("index", "index/"))]
-
-
-def _next(root: HtmlElement) -> list[str]:
-    return _related(root, "next")
-
-
-def _in_a_row(root: HtmlElement) -> list[str]:
-    """All links of a page that names the one before or after it."""
-    named = _next(root) or _related(root, "prev")
-    return [link.get("href", "") for link in root.iter("a")] if named else []
-
-
-def _related(root: HtmlElement, how: str) -> list[str]:
-    return [link.get("href", "") for link in root.iter("a", "link") if how in link.get("rel", "").split()]
 
 
 def _links(root: HtmlElement, find: Callable[[HtmlElement], list[str]], url: str | None) -> list[str]:

@@ -28,6 +28,7 @@ from feature_pipeline.sources.web.walls import blocked
 # Requests a run, but for those that are answered by "as it was"; the next run goes on.
 MAX_PAGES = 500
 MAX_FEEDS = 5
+MAX_IN_VAIN = 3  # pages of older posts in a row that show none
 NOTHING = "give the address of its feed, or of one post, or an export: what a page makes by JavaScript is not seen"
 
 
@@ -139,18 +140,25 @@ def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts) -> None:
     """Where no sitemap says what there is: what the front page leads to, and each page of older posts after it.
 
     As many as leave requests for their posts; the next run goes on there. Never all that there is: what such a page does
-    not show may stand elsewhere.
+    not show may stand elsewhere. What says nothing new a few times in a row is a calendar, or a server's only answer.
     """
     asked: set[str] = set()
     new: set[str] = set()
+    met: set[str] = set()
+    in_vain = 0
     sitemaps.whole = False
     there, half = f"{reading.source}#older", (reading.requests + reading.max_pages) // 2
     here = older = reading.memory.left(there) or found.older
     while True:
         sitemaps.places.update(dict.fromkeys(found.links, ""))
-        shown = set(ours(found.links, reading.host, reading.prefix)) - reading.memory.before.keys()
+        for row in (older, *asked):
+            sitemaps.places.pop(row, None)
+        listed = set(ours(found.links, reading.host, reading.prefix)) - {older}
+        in_vain = in_vain + 1 if listed <= met else 0
+        met |= listed
+        shown = listed - reading.memory.before.keys()
         new |= {address for address in shown if key_of(address) not in reading.seen}
-        if not older or older in asked or host_of(older) != reading.host:
+        if not older or older in asked or host_of(older) != reading.host or in_vain >= MAX_IN_VAIN:
             return
         full = reading.requests + len(new) >= reading.max_pages
         try:
@@ -191,7 +199,7 @@ def _blog(reading: Reading, page: Page, text: str, found: Facts) -> Iterator[Ite
         reading.whole &= len(reading.seen) > before or before > 0
     sitemaps = Sitemaps(reading.visit).of_site(page.url)
     failed = failed or bool(sitemaps.troubles)
-    if any_feed and not sitemaps.places:
+    if (any_feed or found.older) and not sitemaps.places:
         _add_older(reading, sitemaps, found)
     if any_feed or failed or ours(list(sitemaps.places), reading.host, reading.prefix):
         yield from listed_pages(reading, sitemaps, key_of(page.url))

@@ -1,0 +1,136 @@
+"""Pages of older posts: found as a reader finds them, and no calendar followed for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from feature_pipeline.html.parser import facts
+from feature_pipeline.sources import Complete
+from tests.blog_server import PROSE, Blog, Reply, article, full, posts, reasons, rss, visit
+
+FEED = '<link rel="alternate" type="application/rss+xml" href="/feed">'
+
+
+@pytest.fixture
+def blog() -> Iterator[Blog]:
+    made = Blog()
+    yield made
+    made.close()
+
+
+def page(*numbers: int, row: str = "", head: str = "") -> str:
+    shown = "".join(f"<h2><a href='/posts/{n}'>Post {n}</a></h2><p>{PROSE}</p>" for n in numbers)
+    return f"<html><head>{head}</head><body>{shown}{row}</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("row", "at", "leads"),
+    [
+        ("<a href='/page/2/'>Older posts</a>", "/", "/page/2/"),
+        ("<a href='/page/2/'>← Older Entries</a><a href='/archive'>Archive</a>", "/", "/page/2/"),
+        ("<a href='/?before=7'>Ältere Beiträge »</a>", "/", "/?before=7"),
+        ("<a href='/x?m=1' aria-label='Older posts'>→</a>", "/", "/x?m=1"),
+        (
+            "<a class='blog-pager-older-link' href='/search?updated-max=2020'>پست‌های قدیمی</a>",
+            "/",
+            "/search?updated-max=2020",
+        ),
+        (
+            "<a href='/'>1</a> <a href='/page/2/'>2</a> <a href='/page/3/'>3</a> <a href='/page/9/'>9</a>",
+            "/",
+            "/page/2/",
+        ),
+        ("<a href='/'>1</a> <a href='/page/2/'>2</a> <a href='/page/3/'>3</a>", "/page/2/", "/page/3/"),
+        ("<a href='?page=1'>Previous page</a> <a href='?page=3'>Next page</a>", "/blog?page=2", "/blog?page=3"),
+        ("<a href='/index.html'>&lt;</a> <a href='/index3.html'>&gt;</a>", "/index2.html", "/index3.html"),
+        ("<a href='/tag/soup/page/2/'>2</a> <a href='/blog/page/2/'>2</a>", "/blog/", "/blog/page/2/"),
+        ("<a href='/page/1/'>Newer posts</a>", "/page/2/", ""),
+        ("<a href='/page/2/'>a friend on page two</a> <a href='/posts/2'>2</a>", "/posts/", ""),
+        ("<a href='/calendar/2030/02/'>Earlier</a>", "/", ""),
+        ("<div class='event-calendar'><a href='/2030/02/'>Older</a></div>", "/", ""),
+        (f"<table><tr>{'<td>1</td>' * 28}<td><a href='/2030/02/'>earlier</a></td></tr></table>", "/", ""),
+        ("<a href='http://[::1'>Older posts</a>", "/", ""),
+        ("<a href='#'>Older posts</a>", "/", ""),
+    ],
+)
+def test_the_link_that_a_reader_would_take(row: str, at: str, leads: str) -> None:
+    found = facts(page(1, row=row), f"https://ann.example{at}").older
+    assert found == (leads and f"https://ann.example{leads}")
+
+
+@pytest.mark.parametrize("head", [FEED, ""])
+@pytest.mark.parametrize(
+    ("first", "second", "last"),
+    [
+        (
+            "<a href='/page/2/'>Older posts</a>",
+            "<a href='/page/3/'>Older posts</a>",
+            "<a href='/page/2/'>Newer posts</a>",
+        ),
+        (
+            "<a href='/page/2/'>2</a><a href='/page/3/'>3</a>",
+            "<a href='/'>1</a><a href='/page/3/'>3</a>",
+            "<a href='/'>1</a>",
+        ),
+    ],
+)
+def test_they_are_followed_to_the_last(blog: Blog, head: str, first: str, second: str, last: str) -> None:
+    blog["/feed"] = rss(full(6))
+    blog["/"] = page(6, 5, row=first, head=head)
+    blog["/page/2/"], blog["/page/3/"] = page(4, 3, row=second), page(2, 1, row=last)
+    for number in range(1, 7):
+        blog[f"/posts/{number}"] = article(f"Post {number}", f"About subject {number}. {PROSE}")
+    items = visit(blog.url)
+    assert sorted(post.title for post in posts(items)) == [f"Post {number}" for number in range(1, 7)]
+    assert Complete() not in items
+    assert [blog.asked.count(path) for path in ("/page/2/", "/page/3/")] == [1, 1]
+
+
+def test_robots_and_other_hosts_are_respected(blog: Blog) -> None:
+    blog["/robots.txt"] = "User-agent: *\nDisallow: /page/"
+    blog["/feed"] = rss(full(6))
+    blog["/"] = page(6, row="<a href='/page/2/'>Older posts</a>", head=FEED)
+    items = visit(blog.url)
+    assert ("/page/2/" in blog.asked, reasons(items)) == (False, [(f"{blog.url}/page/2/", "robots_disallowed")])
+    blog["/"] = page(6, row="<a href='https://other.example/page/2/'>Older posts</a>", head=FEED)
+    assert reasons(visit(blog.url)) == []
+
+
+def test_a_calendar_that_calls_its_months_older_posts_is_left_after_a_few(blog: Blog) -> None:
+    blog["/feed"] = rss(full(1))
+    blog["/"] = page(1, row="<a href='/days/1/'>Older posts</a>", head=FEED)
+    for month in range(1, 40):
+        blog[f"/days/{month}/"] = page(row=f"<p>Nothing.</p><a href='/days/{month + 1}/'>Older posts</a>")
+    items = visit(blog.url)
+    assert [post.title for post in posts(items)] == ["Post 1"]
+    assert len([path for path in blog.asked if path.startswith("/days/")]) == 3
+
+
+def test_a_calendar_of_new_days_without_end_takes_half_of_a_run(blog: Blog) -> None:
+    blog["/feed"] = rss(full(1))
+    blog["/"] = page(1, row="<a href='/days/1/'>Older posts</a>", head=FEED)
+    for month in range(1, 40):
+        days = "".join(f"<a href='/days/{month}/{day}'>{day}</a> " for day in range(1, 3))
+        blog[f"/days/{month}/"] = page(row=f"{days}<a href='/days/{month + 1}/'>Older posts</a>")
+    items = visit(blog.url, max_pages=12)
+    assert [post.title for post in posts(items)] == ["Post 1"]
+    assert 3 < len([path for path in blog.asked if path.startswith("/days/")]) <= 12
+    assert "page_cap" in [reason for _, reason in reasons(items)]
+
+
+def test_one_answer_to_every_number_is_read_a_few_times(blog: Blog) -> None:
+    blog["/feed"] = rss(full(1))
+    for number in range(1, 40):
+        path = "/" if number == 1 else f"/page/{number}/"
+        blog[path] = page(1, row=f"<a href='/page/{number + 1}/'>Next page</a>", head=FEED)
+    visit(blog.url)
+    assert len([path for path in blog.asked if path.startswith("/page/")]) <= 3
+
+
+def test_a_page_of_the_row_that_is_busy_is_told(blog: Blog) -> None:
+    blog["/feed"] = rss(full(2))
+    blog["/"] = page(2, row="<a href='/page/2/'>Older posts</a>", head=FEED)
+    blog["/page/2/"] = Reply("busy", 500, {"Retry-After": "0"})
+    assert reasons(visit(blog.url)) == [(f"{blog.url}/page/2/", "server_error")]
