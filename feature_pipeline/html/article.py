@@ -49,8 +49,15 @@ BYLINE = re.compile(
 POINTER = re.compile(
     r"(?:(?:also )?(?:read|see|watch)(?: (?:also|more|next))?|related|recommended|more)\b[^:|–—]{0,30}[:|–—]", re.I
 )
+# The same as a heading of its own, over a link.
+LEADS = re.compile(
+    r"(?:related|recommended|also read|(?:read|see) (?:also|more|next)|more on this)"
+    r"(?: (?:story|stories|articles?|posts?|coverage|news|reading|links?))?",
+    re.IGNORECASE,
+)
 COMMENTS = re.compile(
-    r"(?:^|[\s_-])(?:comments?|commentlist|respond|disqus\w*|pingbacks?|trackbacks?)(?:[\s_-]|$)",
+    r"(?:^|[\s_-])(?:comments?|commentlist|respond|disqus\w*|pingbacks?|trackbacks?"
+    r"|author[_-]?(?:box|bio)|about[_-]?(?:the[_-]?)?author)(?:[\s_-]|$)",
     re.IGNORECASE,
 )
 # A heading and a byline are shorter.
@@ -90,7 +97,8 @@ class Tally:
 
 def article(root: HtmlElement, enough: int = 1) -> str:
     """Markdown of a page that has been through `prune`; "", and `root` as it was, for fewer than `enough` letters."""
-    runs = runs_of(root)
+    everything = _runs(root)
+    runs = [run for run in everything if run.letters]
     seed = _seed(root, runs)
     if seed is None:
         return ""
@@ -102,16 +110,28 @@ def article(root: HtmlElement, enough: int = 1) -> str:
         for text in ("".join(element.itertext()), element.text, element.tail)
         if text
     }
-    kept = [run for run in _chosen(shown, lines) if not _points(run)]
+    kept = _without_pointers(_chosen(shown, lines))
     kept = _trimmed(_unquoted(kept), titles(root))
     if not kept or sum(len(run.letters) for run in kept) < enough:
         return ""
-    keep = {id(run) for run in kept}
-    for run in runs:
-        if id(run) not in keep:
-            run.clear()
+    _clear(everything, kept)
     part = to_markdown(_around([run.owner for run in kept]))
     return re.sub(r"\A(?:---\n\n)+|(?:\n\n---)+(?=\n\n---|\s*\Z)", "", part)
+
+
+def _clear(runs: list[Run], kept: list[Run]) -> None:
+    """All but what is kept, and the quotation marks around what is not."""
+    keep = {id(run) for run in kept}
+    gone = [run for run in runs if run.letters and id(run) not in keep]
+    if signs := [run for run in runs if not run.letters and run.words()]:
+        left, parts = _above(gone), _above(kept)
+        gone += [run for run in signs if run.owner in left and run.owner not in parts]
+    for run in gone:
+        run.clear()
+
+
+def _above(runs: list[Run]) -> set[HtmlElement]:
+    return {node for run in runs for node in (run.owner, *run.owner.iterancestors())}
 
 
 def _around(elements: list[HtmlElement]) -> HtmlElement:
@@ -186,9 +206,13 @@ def _found(root: HtmlElement, fast: bool) -> HtmlElement | None:
 
 def runs_of(root: HtmlElement) -> list[Run]:
     """In reading order, without those that have no letters."""
+    return [run for run in _runs(root) if run.letters]
+
+
+def _runs(root: HtmlElement) -> list[Run]:
     runs = [Run(root)]
     _collect(root, root, False, runs)
-    return [run for run in runs if run.letters]
+    return runs
 
 
 def _collect(element: HtmlElement, owner: HtmlElement, linked: bool, runs: list[Run]) -> None:
@@ -309,6 +333,26 @@ def _belongs(owner: HtmlElement, tallies: dict[HtmlElement, Tally], verdicts: di
         linked = tallies[owner].linked > tallies[owner].all / 2
         verdicts[owner] = (owner.tag in CONTENT or code_or_table) and not linked
     return verdicts[owner]
+
+
+def _without_pointers(runs: list[Run]) -> list[Run]:
+    """Without what leads elsewhere, be it in one line or in a heading and the link under it."""
+    kept, leads = [], False
+    for place, run in enumerate(runs):
+        under = leads and _leads_away(run)
+        leads = not under and any(map(_leads_away, runs[place + 1 : place + 2])) and _is_lead(run)
+        if not (under or leads or _points(run)):
+            kept.append(run)
+    return kept
+
+
+def _is_lead(run: Run) -> bool:
+    return len(run.letters) < 40 and bool(LEADS.fullmatch(run.words().strip(" :")))
+
+
+def _leads_away(run: Run) -> bool:
+    """A list of links may be the author's own."""
+    return 2 * run.linked > len(run.letters) and run.owner.tag != "li"
 
 
 def _points(run: Run) -> bool:

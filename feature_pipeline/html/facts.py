@@ -9,13 +9,13 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Iterator
-from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
-from feature_pipeline.html.article import titled
+from feature_pipeline.html.article import letters, titled
+from feature_pipeline.html.byline import beside, one_line, people, signed
 from feature_pipeline.sources.text import to_date
 
 Node = dict[str, Any]
@@ -63,32 +63,6 @@ NAMED_HEADING = (
 )
 CHANGED = re.compile(r"updat|modif|edited|revis|change", re.IGNORECASE)
 DAY_IN_ADDRESS = re.compile(r"/((?:19|20)\d\d)[/-](0?[1-9]|1[0-2])[/-](0?[1-9]|[12]\d|3[01])(?:[/-]|\b)")
-BY = re.compile(
-    r"(?:view|see|read) all (?:posts|articles|stories) (?:by|from)\s+"
-    r"|(?:(?:written|posted|published|authored|words|story|text|article|report)\s+)?(?:by|von|par|por|door|author)\b[:\s]+",
-    re.IGNORECASE,
-)
-# Where a name ends: at a number, a sign, or the words that say when and for whom.
-AFTER_NAME = re.compile(
-    r"\s*(?:[|•·—–\[/]|\d|(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.? \d"
-    r"|,?\s(?:on|in|at|for|(?i:published|posted|(?:last )?updated)|\w+day,)(?:\s|\Z)).*",
-    re.DOTALL,
-)
-MAX_BYLINE = 400
-BETWEEN_NAMES = re.compile(r"\s*[,;&]\s*(?:and\s+)?|\s+and\s+")
-NOBODY = frozenset(
-    (
-        *("admin", "administrator", "anonymous", "author", "by", "editor", "editorial team", "guest", "name", "none"),
-        *("null", "root", "staff", "team", "the editors", "unknown", "user", "webmaster", "follow author", "share"),
-        *("autor", "auteur", "redaktion", "redaction", "published by", "posted by", "written by", "view all posts"),
-    )
-)
-# Who wrote a comment, or is quoted in a box beside the article, did not write the article.
-ASIDE_TAGS = frozenset(("aside", "nav", "footer"))
-ASIDE = re.compile(
-    r"(?:^|[\s_-])(?:comment\w*|replies|respond|disqus|related|recommend\w*|sidebar|widget|teaser|footer|promo)(?:[\s_-]|$)",
-    re.I,
-)
 
 
 def stated(root: HtmlElement, url: str | None = None) -> dict[str, Any]:
@@ -96,11 +70,11 @@ def stated(root: HtmlElement, url: str | None = None) -> dict[str, Any]:
     nodes = list(_nodes(root))
     meta = _meta(root)
     names = _site_names(nodes, meta)
-    title = _title(root, nodes, meta, {*map(_letters, names), *_hosts(root, meta, url)} - {""})
+    title = _title(root, nodes, meta, {*map(letters, names), *_hosts(root, meta, url)} - {""})
     return {
         "title": title,
         "date": _date(root, nodes, meta, url),
-        "author": _author(root, nodes, meta, {_letters(title), *_no_person(names, nodes)}),
+        "author": _author(root, nodes, meta, {letters(title), *_no_person(names, nodes)}),
     }
 
 
@@ -168,7 +142,7 @@ def _hosts(root: HtmlElement, meta: dict[str, list[str]], url: str | None) -> se
     """The letters of the page's host, with and without its last part."""
     links = [url or "", *meta.get("og:url", []), *map(str, root.xpath("//link[@rel='canonical']/@href"))]
     hosts = [host for link in links if (host := _host(link))]
-    return {_letters(name) for host in hosts for name in (host, host.rpartition(".")[0])}
+    return {letters(name) for host in hosts for name in (host, host.rpartition(".")[0])}
 
 
 def _no_person(names: list[str], nodes: list[Node]) -> set[str]:
@@ -177,7 +151,7 @@ def _no_person(names: list[str], nodes: list[Node]) -> set[str]:
     firms += [node["publisher"] for node in nodes if isinstance(node.get("publisher"), dict)]
     taken = [name for firm in firms if firm.get("@type") != "Person" for name in _names(firm.get("name"))]
     taken += [name for name in names if len(name.split()) < 2 or name.casefold().startswith("the ")]
-    return {_letters(name) for name in taken}
+    return {letters(name) for name in taken}
 
 
 def _host(url: str) -> str:
@@ -194,17 +168,20 @@ def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sit
         str(node["headline"]) for node in nodes if _is_article(node) and isinstance(node.get("headline"), str)
     ]
     named = [title for key in TITLES for title in meta.get(key, [])]
-    said = [plain for text in (*named[:1], *structured[:1], *named[1:], tag) if (plain := _one_line(text))]
-    said = [text for text in said if _letters(text) not in sites] or said
+    said = [plain for text in (*named[:1], *structured[:1], *named[1:], tag) if (plain := one_line(text))]
+    said = [text for text in said if letters(text) not in sites] or said
     posts = set(_headings(root.xpath(NAMED_HEADING)))
     headings = _headings(list(root.iter("h1")))
     # A page of one post may be called after its blog in all else.
-    agreed = any(_letters(min(posts)) in _letters(text) for text in said) if posts else False
+    agreed = any(letters(min(posts)) in letters(text) for text in said) if posts else False
     if len(posts) == 1 and (agreed or not (headings or named or structured)):
         return posts.pop()
     for heading in headings:
-        short = _letters(heading)
-        if len(short) > 2 and short not in sites and any(_opens_or_ends(short, _letters(text)) for text in said):
+        short = letters(heading)
+        if len(short) > 2 and short not in sites and any(_opens_or_ends(short, letters(text)) for text in said):
+            return heading
+    for heading in headings:
+        if letters(heading) not in sites and any(_is_reworded(heading, _without_site(text, sites)) for text in said):
             return heading
     if not said and (shown := titled(root)):
         return shown
@@ -216,13 +193,8 @@ def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sit
 
 def _headings(elements: list[HtmlElement]) -> list[str]:
     """Without the sign that some generators put behind a heading, to link to it."""
-    texts = (re.sub(r"\s*[¶§🔗]+$|\s+#$", "", _one_line(element.text_content() or "")) for element in elements)
+    texts = (re.sub(r"\s*[¶§🔗]+$|\s+#$", "", one_line(element.text_content() or "")) for element in elements)
     return list(filter(None, texts))
-
-
-def _one_line(text: str) -> str:
-    """Without tags and signs of HTML, which some generators write where plain text is meant."""
-    return " ".join(re.sub(r"</?[a-z][^<>]{0,200}>", "", unescape(text)).split())
 
 
 def _opens_or_ends(short: str, text: str) -> bool:
@@ -232,15 +204,23 @@ def _opens_or_ends(short: str, text: str) -> bool:
     )
 
 
+def _is_reworded(heading: str, title: str) -> bool:
+    """Whether a page shows this heading, and calls itself `title` for those who search: the author's words are shown."""
+    short, long = sorted((letters(heading), letters(title)), key=len)
+    words, others = (set(re.findall(r"\w{4,}", text.casefold())) for text in (heading, title))
+    fewer = min(len(words), len(others))
+    return (len(short) * 5 >= len(long) * 2 and short in long) or len(words & others) >= max(3, (fewer + 1) // 2)
+
+
 def _without_site(title: str, sites: set[str]) -> str:
     for mark in (BARS, DASHES):
         parts = mark.split(title)
         if len(parts) < 2:
             continue
         last, first = list(mark.finditer(title))[-1], next(mark.finditer(title))
-        if _letters(parts[-1]) in sites:
+        if letters(parts[-1]) in sites:
             return _without_site(title[: last.start()], sites)
-        if _letters(parts[0]) in sites:
+        if letters(parts[0]) in sites:
             return _without_site(title[first.end() :], sites)
         if mark is BARS and parts[0]:
             return parts[0]
@@ -295,7 +275,7 @@ def _times(root: HtmlElement) -> list[str]:
     others: list[str] = []
     for place in places[:50]:
         about = " ".join(place.get(name) or "" for name in ("class", "itemprop", "id"))
-        if (CHANGED.search(about) and "publi" not in about.lower()) or _beside(place):
+        if (CHANGED.search(about) and "publi" not in about.lower()) or beside(place):
             continue
         value = place.get("datetime") or place.get("content") or place.get("title") or place.text_content() or ""
         is_named = "publi" in about.lower() or place.get("pubdate") is not None or "entry-date" in about
@@ -319,7 +299,7 @@ def _written(root: HtmlElement) -> Iterator[str]:
         line = " ".join(text.split())
         found = DATED.fullmatch(line) if 8 <= len(line) <= 90 else None
         parent = text.getparent()
-        if found and parent.tag not in ("script", "style", "option", "a") and not _beside(parent):
+        if found and parent.tag not in ("script", "style", "option", "a") and not beside(parent):
             before = (parent.text or "") + str(parent.getparent().text or "")
             # Beside a heading cell it says when something else was.
             if not CHANGED.search(before) and not parent.xpath("ancestor-or-self::td[../th]"):
@@ -343,12 +323,12 @@ def _author(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], ta
         *(_names(node["author"]) for node in nodes if node.get("author") and _is_article(node)),
         *(meta.get(name, []) for name in AUTHORS),
         *(_names(node["author"]) for node in nodes if node.get("author")),
-        _signed(root),
+        signed(root, taken),
     ]
     for source in sources:
-        people = list(dict.fromkeys(person for name in source for person in _people(name, taken)))
-        if people:
-            return ", ".join(people[:10])
+        found = list(dict.fromkeys(person for name in source for person in people(name, taken)))
+        if found:
+            return ", ".join(found[:10])
     return None
 
 
@@ -360,80 +340,3 @@ def _names(authors: Any) -> list[str]:
             one = one.get("name") or " ".join(name for name in given if isinstance(name, str))
         names += [name for name in (one if isinstance(one, list) else [one]) if isinstance(name, str)]
     return names
-
-
-def _people(text: str, taken: set[str]) -> Iterator[str]:
-    """One name, or each of several that stand in one line."""
-    if one := _person(text, taken):
-        yield one
-    elif len(text) <= MAX_BYLINE:
-        for name in BETWEEN_NAMES.split(text):
-            if len(name.split()) > 1 and _looks_like_a_name(name) and (one := _person(name, taken)):
-                yield one
-
-
-def _person(name: str, taken: set[str]) -> str:
-    """A name without "By" and what follows it; "" for what is no name."""
-    name = _bare(name)
-    if "://" in name or "@" in name or re.match(r"\S+\.[a-z]{2,5}\Z|www\.", name):
-        return ""
-    letters = _letters(name)
-    if not letters or name.casefold() in NOBODY or letters in taken or len(name) > 80 or len(name.split()) > 9:
-        return ""
-    return name
-
-
-def _bare(text: str) -> str:
-    """Without "By" before the name, and what stands behind it."""
-    text = BY.sub("", re.sub(r"\s*\([^()]*\)\s*$", "", _one_line(text)), count=1)
-    return text if "://" in text else AFTER_NAME.sub("", text).strip(" ,;:-–—")
-
-
-def _signed(root: HtmlElement) -> Iterator[str]:
-    """What the page shows as its byline; the first is enough, as later ones are in boxes about other posts."""
-    marked = "//*[@rel='author' or @itemprop='author' or contains(@class, 'p-author') or contains(@class, 'h-card')]"
-    classes = (
-        "//body//*[contains(@class, 'byline') or contains(@class, 'Byline') or contains(@class, 'author') or "
-        "contains(@class, 'Author') or contains(@id, 'byline') or contains(@id, 'author')]"
-    )
-    for query, alone in ((marked, ASIDE_TAGS - {"aside"}), (classes, ASIDE_TAGS)):
-        for element in root.xpath(query)[:20]:
-            named = element.xpath(".//*[@itemprop='name' or @rel='author' or contains(@class, 'fn')]")
-            text = _one_line(((named or [element])[0]).text_content() or "")
-            if 2 < len(text) < 100 and not _beside(element, alone) and _looks_like_a_name(text):
-                yield text
-                return
-    for text in root.xpath(
-        "//body//text()[starts-with(normalize-space(.), 'By ') or normalize-space(.) = 'By'"
-        " or normalize-space(.) = 'Written by']"
-    )[:20]:
-        line = _one_line(
-            text
-            if len(text.strip()) > 3 and not text.strip().endswith(" by")
-            else (text.getparent().text_content() or "")
-        )
-        if len(line) < 80 and _looks_like_a_name(line) and not _beside(text.getparent()):
-            yield line
-            return
-
-
-def _looks_like_a_name(text: str) -> bool:
-    """Few words, none of them in small letters but the like of "van"; any for scripts without capitals."""
-    words = _bare(text).split()
-    small = [word for word in words if word[0].islower() and len(word) > 3]
-    return 0 < len(words) <= 6 and not small
-
-
-def _beside(element: HtmlElement, tags: frozenset[str] = ASIDE_TAGS) -> bool:
-    """In a comment, a sidebar or a list of other posts."""
-    for node in [element, *element.iterancestors()]:
-        if node.tag in tags or ASIDE.search(f"{node.get('id') or ''} {node.get('class') or ''}"):
-            # A wrapper called after its sidebar holds the article as well.
-            whole = node.tag in ("body", "html") or node.find(".//h1") is not None or node.find(".//main") is not None
-            if not whole:
-                return True
-    return False
-
-
-def _letters(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())

@@ -208,7 +208,8 @@ def _blocks(element: HtmlElement) -> Iterator[str]:
     elif tag in ("ul", "ol", "menu"):
         yield _list(element)
     elif tag == "blockquote":
-        yield "\n".join(f"> {line}".rstrip() for line in "\n\n".join(filter(None, _children(element))).split("\n"))
+        text = "\n\n".join(filter(None, _children(element)))
+        yield "\n".join(f"> {line}".rstrip() for line in text.split("\n")) if text else ""
     elif tag == "table":
         yield from _table(element)
     else:

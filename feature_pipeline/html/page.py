@@ -23,6 +23,11 @@ from feature_pipeline.liquid import from_html
 
 PAGE = re.compile(r"<!doctype\s+html|<(?:html|head|body|frameset)\b|\A\s*<title\b", re.IGNORECASE)
 FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml")
+# No XML can hold them, so that trafilatura gives a page up where one stands in its text; two of them are white space.
+CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\ufffe\uffff]")
+# Browsers read on behind them; libxml2 takes the page for an empty one.
+CLOSED_AT_ONCE = re.compile(r"(<(?:!doctype|html|head|body)\b[^<>]*)/>", re.IGNORECASE)
+OPENING = 20_000  # characters that may hold them
 FEED_LINK = re.compile(r"(?:^|/)(?:feed|rss|atom|index)(?:\.xml|\.json|\.rss|\.atom|/)?$", re.IGNORECASE)
 ARTICLE_TYPES = re.compile(r'"@type"\s*:\s*(?:\[\s*)?"(?:Article|BlogPosting|NewsArticle|SocialMediaPosting)"')
 # lxml.html asks Python for the class of every element that is met; no form needs a class of its own here.
@@ -95,7 +100,8 @@ def _hosts(links: dict[str, list[str]], url: str | None) -> set[str]:
 
 def parse(html: str) -> HtmlElement | None:
     """Bytes in a known encoding, so that a wrong <meta charset> or an XML declaration changes nothing."""
-    data = html.replace("\0", "").encode("utf-8", "ignore")
+    html = CLOSED_AT_ONCE.sub(r"\1>", html[:OPENING]) + html[OPENING:]
+    data = CONTROLS.sub("", html.replace("\v", " ").replace("\f", " ")).encode("utf-8", "ignore")
     parser = HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
     parser.set_element_class_lookup(CLASSES)
     try:
