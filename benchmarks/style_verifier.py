@@ -122,11 +122,19 @@ def cheats(
     recipe = load("quick").model_copy(
         update={"conditions": ("adapter",), "generations": count, "generation_tokens": tokens}
     )
+    nats: dict[str, float] = {}
+
+    def fluent(texts: Sequence[str]) -> list[float]:
+        """The author's own texts, with which each cheat is compared, once for all of them."""
+        new = [text for text in dict.fromkeys(texts) if text not in nats]
+        nats.update(zip(new, fluency(adapted, tokenizer, new, lambda *_: None), strict=True))
+        return [nats[text] for text in texts]
+
     table: dict[str, dict[str, Figure]] = {}
     for name, texts in planted.items():
         outputs = Outputs(
             found, asked, written(asked, texts, tokenizer, recipe), recipe,
-            lambda read: fluency(adapted, tokenizer, read, lambda *_: None), tokenizer,
+            fluent, tokenizer,
         )  # fmt: skip
         verified, guards, copied = outputs.verified(judges), outputs.guarded(None), outputs.copied()
         if not table:
