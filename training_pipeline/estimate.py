@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
-LONGEST_S = 6.0  # a step that would take longer is measured on a part of its batch
+LONGEST_S = 15.0  # a step that would take longer is measured on a part of its batch
 FORWARD = 1 / 3  # of a step's products: the backward pass takes twice as many as the forward pass
 BEGUN, WRITTEN = (
     16,
@@ -44,7 +44,8 @@ def measure(base: BaseLanguageModel, corpus: Corpus, selection: Selection, recip
     """A forward and a backward pass of the batch that takes most memory, or of as much of it as a few seconds allow; and
     some tokens of a batch of texts.
 
-    The shortest example goes first, to warm up and to tell how much that is. Memory grows with the tokens of a batch.
+    The shortest example goes first, to warm up, and again, to tell how much that is: what few tokens take is mostly not for
+    the tokens, so it is measured on as many as can be. Memory grows with the tokens of a batch.
     """
     import torch
 
@@ -71,10 +72,11 @@ def measure(base: BaseLanguageModel, corpus: Corpus, selection: Selection, recip
     train = selection.train
     *longest, shortest = sorted(train, key=lambda example: -len(example.ids))
     batch = longest[: recipe.batch] or [shortest]
-    seconds = step([shortest])
+    step([shortest])  # a process's first step takes as long as several
+    affordable = LONGEST_S / step([shortest]) * _tokens([shortest])
     before = peak_memory_mib()
-    affordable = LONGEST_S / seconds * _tokens([shortest])
-    part = [e for place, e in enumerate(batch) if _tokens(batch[: place + 1]) <= affordable] or [shortest]
+    part = [e for place, e in enumerate(batch) if _tokens(batch[: place + 1]) <= affordable]
+    part = part or [next((e for e in longest if len(e.ids) <= affordable), shortest)]
     speed = _tokens(part) / step(part)
     grown = peak_memory_mib() - before
     tokenizer = base.tokenizer()
