@@ -56,16 +56,19 @@ def _labelled(root: HtmlElement, words: re.Pattern[str], mark: str) -> list[str]
     return [
         link.get("href", "")
         for link in _links(root)
-        if any(words.fullmatch(label) for label in _labels(link)) or mark in _marks(link)
+        if (mark in _marks(link) or any(words.fullmatch(label) for label in _labels(link))) and not _of_days(link)
     ]
 
 
 def _links(root: HtmlElement) -> Iterator[HtmlElement]:
     for link in root.iter("a"):
         if link.get("href", "").strip(" #") and not CALENDAR.search(link.get("href", "")):
-            around = [link, *islice(link.iterancestors("table", "aside", "div", "nav"), 3)]
-            if not any(map(_is_calendar, around)):
-                yield link
+            yield link
+
+
+def _of_days(link: HtmlElement) -> bool:
+    """Asked last: of all links of a page it would take longer than finding the article."""
+    return any(map(_is_calendar, [link, *islice(link.iterancestors("table", "aside", "div", "nav"), 3)]))
 
 
 def _is_calendar(node: HtmlElement) -> bool:
@@ -89,8 +92,8 @@ def _marks(link: HtmlElement) -> set[str]:
 def _numbered(root: HtmlElement, url: str) -> tuple[list[str], list[str]]:
     """The page after this one; of several rows, as of each tag, the page's own, and those that the first page shows."""
     wanted, here = _number(url) + 1, _base(url)
-    found = [(link, _joined(url, link)) for link in _links(root)]
-    next_ones = [(link, to) for link, to in found if _number(to) == wanted]
+    found = [(link, _joined(url, link)) for link in _links(root) if str(wanted) in link.get("href", "")]
+    next_ones = [(link, to) for link, to in found if _number(to) == wanted and not _of_days(link)]
     own = [link.get("href", "") for link, to in next_ones if _base(to) == here]
     return own, [link.get("href", "") for link, _ in next_ones if wanted == 2 and "2" in _labels(link)]
 
