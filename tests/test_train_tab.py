@@ -293,3 +293,23 @@ def test_two_versions_are_measured_on_the_same_posts_told_in_words_and_stopped(a
     assert stopped[versions.measure]["visible"]
     with pytest.raises(gr.Error, match="no other version"):
         versions.begun("Ada@v2", None)
+
+
+def test_newer_posts_are_learned_from_where_that_is_ticked(app: App) -> None:
+    by, train = own(app, "tiny"), tab(app)
+    assert not train.opened("Ada")[train.new_split]["visible"]  # nothing is settled: the borders move by themselves
+    trained(app, by)
+    newer = [post(number, voice(number, WORDS), day=number) for number in range(25, 31)]
+    fill(app.store, newer)
+    label("Ada", app.store, changed=True)
+    held_out = {id_ for id_, part in app.store.splits("Ada")[0].items() if part == "test"}
+    assert {one.id for one in newer} < held_out
+    for ticked in (False, True):
+        drawn = train.revisited("Ada", by, False, {}, ticked)[train.new_split]
+        assert (drawn["value"], drawn["visible"]) == (ticked, True)
+    with pytest.raises(gr.Error, match="Untick them first"):
+        train.planned("Ada", by, False, True)
+    told_ = work.train(app, {"author": "Ada", "recipe": by, "new_split": True}, silent)
+    learned = app.registry.get(told_["model"]).card.posts
+    assert held_out & set(learned["train"])
+    assert set(learned["test"]) <= {one.id for one in newer}

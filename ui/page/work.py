@@ -94,14 +94,17 @@ def train(app: App, request: Request, progress: Progress) -> dict[str, Any]:
 
 
 def _followed(app: App, request: Request) -> tuple[Recipe, Options]:
-    return followed(app, request["author"], request["recipe"], request.get("folds", False))
+    return followed(
+        app, request["author"], request["recipe"], request.get("folds", False), request.get("new_split", False)
+    )
 
 
-def followed(app: App, author: str, recipe: str, folds: bool) -> tuple[Recipe, Options]:
+def followed(app: App, author: str, recipe: str, folds: bool, new_split: bool = False) -> tuple[Recipe, Options]:
     """A champion that learned from posts which are forgotten is replaced, whatever the recipe; without one, by its own."""
     from training_pipeline.pipeline import Options
 
-    options = Options(resume=True, without_forgotten=acts.outdated(app, author) is not None, folds=folds)
+    replaces = acts.outdated(app, author) is not None
+    options = Options(resume=True, without_forgotten=replaces, folds=folds, new_split=new_split)
     return acts.followed(app, author, recipe, options)
 
 

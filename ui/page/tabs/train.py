@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ui.page.shell import Shell
 
 SHIPPED = [
-    ("Quick: about five minutes on two processor cores; enough to hear the voice", "quick"),
+    ("Quick: minutes on two processor cores (five, or more on older ones); enough to hear the voice", "quick"),
     ("Standard: more posts, more passes, more proof; an hour and more", "standard"),
     ("For a graphics card", "gpu"),
 ]
@@ -31,6 +31,7 @@ AGAIN = (
     "As {name} was made, without what is forgotten since: once the new version has passed its gate, {name} is deleted"
 )
 FOLDS = "Few posts: measure the recipe on each of them, by three more trainings"
+NEW_SPLIT = "Hold out the newest fifth of today’s posts, and learn from those that were held out before"
 BEFORE = (
     "Look at the data first: how much there is, what is left out, how long it takes here, and whether it is worth it."
 )
@@ -46,6 +47,7 @@ class Train(Tab):
                 gr.HTML('<h2 class="title2">Train a version</h2>', **PLAIN)
                 self.recipe: gr.Radio = gr.Radio(SHIPPED, value="quick", label="Recipe", elem_id="recipe")
                 self.folds = gr.Checkbox(label=FOLDS, visible=False, elem_id="folds")
+                self.new_split = gr.Checkbox(label=NEW_SPLIT, visible=False, elem_id="new-split")
                 with gr.Row():
                     self.plan = gr.Button("Look at the data", elem_id="plan", min_width=120)
                     self.train = gr.Button("Train", variant="primary", elem_id="train", min_width=120)
@@ -61,10 +63,10 @@ class Train(Tab):
     def wire(self, shell: Shell) -> None:
         self.timer = shell.timer
         given, drawn = [shell.author, self.recipe, self.folds], [*self.outputs(), shell.timer]
-        self.plan.click(self.planned, given, drawn, **QUEUED)
-        self.train.click(self.begun, given, drawn, **QUEUED)
+        self.plan.click(self.planned, [*given, self.new_split], drawn, **QUEUED)
+        self.train.click(self.begun, [*given, self.new_split], drawn, **QUEUED)
         self.stop.click(self.stopped, given, drawn, **NOW)
-        self.recipe.input(self.chosen, [shell.author, *self.standing()], self.outputs(), **QUEUED)
+        self.recipe.input(self.chosen, [*given, self.unfinished], self.outputs(), **QUEUED)
         self.folds.input(self.folded, given, self.outputs(), **QUEUED)
         versions = shell.tabs["versions"]
         assert isinstance(versions, Versions)
@@ -74,6 +76,7 @@ class Train(Tab):
         return [
             self.recipe,
             self.folds,
+            self.new_split,
             self.plan,
             self.train,
             self.stop,
@@ -89,7 +92,7 @@ class Train(Tab):
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
     def standing(self) -> list[Any]:
-        return [self.recipe, self.folds, self.unfinished]
+        return [self.recipe, self.folds, self.unfinished, self.new_split]
 
     def opened(self, author: str | None) -> Updates:
         return self.revisited(author, SHIPPED[0][1], False)
@@ -101,6 +104,7 @@ class Train(Tab):
         begun = self._unfinished(author, folds)
         if few and not begun and (begun := self._unfinished(author, True)):
             folds = True
+        settled = author is not None and self._app.store.splits(author)[1]
         names = [name for _, name in choices]
         if recipe not in names or recipe == SHIPPED[0][1]:
             recipe = next(iter(begun), names[0])
@@ -108,11 +112,12 @@ class Train(Tab):
             **self._drawn(author, recipe, begun),
             self.recipe: gr.update(choices=choices, value=recipe),
             self.folds: gr.update(value=folds, visible=few),
+            self.new_split: gr.update(value=settled and any(standing[3:]), visible=settled),
         }
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
         """What was stopped is not looked for: that reads every post."""
-        recipe, _, unfinished = standing
+        recipe, _, unfinished, *_ = standing
         return self._drawn(author, recipe, unfinished)
 
     def _recipes(self, author: str | None) -> list[tuple[str, str]]:
@@ -225,23 +230,32 @@ class Train(Tab):
         return self._drawn(author, recipe, self._unfinished(author, folds))
 
     @told
-    def planned(self, author: str | None, recipe: str, folds: bool) -> Updates:
+    def planned(self, author: str | None, recipe: str, folds: bool, new_split: bool = False) -> Updates:
+        if new_split:
+            raise UsageError(
+                "looking at the data stores nothing, and new held-out posts are stored", "untick them first"
+            )
         return self._begin(author, recipe, folds, "plan", "Looking at the posts of")
 
     @told
-    def begun(self, author: str | None, recipe: str, folds: bool) -> Updates:
+    def begun(self, author: str | None, recipe: str, folds: bool, new_split: bool = False) -> Updates:
         """A training, or the rest of one that was stopped: the same posts and recipe are the same run."""
-        return self._begin(author, recipe, folds, "train", "Training the twin of")
+        return self._begin(author, recipe, folds, "train", "Training the twin of", new_split)
 
-    def _begin(self, author: str | None, recipe: str, folds: bool, do: str, what: str) -> Updates:
+    def _begin(
+        self, author: str | None, recipe: str, folds: bool, do: str, what: str, new_split: bool = False
+    ) -> Updates:
         author = author_or_sorry(author)
         if recipe not in dict(self._recipes(author)).values():
             raise NotFound(f"there is no recipe {recipe!r}", "choose one of the list")
         self._app.store.require_author(author)
-        self._jobs.start(
-            "training", f"{what} {author}", author, {"do": do, "author": author, "recipe": recipe, "folds": folds}
-        )
-        return {**self._drawn(author, recipe, {}), self.timer: gr.Timer(active=True)}
+        request = {"do": do, "author": author, "recipe": recipe, "folds": folds, "new_split": new_split}
+        self._jobs.start("training", f"{what} {author}", author, request)
+        return {
+            **self._drawn(author, recipe, {}),
+            self.new_split: gr.update(value=False),  # the borders are moved once: what goes on keeps to them
+            self.timer: gr.Timer(active=True),
+        }
 
     @told
     def stopped(self, author: str | None, recipe: str, folds: bool) -> Updates:
