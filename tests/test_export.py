@@ -205,6 +205,9 @@ def test_a_base_model_from_a_gguf_file_gives_its_facts(twin: Twin, tmp_path: Pat
         source = tmp_path / "first" / "ada-v1.f16.gguf"
         again = registered(tmp_path / "home", source)
         export(again.version, again.base, "gguf", tmp_path / "second")
+        (tmp_path / "file").write_text("no folder", encoding="utf-8")
+        with pytest.raises(ModelError, match=r"cannot be unpacked: .*\n  → make room, or let it be written, in "):
+            _ = BaseLanguageModel(str(source), tmp_path / "file").folder
     before, after = (
         {name: field.contents() for name, field in gguf.GGUFReader(path).fields.items() if not name.startswith("GGUF.")}
         for path in (source, tmp_path / "second" / "ada-v1.f16.gguf")
