@@ -52,7 +52,7 @@ def _texts(data: Path) -> list[str]:
     for corpus in sorted((data / "chunk_chroma" / "corpora").glob("*.md")):
         text, place = corpus.read_text(encoding="utf-8"), {"source": "", "source_id": corpus.name, "title": corpus.stem}
         posts.append(Post(author="", date=None, url=None, text=text, **place))
-    return [piece.labelled(post.text) for post in posts for piece in chunk(post)]
+    return [piece.embedded(post.text) for post in posts for piece in chunk(post)]
 
 
 def _floor(plain: SentenceTransformer, tokens: int) -> None:

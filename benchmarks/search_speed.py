@@ -71,7 +71,7 @@ def fill(store: FeatureStore, words: str, size: int) -> None:
         made, vectors = [], {}
         for post in posts:
             chunks = list(_chunks(post))
-            texts = [chunk.labelled(post.text) for chunk in chunks]
+            texts = [chunk.embedded(post.text) for chunk in chunks]
             keys = [store.vector_key(text, version) for text in texts]
             vectors.update(zip(keys, store.embedder.embed(texts), strict=True))
             made.append(Features(post, chunks, keys, ()))
@@ -87,7 +87,7 @@ def plain(words: str, size: int) -> QdrantClient:
     client.create_collection("posts", vectors_config=like)
     for number, posts in enumerate(_posts(words, size)):
         pairs = [(post, chunk) for post in posts for chunk in _chunks(post)]
-        vectors = embedder.embed([chunk.labelled(post.text) for post, chunk in pairs])
+        vectors = embedder.embed([chunk.embedded(post.text) for post, chunk in pairs])
         payloads = [{"author": post.author, "text": post.text[chunk.start : chunk.end]} for post, chunk in pairs]
         ids = range(number * BATCH * A_POST, number * BATCH * A_POST + len(pairs))
         client.upload_collection("posts", vectors, payloads, ids)

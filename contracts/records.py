@@ -116,8 +116,8 @@ class Chunk(Record):
     section: str
     header: str
 
-    def labelled(self, post_text: str) -> str:
-        """What is searched: the header, then the author's words."""
+    def embedded(self, post_text: str) -> str:
+        """What the embedder and BM25 see: the header, then the author's words."""
         return f"{self.header}\n{post_text[self.start : self.end]}" if self.header else post_text[self.start : self.end]
 
 

@@ -62,7 +62,7 @@ class Build:
         texts = {
             self.store.vector_key(text, self.version): text
             for post, chunks, _ in made
-            for text in (self.chunker.embedded(piece, post.text) for piece in chunks)
+            for text in (piece.embedded(post.text) for piece in chunks)
         }
         missing = sorted(self.store.missing_vectors(texts))
         embedder = self.store.embedder_of(self.version)
@@ -70,7 +70,7 @@ class Build:
         vectors = {key: vector for key, vector in zip(missing, found, strict=True) if vector is not None}
         features = []
         for post, chunks, asked in made:
-            keys = [self.store.vector_key(self.chunker.embedded(piece, post.text), self.version) for piece in chunks]
+            keys = [self.store.vector_key(piece.embedded(post.text), self.version) for piece in chunks]
             if vectors.keys() >= set(keys) & set(missing):
                 sketched = sketches[post.id] if post.id in sketches else sketch(compared(post))
                 features.append(Features(post, chunks, keys, asked, LABELS, sketched))

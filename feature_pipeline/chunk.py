@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from contracts.records import Chunk, Post
-from feature_pipeline.content import distinct_words
 
 if TYPE_CHECKING:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -26,25 +25,15 @@ class Chunker:
     overlap: int = 0
     header: bool = True
     """Whether title, date and section are embedded with the words."""
-    distinct: bool = True
-    """Whether the embedder reads each content word once, in place of the text (docs/decisions/0019)."""
 
     def __str__(self) -> str:
-        name = f"markdown/{self.size}/{self.whole}/{self.overlap}/{'header' if self.header else 'bare'}"
-        return f"{name}/distinct" if self.distinct else name
+        return f"markdown/{self.size}/{self.whole}/{self.overlap}/{'header' if self.header else 'bare'}"
 
     @classmethod
     def of(cls, name: str) -> Chunker | None:
         """The chunker of that name; None for one that this program does not know."""
-        found = re.fullmatch(r"markdown/(\d+)/(\d+)/(\d+)/(header|bare)(/distinct)?", name)
-        if not found:
-            return None
-        return cls(int(found[1]), int(found[2]), int(found[3]), found[4] == "header", bool(found[5]))
-
-    def embedded(self, piece: Chunk, text: str) -> str:
-        """What the embedder reads of a post's chunk."""
-        words = piece.labelled(text)
-        return distinct_words(words) if self.distinct else words
+        found = re.fullmatch(r"markdown/(\d+)/(\d+)/(\d+)/(header|bare)", name)
+        return cls(int(found[1]), int(found[2]), int(found[3]), found[4] == "header") if found else None
 
 
 DEFAULT = Chunker()

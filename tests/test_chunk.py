@@ -38,7 +38,7 @@ def test_the_header_names_title_date_and_section() -> None:
     chunks = chunk(post(1, text, title="Clocks", day=0))
     assert chunks[0].header == "Clocks (2024-01-01)"
     assert chunks[-1].header == "Clocks (2024-01-01): On springs"
-    assert chunks[-1].labelled(text).startswith("Clocks (2024-01-01): On springs\n")
+    assert chunks[-1].embedded(text).startswith("Clocks (2024-01-01): On springs\n")
 
 
 def test_a_hash_in_code_is_no_section() -> None:

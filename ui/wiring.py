@@ -47,12 +47,9 @@ class App:
     @property
     def chunker(self) -> Chunker:
         """How new feature versions are cut."""
-        from contracts.embedder import DEFAULT_FINGERPRINTS
         from feature_pipeline.chunk import Chunker
 
-        size = self.settings.chunk_size
-        measured = self.store.embedder.fingerprint in DEFAULT_FINGERPRINTS  # another model may need whole sentences
-        return Chunker(size=size, whole=size * 6 // 5, distinct=measured)
+        return Chunker(size=self.settings.chunk_size, whole=self.settings.chunk_size * 6 // 5)
 
     @cached_property
     def users(self) -> Users:

@@ -1,7 +1,7 @@
 """Whether the author has written about what is asked: a logistic rule on two figures, fitted on labelled questions.
 
-The first is the cosine of the question and the whole text of what fits it best; the second the share of the question's words
-that one of the best passages holds, each weighted by how rare it is among the candidates: a word that none has weighs most.
+The first is the cosine of the question and the nearest chunk; the second the share of the question's words that one of the
+best passages holds, each weighted by how rare it is among the candidates: a word that none of them has weighs most.
 docs/decisions/0005 has the curve, and how the coefficients were fitted. Who quotes the title of a post is answered from it.
 
 Each embedder spreads its cosines otherwise. One that no coefficients were fitted for is not asked: words alone decide.
@@ -23,13 +23,12 @@ from contracts.records import NearestPost
 from inference_pipeline.grounding.sentences import content_words
 
 BEST = 4  # passages, as many as an answer is written from by default
-READ = 2  # of the passages, whose whole texts are compared with the question
 NEAREST = 3  # posts
 
 # Of all-MiniLM-L6-v2 on benchmarks/questions_skeeto.tsv, as are the cosines in support.py; another embedder needs its own.
 FITTED = DEFAULT_FINGERPRINTS
-BIAS, COSINE, COVERAGE = -10.9, 17.4, 5.6
-LEAST = 0.3  # of the probability: to refuse what the author wrote about is the worse mistake
+BIAS, COSINE, COVERAGE = -12.0, 18.4, 6.6
+LEAST = 0.4  # of the probability: to refuse what the author wrote about is the worse mistake
 COVERED = 0.5  # of the question's words, where they alone decide
 SHORTEST_TITLE = 4  # characters
 
@@ -77,19 +76,7 @@ def evidence(store: FeatureStore, question: str, hits: Sequence[Hit]) -> Evidenc
     found = [(chunk.score, texts[chunk.chunk_id]) for chunk in ranked if chunk.chunk_id in texts]
     candidates = [text for _, text in sorted(found, key=lambda one: (-one[0], one[1].post_id, one[1].start))]
     named = any(names(question, passage.title) for passage in candidates)
-    if not fitted(store) or not candidates:
-        return Evidence(0.0, coverage(question, candidates), named)
-    nearest = texts.get(max(hits, key=lambda hit: hit.similarity).chunk_id, candidates[0])
-    read = dict.fromkeys([nearest, *candidates[:READ]])
-    return Evidence(_cosine(store, question, list(read)), coverage(question, candidates), named)
-
-
-def _cosine(store: FeatureStore, question: str, found: Sequence[Text]) -> float:
-    """The index has the vectors of distinct words (feature_pipeline/content.py), to which plain prose is less near."""
-    version = store.active()
-    assert version is not None
-    asked, *read = store.embedder_of(version).embed([question, *(f"{text.title}\n{text.text}" for text in found)])
-    return float(max(asked @ vector for vector in read))
+    return Evidence(max(hit.similarity for hit in hits), coverage(question, candidates), named)
 
 
 def coverage(question: str, candidates: Sequence[Text]) -> float:
