@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from contracts.formats import Format
+
 Split = Literal["train", "validation", "test"]
 _CURVE: TypeAdapter[list[tuple[int, float]]] = TypeAdapter(list[tuple[int, float]])
 
@@ -47,10 +49,6 @@ def _post_id(author: str, source: str, source_id: str) -> str:
 
 class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-Format = Literal["article", "note", "reply", "document"]
-"""article: a post with a title; note: a short post without one; reply: an answer to somebody; document: PDF, DOCX."""
 
 
 class Mark(Record):

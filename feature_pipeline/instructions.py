@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from contracts.formats import Format
 from contracts.private import masked
-from contracts.records import Format, Post, digest
+from contracts.records import Post, digest
 from feature_pipeline.pieces import PARAGRAPH, last_end
 
 OPENING = 500  # characters that a post is gone on with from

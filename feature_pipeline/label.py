@@ -8,7 +8,8 @@ from itertools import islice
 
 from contracts import private
 from contracts.feature_store import Dated, FeatureStore
-from contracts.records import Example, Format, Mark, Post, Split, digest
+from contracts.formats import Format
+from contracts.records import Example, Mark, Post, Split, digest
 from feature_pipeline import boilerplate, own_words
 from feature_pipeline.deduplicate import NearDuplicates, alike, compared, shared
 from feature_pipeline.examples import RULES, examples

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Literal
 
-from contracts.records import Format, Mark
+from contracts.formats import Format
+from contracts.records import Mark
 from feature_pipeline.boilerplate import edges, requests
 
 Kind = Literal["", "quote", "code", "signature", "boilerplate"]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from contracts.errors import Busy, NotFound
 from contracts.feature_store.filters import Filters
+from contracts.formats import Format
 from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.orders import harmless, without_orders
 from contracts.prompt import PASSAGES, Message, messages
-from contracts.records import Answer, Format, Passage, Style
+from contracts.records import Answer, Passage, Style
 from contracts.sampling import TEMPERATURE
 from inference_pipeline.grounding.check import LIMIT, check
 from inference_pipeline.grounding.check import NOTHING_FOUND as NOTHING_FOUND

@@ -12,7 +12,8 @@ import sqlalchemy as sql
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore, Filters, Place, Sighting
 from contracts.feature_store.retrieve import search
-from contracts.records import Format, Passage, Post
+from contracts.formats import Format
+from contracts.records import Passage, Post
 from inference_pipeline.retrieval.retrieve import retrieve
 from tests.conftest import Twin
 from tests.fakes import WordEmbedder, fill, post

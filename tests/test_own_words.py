@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.records import Format, Mark, Post
+from contracts.formats import Format
+from contracts.records import Mark, Post
 from feature_pipeline.own_words import marks, spans
 from feature_pipeline.sources import RawPost, read
 

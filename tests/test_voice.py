@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from contracts.feature_store import FeatureStore
+from contracts.formats import Format
 from contracts.model_registry import ModelRegistry
 from contracts.prompt import ANSWER, PASSAGE, PROMPT_HASH, SYSTEM, WRITE, messages
-from contracts.records import Format, Mark, Post, digest
+from contracts.records import Mark, Post, digest
 from inference_pipeline.drafting.draft import draft
 from inference_pipeline.drafting.outline import Brief
 from inference_pipeline.retrieval.voice import LONGEST, own_words, voice

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from contracts.records import Figure
+if TYPE_CHECKING:
+    from contracts.records import Figure
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     sys.unraisablehook = heard_again
+    os.environ.setdefault("TYPER_USE_RICH", "0")  # frames around the help take longer to load than all commands
     try:
         code = _run()
         for timer in _lost:

@@ -15,7 +15,7 @@ from contracts.errors import NotFound, UsageError
 from contracts.feature_store import tables as t
 from contracts.feature_store.index import Scope
 from contracts.feature_store.sightings import changes
-from contracts.records import Format
+from contracts.formats import Format
 
 NAMED = 8  # places that an error lists
 KEPT = 32  # names of places whose posts are kept

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import SourceError
-from contracts.records import Format
+from contracts.formats import Format
 from feature_pipeline.sources.text import storable, whole_characters
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.copies import FEWEST
-from contracts.records import Answer, Citation, Copied, Format, Record, Sentence, Span
+from contracts.formats import Format
+from contracts.records import Answer, Citation, Copied, Record, Sentence, Span
 from inference_pipeline.drafting.assemble import assembled
 from inference_pipeline.drafting.outline import Brief, Outline, Planned, outline
 from inference_pipeline.sampling import Sampling

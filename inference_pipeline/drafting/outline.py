@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from contracts.errors import UsageError
 from contracts.feature_store.filters import Filters
+from contracts.formats import Format
 from contracts.orders import without_orders
-from contracts.records import Format, Passage
+from contracts.records import Passage
 from inference_pipeline.grounding.inert import inert
 from inference_pipeline.grounding.sentences import content_words, sentences
 from inference_pipeline.twin import Found, Question, Twin

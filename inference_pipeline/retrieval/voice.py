@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from contracts.feature_store import FeatureStore
 from contracts.feature_store.retrieve import search
-from contracts.records import Format, Post
+from contracts.formats import Format
+from contracts.records import Post
 
 if TYPE_CHECKING:
     from inference_pipeline.twin import Found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contracts.records import Format
+from contracts.formats import Format
 
 if TYPE_CHECKING:
     from ui.wiring import App

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from contracts.records import SourceStatus, VersionStatus
 from ui.commands.show import one_line, out
+
+if TYPE_CHECKING:
+    from contracts.records import SourceStatus, VersionStatus
 
 PLURALS = {"article": "articles", "note": "notes", "reply": "replies", "document": "documents"}
 

@@ -32,6 +32,7 @@ cli = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"max_content_width": 120},
 )
 cli.add_typer(features.commands)  # without a name: its commands stand beside the others
 cli.add_typer(features.versions, name="features")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from contracts.errors import UsageError
-from contracts.records import Format
+from contracts.formats import Format
 from ui import acts
 from ui.commands import show, show_feedback
 from ui.commands.options import After, Author, Before, Json, OneAuthor, Source, app

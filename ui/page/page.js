@@ -109,7 +109,10 @@
   const asks = () => document.querySelectorAll(".sure p:not([data-seen])").forEach((words) => {
     if (!words.checkVisibility()) return;
     words.dataset.seen = "";
-    words.closest(".sure").scrollIntoView({behavior: "smooth", block: "nearest"});
+    const asked = words.closest(".sure");
+    const grown = new ResizeObserver(() => asked.scrollIntoView({block: "nearest"})); // its buttons are drawn after its words
+    grown.observe(asked);
+    setTimeout(() => grown.disconnect(), 2000);
   });
 
   // A question stands in the chat as HTML; to be edited, it is what was typed.

@@ -62,8 +62,7 @@ class Shell:
         self._places: dict[str, slice] = {}  # of what stands on a tab, among what stands on all
         with gr.Tabs(elem_id="tabs", selected=self.chat.id, overflow_behavior="wrap") as self.strip:
             for tab in self.tabs.values():
-                pane = gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}", render_children=tab.ahead)
-                with pane as self._panes[tab.id]:
+                with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as self._panes[tab.id]:
                     tab.lay_out()
 
     def _wire(self) -> None:

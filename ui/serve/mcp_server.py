@@ -21,8 +21,9 @@ from pydantic import BaseModel, Field
 from contracts.errors import NotFound, TwinError, UsageError
 from contracts.feature_store.filters import Filters
 from contracts.feature_store.retrieve import search
+from contracts.formats import Format
 from contracts.private import masked
-from contracts.records import Answer, Citation, Format, NearestPost, Passage, Post
+from contracts.records import Answer, Citation, NearestPost, Passage, Post
 from inference_pipeline.twin import Question
 from ui.wiring import App
 

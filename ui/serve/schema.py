@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.feature_store.filters import Filters
-from contracts.records import Answer, Format, Passage
+from contracts.formats import Format
+from contracts.records import Answer, Passage
 from inference_pipeline.drafting.outline import FEWEST_WORDS, LONGEST_POINT, MOST_SECTIONS
 
 MOST_MESSAGES = 200

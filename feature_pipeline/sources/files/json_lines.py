@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import IO
 
-from contracts.records import Format
+from contracts.formats import Format
 from feature_pipeline.sources import Found, RawPost, Refusal
 from feature_pipeline.sources.files.front_matter import from_values
 from feature_pipeline.sources.text import decode

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from contracts.errors import SourceError
-from contracts.records import Format
+from contracts.formats import Format
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.xml_export import BadXmlError, Element, elements

@@ -64,7 +64,7 @@ log = logging.getLogger(__name__)
 
 
 class Posts(Tab):
-    id, label, ahead = "posts", "Posts", True
+    id, label = "posts", "Posts"
 
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
@@ -141,7 +141,6 @@ class Posts(Tab):
             trigger_mode="always_last",
             **QUEUED,
         )
-        shell.author.change(self.drawn_ahead, shell.author, found, **NOW)
         self.newer.click(self.turned_back, [*looked_for, self.first], found, **QUEUED)
         self.older.click(self.turned, [*looked_for, self.first], found, **QUEUED)
         shown = [self.post, self.read, self.forget, *self.sure.outputs()]
@@ -311,13 +310,6 @@ class Posts(Tab):
         except Exception:  # the tab must stay usable; the details are for the terminal
             log.exception("the map of topics is not drawn")
             yield problem("The map of topics cannot be drawn", "the terminal that runs the twin says what is wrong")
-
-    def drawn_ahead(self, author: str | None) -> Any:
-        """The list stands when the tab is first looked at. What is wrong is told then."""
-        try:
-            return self.found(author, "", "")
-        except TwinError:
-            return gr.skip()
 
     @told
     def searched(self, author: str | None, words: str, format: str) -> Updates:

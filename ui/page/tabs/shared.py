@@ -62,8 +62,6 @@ class Tab:
 
     id = ""
     label = ""
-    ahead = False
-    """Built with the page, not at the first click, for Gradio takes half a second to build a large one."""
 
     def __init__(self, app: App, jobs: Jobs) -> None:
         self._app, self._jobs = app, jobs
