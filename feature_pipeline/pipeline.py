@@ -97,8 +97,8 @@ def collect(sources: Sequence[str], author: str, report: Report, limit: int | No
 
     def items() -> Iterator[Item]:
         for source in map(address, sources):
-            if why := _why_not(source):
-                report.failed[_shown(source)] = why
+            if storable(source) != source:
+                report.failed[_shown(source)] = _why_not(source)
                 continue
             try:
                 for item in read(source):

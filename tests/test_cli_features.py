@@ -186,7 +186,7 @@ def test_forgetting_asks_first_and_flags_what_was_trained_on_it(
     assert twin("forget", "--author", "Ada", "--post", "https://ada.example/2").code == 1
     assert twin("search", "zinc metal", "--author", "Ada", "--json").lines[0]["passages"]
     said = twin("forget", "--author", "Ada", "--post", "https://ada.example/2", "--yes", "--json")
-    assert said.json == {"author": "Ada", "posts": [passage["post_id"]], "adapters": ["Ada@v1"]}
+    assert said.json == {"author": "Ada", "posts": [passage["post_id"]], "adapters": ["Ada@v1"], "deleted": []}
     assert "log" not in said.err
     assert [row["forgotten"] for row in twin("models", "list", "--json").json] == [1, 0]
     assert "1 posts that it was trained on are forgotten" in twin("models", "list").out

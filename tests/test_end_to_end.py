@@ -37,6 +37,7 @@ def twin(*arguments: str | Path) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # seven commands, each of which loads a model
 def test_from_posts_to_a_cited_answer(tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWIN_MAX_NEW_TOKENS", "48")
     posts = some(EXAMPLES / "wren_halloway", 12, tmp_path / "posts")

@@ -276,14 +276,13 @@ def test_only_a_whole_version_on_its_own_base_model_is_exported_and_nothing_is_o
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("broken", ["{}", "[]", "no JSON", None])
-def test_a_folder_that_is_no_adapter_is_told_in_a_sentence(twin: Twin, tmp_path: Path, broken: str | None) -> None:
+@pytest.mark.parametrize("broken", ["{}", "[]", "no JSON"])
+def test_a_folder_that_is_no_adapter_is_told_in_a_sentence(twin: Twin, tmp_path: Path, broken: str) -> None:
     """As whole as its card knows, so that no hash gives it away; when it is exported, measured and asked."""
     made = tmp_path / "adapter"
     made.mkdir()
     (made / "adapter_model.safetensors").write_bytes((twin.version.folder / "adapter_model.safetensors").read_bytes())
-    if broken is not None:
-        (made / "adapter_config.json").write_text(broken, encoding="utf-8")
+    (made / "adapter_config.json").write_text(broken, encoding="utf-8")
     version = ModelRegistry(tmp_path).register(twin.version.card, made)
     with pytest.raises(ModelError, match="holds no adapter"):
         export(version, twin.base, "merged", tmp_path / "out")
@@ -295,6 +294,11 @@ def test_a_folder_that_is_no_adapter_is_told_in_a_sentence(twin: Twin, tmp_path:
     (made / "adapter_model.safetensors").unlink()
     with pytest.raises(ModelError, match="holds no adapter"):
         local.merged(twin.base, made)
+    (made / "adapter_config.json").unlink()
+    with pytest.raises(ModelError, match="expected a hash in its card, found no such file"):
+        export(
+            ModelRegistry(tmp_path / "other").register(twin.version.card, made), twin.base, "merged", tmp_path / "out"
+        )
 
 
 def _with_little_room(twin: Twin, format_: Format, target: Path, said: Connection) -> None:

@@ -251,9 +251,9 @@ HOSTILE = [
 )
 def test_no_text_takes_long(piece: str) -> None:
     text = piece * (500_000 // len(piece))
-    start = time.perf_counter()
+    start = time.thread_time()  # what others compute meanwhile is no fault of it
     spans(text, marks(text, "article"))
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
 
 
 @pytest.mark.real_data

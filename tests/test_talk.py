@@ -174,7 +174,7 @@ def test_the_whole_question_is_kept_of_a_follow_up(chat: Chat, app: App) -> None
     *_, last = ask(chat, FOLLOW_UP, first)
     reopened = chat.kept.opened("Ada", SimpleNamespace(id=last[chat.kept.id]), HERE)  # type: ignore[arg-type]
     for turns in (last[chat.turns], reopened[chat.turns]):
-        chat.judged(turns, 0, {}, SimpleNamespace(index=(3,), liked=False), HERE)  # type: ignore[arg-type]
+        chat.thumbs.judged(turns, 0, {}, SimpleNamespace(index=(3,), liked=False), HERE)  # type: ignore[arg-type]
         given = app.store.feedback.all("Ada")[-1]
         assert (given.verdict, given.by) == ("worse", "ada")
         assert given.question.startswith(QUESTION)
@@ -185,19 +185,19 @@ def test_the_whole_question_is_kept_of_a_follow_up(chat: Chat, app: App) -> None
 def test_an_answer_has_one_verdict_and_its_thumb_wherever_the_answer_stands(chat: Chat, app: App) -> None:
     def judge(liked: Any, of: dict[str, Any]) -> Any:
         event: Any = SimpleNamespace(index=(1,), liked=liked)
-        return chat.judged(last[chat.turns], 0, of, event, HERE)
+        return chat.thumbs.judged(last[chat.turns], 0, of, event, HERE)
 
     *_, last = ask(chat, QUESTION)
     before = len(app.store.feedback.all("Ada"))
-    liked = judge(True, {})[chat.liked]
+    liked = judge(True, {})[chat.thumbs.given]
     stands = ["another", *last[chat.stand]]
-    assert chat.thumbs(stands, liked)["feedback_value"] == [None, "Like"]
-    other = judge(False, liked)[chat.liked]
-    assert chat.thumbs(stands, other)["feedback_value"] == [None, "Dislike"]
+    assert chat.thumbs.drawn(stands, liked)["feedback_value"] == [None, "Like"]
+    other = judge(False, liked)[chat.thumbs.given]
+    assert chat.thumbs.drawn(stands, other)["feedback_value"] == [None, "Dislike"]
     assert [given.verdict for given in app.store.feedback.all("Ada")[before:]] == ["worse"]
     app.store.feedback.delete([given.id for given in other.values()])  # as it goes with a post that is forgotten
     none = judge("", other)
-    assert (none[chat.liked], none[chat.chat]["feedback_value"]) == ({}, [None])
+    assert (none[chat.thumbs.given], none[chat.chat]["feedback_value"]) == ({}, [None])
     assert len(app.store.feedback.all("Ada")) == before
 
 

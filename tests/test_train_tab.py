@@ -226,7 +226,8 @@ def test_edited_answers_are_read_before_a_stopped_training_is_looked_for(app: Ap
     gone = app.store.posts("Ada")[0].id
     preference = {"pairs": 8, "beta": 0.1, "learning_rate": 1e-4, "batch": 4}
     told = {"preference": {"not_kept": [], "edits": 2}}
-    of = {"posts": {"train": (gone,)}, "training": told, "recipe": recipe(preference=preference).model_dump()}
+    posts = {"train": (gone,), "validation": (), "test": ()}
+    of = {"posts": posts, "training": told, "recipe": recipe(preference=preference).model_dump()}
     app.registry.register(card(**of), adapter(app.home / "a"))
     app.registry.promote("Ada@v1")
     acts.forget(app, "Ada", [gone])
