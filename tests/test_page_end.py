@@ -132,36 +132,6 @@ def test_an_idle_page_whose_server_was_started_anew_says_so_and_keeps_what_was_t
         process.communicate(timeout=30)
 
 
-def test_a_draft_that_was_edited_while_the_server_was_away_is_open_again_with_the_edit(
-    tab: Callable[..., Page], tmp_path: Path
-) -> None:
-    port = free_port()
-    text = "#draft-text textarea"
-    with started(tmp_path, port) as process:
-        page = tab(f"http://127.0.0.1:{port}/")
-        expect(page.locator("#loading")).to_be_hidden()
-        page.get_by_role("tab", name="Draft").click()
-        page.fill("#draft-title :is(textarea, input)", "Freeing a seized seatpost")
-        page.fill("#draft-points textarea", "The seized seatpost, oil and heat")
-        page.locator("#draft-write").click()
-        expect(page.locator(text)).to_be_visible(timeout=60_000)
-        written = page.locator(text).input_value()
-        process.kill()
-        process.communicate()
-    page.fill(text, f"{written}\n\nAnd one more.")
-    page.evaluate("dispatchEvent(new Event('focus')); window.before = true")
-    with started(tmp_path, port) as process:
-        page.wait_for_function("!window.before", timeout=60_000)
-        expect(page.locator("#server-notice")).to_contain_text("started anew", timeout=30_000)
-        page.get_by_role("tab", name="Draft").click()
-        expect(page.locator(text)).to_have_value(f"{written}\n\nAnd one more.", timeout=30_000)
-        expect(page.locator("#draft-title :is(textarea, input)")).to_have_value("Freeing a seized seatpost")
-        page.get_by_role("button", name="Kept drafts").click()
-        expect(page.locator("#drafts-list button[aria-pressed=true]")).to_have_count(1)
-        process.terminate()
-        process.communicate(timeout=30)
-
-
 @pytest.mark.parametrize("status", [200, 502])
 def test_what_a_proxy_says_is_no_server_that_was_started_anew(
     status: int, tab: Callable[..., Page], tmp_path: Path

@@ -28,7 +28,7 @@
   // the page asks by itself: when it is looked at or used, and now and then. A server that was started anew knows nothing of
   // the page, so that is loaded anew, too. What was typed stands in its boxes then, and so does a question that was still being
   // answered; where people log in, only if the same one comes back.
-  const LEFT = "twin: what was typed", BOXES = ["question", "mine-text", "draft-title", "draft-points", "draft-of", "draft-text", "compare-question", "whose", "address"];
+  const LEFT = "twin: what was typed", BOXES = ["question", "mine-text", "draft-title", "draft-points", "compare-question", "whose", "address"];
   const AWAY = "The page has lost its server, and comes back as soon as that answers. What was answered is kept, under Conversations; what was not stands in the box again.";
   const BACK = "The page’s server was started anew, and the page loaded again. What was answered is kept, under Conversations; what was typed stands in its box.";
   let gone = false, asked = 0, again = 0;
@@ -84,14 +84,9 @@
     if (!waiting.question) waiting.question = unanswered();
     sessionStorage.setItem(LEFT, JSON.stringify({user, typed: waiting}));
   });
-  // The text of a draft goes into that draft alone: the server opens it again by its id, in a box that nobody sees.
-  const stands = (id) => {
-    if (id === "draft-text" && box("draft-of")?.value !== left["draft-of"]) return false;
-    return box(id) && !box(id).disabled && box(id === "draft-of" ? "draft-title" : id).checkVisibility();
-  };
   const restored = () => {
     for (const [id, typed] of Object.entries(waiting)) {
-      if (typed && !stands(id)) continue; // a tab is made when it is looked at
+      if (typed && (!box(id)?.checkVisibility() || box(id).disabled)) continue; // a tab is made when it is looked at
       delete waiting[id];
       if (!typed) continue;
       box(id).value = typed;

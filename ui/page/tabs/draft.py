@@ -42,8 +42,6 @@ class Draft(Tab):
     def lay_out(self) -> None:
         self.sheet: gr.State = gr.State(None)
         self.writing: gr.State = gr.State(None)
-        # Which kept draft the text is of. page.js reads it, and writes it into a page that was loaded anew.
-        self.of: gr.Textbox = gr.Textbox("", visible="hidden", elem_id="draft-of")
         self.words: gr.HTML = gr.HTML(visible=False, elem_id="draft-words", **PLAIN)
         with gr.Row(visible=False, elem_classes="columns") as self.desk:
             with gr.Column(scale=2, min_width=320):
@@ -60,6 +58,7 @@ class Draft(Tab):
                         max_lines=40,
                         max_length=LONGEST_TEXT,
                     )
+                    self.of: gr.Textbox = gr.Textbox("", visible=False)  # of which draft the text is
                     with gr.Row(elem_id="draft-acts"):
                         self.keep = gr.Button("Keep", variant="primary", elem_id="draft-keep", scale=0, min_width=110)
                         self.export: gr.HTML = gr.HTML(elem_id="draft-export", **PLAIN)

@@ -45,7 +45,6 @@ class Shelf:
         self.box.expand(self.found, listed, self.list, **NOW)
         self.words.change(self.found, listed, self.list, trigger_mode="always_last", **NOW)
         tab.text.input(self.saved, [*standing, tab.of], None, trigger_mode="always_last", **NOW)
-        tab.of.input(self.reopened, [author, tab.of], all_, **QUEUED)
         tab.keep.click(self.kept, standing, all_, **QUEUED)
         self.new.click(self.begun, [author, *standing], [*all_, tab.title, tab.points], **QUEUED)
         self.list.click(self.opened, [author, *standing], [*all_, tab.title, tab.points], **QUEUED)
@@ -108,15 +107,17 @@ class Shelf:
     ) -> Updates:
         self._tab.free_or_sorry(request)
         self.put_away(sheet, text, request)
-        drawn, one = self._opened(author, str(event.id), request)
+        one = self._app.store.drafts.get(user(self._app, request), str(event.id))
+        if one.author != author:
+            raise sorry("That draft is by another author’s twin", "choose the author on top")
+        made = Sheet(one, str(event.id))
         first = heading(one.parts[0].point) if one.parts else ""
-        title = one.title if one.title != first else ""
-        return {**drawn, self._tab.title: title, self._tab.points: drafting.lines(one.parts)}
-
-    @told
-    def reopened(self, author: str | None, id: str, request: gr.Request) -> Updates:
-        """The draft that stood there when the page lost its server. Its title and points are typed again by the page."""
-        return self._opened(author, id, request)[0]
+        return {
+            **self._tab.drawn(made),
+            self.list: self.listed(author, made, request),
+            self._tab.title: one.title if one.title != first else "",
+            self._tab.points: drafting.lines(one.parts),
+        }
 
     @told
     def begun(self, author: str | None, sheet: Sheet | None, text: str, request: gr.Request) -> Updates:
@@ -135,13 +136,6 @@ class Shelf:
         settled = self._app.store.drafts.delete(user(self._app, request), sheet.id if sheet else "")
         say("The draft is deleted.", acts.left(settled))
         return {**self._tab.drawn(None), self.list: self.listed(author, None, request)}
-
-    def _opened(self, author: str | None, id: str, request: gr.Request) -> tuple[Updates, KeptDraft]:
-        one = self._app.store.drafts.get(user(self._app, request), id)
-        if one.author != author:
-            raise sorry("That draft is by another author’s twin", "choose the author on top")
-        made = Sheet(one, id)
-        return {**self._tab.drawn(made), self.list: self.listed(author, made, request)}, one
 
     def _keep(self, sheet: Sheet, text: str, request: gr.Request) -> Sheet:
         if len(text) > LONGEST_TEXT and text != sheet.draft.text:
