@@ -36,26 +36,25 @@ MONTH = 28  # cells of a table
 MAX_LABEL = 60  # characters
 
 
-def older(root: HtmlElement, url: str | None) -> list[str]:
-    """Links to the page of older posts, the likeliest first; none where the page is in no row of pages, or is the last."""
-    own, others = _numbered(root, url or "")
-    return related(root, "next") or own or _labelled(root, OLDER, "older") or others
+def row_of(root: HtmlElement, url: str | None) -> tuple[list[str], bool]:
+    """Links to the page of older posts, the likeliest first, none where the page is in no row of lists, or is the last; and
+    whether it is in one."""
+    links = list(_links(root))
+    own, others = _numbered(links, url or "")
+    older = _related(root, "next") or own or _labelled(links, OLDER, "older") or others
+    in_one = bool(older or _related(root, "prev") or _labelled(links, NEWER, "newer")) or _number(url or "") > 1
+    return older, in_one
 
 
-def in_a_row(root: HtmlElement, url: str | None) -> bool:
-    """Whether the page is one of a row of lists."""
-    return bool(older(root, url) or related(root, "prev") or _labelled(root, NEWER, "newer")) or _number(url or "") > 1
-
-
-def related(root: HtmlElement, how: str) -> list[str]:
+def _related(root: HtmlElement, how: str) -> list[str]:
     return [link.get("href", "") for link in root.iter("a", "link") if how in link.get("rel", "").split()]
 
 
-def _labelled(root: HtmlElement, words: re.Pattern[str], mark: str) -> list[str]:
+def _labelled(links: list[HtmlElement], words: re.Pattern[str], mark: str) -> list[str]:
     """By what the link says, or how the blog's program calls it, in whatever language."""
     return [
         link.get("href", "")
-        for link in _links(root)
+        for link in links
         if (mark in _marks(link) or any(words.fullmatch(label) for label in _labels(link))) and not _of_days(link)
     ]
 
@@ -89,10 +88,10 @@ def _marks(link: HtmlElement) -> set[str]:
     return {found.lower() for found in MARKED.findall(f"{link.get('class') or ''} {link.get('id') or ''}")}
 
 
-def _numbered(root: HtmlElement, url: str) -> tuple[list[str], list[str]]:
+def _numbered(links: list[HtmlElement], url: str) -> tuple[list[str], list[str]]:
     """The page after this one; of several rows, as of each tag, the page's own, and those that the first page shows."""
     wanted, here = _number(url) + 1, _base(url)
-    found = [(link, _joined(url, link)) for link in _links(root) if str(wanted) in link.get("href", "")]
+    found = [(link, _joined(url, link)) for link in links if str(wanted) in link.get("href", "")]
     next_ones = [(link, to) for link, to in found if _number(to) == wanted and not _of_days(link)]
     own = [link.get("href", "") for link, to in next_ones if _base(to) == here]
     return own, [link.get("href", "") for link, _ in next_ones if wanted == 2 and "2" in _labels(link)]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -18,7 +18,7 @@ from feature_pipeline.html.chrome import without_chrome
 from feature_pipeline.html.facts import stated
 from feature_pipeline.html.listing import is_listing
 from feature_pipeline.html.markdown import SKIP, prune, to_markdown
-from feature_pipeline.html.older import in_a_row, older
+from feature_pipeline.html.older import row_of
 from feature_pipeline.liquid import from_html
 
 PAGE = re.compile(r"<!doctype\s+html|<(?:html|head|body|frameset)\b|\A\s*<title\b", re.IGNORECASE)
@@ -69,11 +69,13 @@ def _written(html: str, root: HtmlElement) -> str:
 
 def _facts(root: HtmlElement, url: str | None) -> dict[str, Any]:
     """Leaves `root` as `prune` does."""
-    finders: dict[str, Callable[[HtmlElement], list[str]]] = {
-        **{"canonical": _canonical, "feeds": _feeds, "own": _own, "older": lambda root: older(root, url)},
-        "all": lambda root: [link.get("href", "") for link in root.iter("a")] if in_a_row(root, url) else [],
+    older, in_a_row = row_of(root, url)
+    stands = {
+        **{"canonical": _canonical(root), "feeds": _feeds(root), "own": _own(root), "older": older},
+        "all": [link.get("href", "") for link in root.iter("a")] if in_a_row else [],
     }
-    links = {name: _links(root, find, url) for name, find in finders.items()}
+    base = urljoin(url or "", "".join(root.xpath("//base/@href")[:1]).strip())
+    links = {name: _joined(base, found) for name, found in stands.items()}
     found = stated(root, url)
     found["older"], found["links"] = "".join(links["older"][:1]), links["all"]
     found["url"] = next((link for link in links["canonical"] if link.startswith(("http://", "https://"))), None)
@@ -142,10 +144,9 @@ def _feeds(root: HtmlElement) -> list[str]:
     return [link for link in named or linked if not link.endswith(("index", "index/"))]
 
 
-def _links(root: HtmlElement, find: Callable[[HtmlElement], list[str]], url: str | None) -> list[str]:
-    base = urljoin(url or "", "".join(root.xpath("//base/@href")[:1]).strip())
+def _joined(base: str, links: list[str]) -> list[str]:
     found = []
-    for link in find(root):
+    for link in links:
         try:
             found.append(urljoin(base, link.strip()))
         except ValueError:  # such as an unclosed [ in a host
