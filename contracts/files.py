@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-UNWRITABLE = (ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM)  # a full disk, a quota, a folder of somebody else's
+FULL = (ENOSPC, EDQUOT, EFBIG)  # a full disk, a quota, a file that may be no longer
+UNWRITABLE = (*FULL, EROFS, EACCES, EPERM)  # or a folder of somebody else's
 
 
 def write_atomic(path: Path, text: str, mode: int = 0o666) -> None:

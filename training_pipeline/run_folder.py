@@ -10,13 +10,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from errno import EDQUOT, EFBIG, ENOSPC
+from errno import EFBIG, ENOSPC
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from contracts.errors import StoreBusy, TrainingError
-from contracts.files import read_json, write_json
+from contracts.files import FULL, read_json, write_json
 from contracts.hardware import best_device, out_of_memory
 from training_pipeline.recipe import Recipe
 
@@ -99,7 +99,7 @@ def held(folder: Path, author: str, base: str, resume: bool) -> Iterator[Path]:
 def _is_for_want_of_room(error: Exception) -> bool:
     """Told by the number where there is one; safetensors and torch put it into words."""
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in (ENOSPC, EDQUOT, EFBIG)
+        return error.errno in FULL
     said = (f"(os error {ENOSPC})", f"(os error {EFBIG})", "PytorchStreamWriter", "unexpected pos")
     return any(words in str(error) for words in said)
 

@@ -103,6 +103,7 @@ class Archive:
         self._list(most)
         self.names: tuple[str, ...] = tuple(self._entries)
         self._lowered: list[str] = []
+        self._utf8: dict[str, bool] = {}
         self.left_out: dict[str, str] = {}
         """Folders whose files are no part of it, each with why."""
         self._never: frozenset[str] = frozenset()
@@ -172,7 +173,12 @@ class Archive:
         return io.BufferedReader(_Stream(self._readable(name, limit)))
 
     def is_utf8(self, name: str, limit: int = MAX_TOTAL) -> bool:
-        """Whether all of an entry is text in this encoding. Raises SourceError."""
+        """Whether all of an entry is text in this encoding, which is looked at once. Raises SourceError."""
+        if name not in self._utf8:
+            self._utf8[name] = self._decodes(name, limit)
+        return self._utf8[name]
+
+    def _decodes(self, name: str, limit: int) -> bool:
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             for piece in self._readable(name, limit):

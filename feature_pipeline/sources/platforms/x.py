@@ -21,8 +21,8 @@ from feature_pipeline.sources.platforms.threads import Threads
 
 TWEETS = ("tweets.js", "tweets-part[0-9]*.js", "tweet.js", "tweet-part[0-9]*.js")
 NOTES = ("note-tweet.js", "note-tweet-part[0-9]*.js", "note-tweets.js")
-ASSIGNED = re.compile(rb"(?:\xef\xbb\xbf)?\s*window\.YTD\.(\w+)\.part\d+\s*=\s*")
-BEGINS = re.compile(r"\s*window\.YTD\.\w+\.part\d+\s*=\s*")
+BEGINS = re.compile(r"\s*window\.YTD\.(\w+)\.part\d+\s*=\s*")
+ASSIGNED = re.compile(rb"(?:\xef\xbb\xbf)?" + BEGINS.pattern.encode())  # the same, where bytes are looked at
 TWITTER_DATE = "%a %b %d %H:%M:%S %z %Y"
 MENTIONS = re.compile(r"\A\s*(?:@\w{1,30}(?:\s+|\Z))+")
 ENTITY = re.compile(r"&(amp|lt|gt);")
