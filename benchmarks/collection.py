@@ -19,11 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import in_home, retrieval
+from benchmarks import in_home, interval, retrieval
 from benchmarks.chunks import Once
 from benchmarks.speed import machine
 from contracts.embedder import Embedder, SentenceEmbedder
@@ -32,9 +32,6 @@ from contracts.feature_store.retrieve import Scored, as_passages, fuse
 from contracts.feature_store.store import CANDIDATES
 from contracts.records import Post
 from inference_pipeline.retrieval import selection
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 AUTHOR, TOP, DEEP = "collection", 10, 100
 RRF = 60  # of Cormack, Clarke and Büttcher 2009
@@ -68,7 +65,7 @@ def main(folder: Path, home: Path) -> None:
         recalls = [recall(found, asked.relevant[query]) for query, found in ranked.items()]
         # The choice of passages for one answer ends at ten.
         deep = interval(recalls) if any(len(found) > TOP for found in ranked.values()) else ""
-        against = "" if name == BASELINE else interval(np.subtract(gains, than), "+")
+        against = "" if name == BASELINE else interval(np.subtract(gains, than), "+.3f")
         print(f"| {name} | {interval(gains)} | {deep} | {against} |")
     print(machine())
 
@@ -182,13 +179,6 @@ def ndcg(found: Ranking, relevant: Mapping[str, int], top: int = TOP) -> float:
 
 def recall(found: Ranking, relevant: Mapping[str, int], deep: int = DEEP) -> float:
     return len(relevant.keys() & set(found[:deep])) / len(relevant)
-
-
-def interval(values: Sequence[float] | NDArray[np.float64], sign: str = "") -> str:
-    """The mean, and where 95 % of the means of 2,000 redrawn sets of queries are."""
-    drawn = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return f"{np.mean(values):{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
 
 
 if __name__ == "__main__":

@@ -14,9 +14,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from statistics import fmean
 
-import numpy as np
-
-from benchmarks import in_home, retrieval
+from benchmarks import in_home, interval, retrieval
 from benchmarks.chunks import Once
 from benchmarks.speed import machine
 from contracts.embedder import SentenceEmbedder
@@ -109,10 +107,7 @@ def _gold(store: FeatureStore, questions: Sequence[retrieval.Question], rank: Ra
         holds = sum(bool(wanted & _places([(s.start, s.end)])) for s in store.spans_of(passages[0].post_id))
         deep = [bool(wanted & _places([(p.start, p.end)])) for p in rank(store, hits, DEEP)]
         gains.append(_dcg(deep) / _dcg([True] * min(DEEP, holds)) if holds else 0.0)
-    drawn = np.random.default_rng(0).choice(covered, (2000, len(covered))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    interval = f"{fmean(covered):.3f} [{low:.3f}, {high:.3f}]"
-    return [interval, f"{fmean(precise):.3f}", f"{fmean(gains):.3f}", f"{fmean(shown):.1f}"]
+    return [interval(covered), f"{fmean(precise):.3f}", f"{fmean(gains):.3f}", f"{fmean(shown):.1f}"]
 
 
 def _known(store: FeatureStore, asked: Sequence[dict[str, str]], rank: Rank) -> list[str]:

@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks import in_home
+from benchmarks import in_home, interval
 from benchmarks.speed import machine
 from benchmarks.style_verifier import BLOGS, cleaned
 from contracts.base_model import DEFAULT, BaseLanguageModel
@@ -60,12 +59,12 @@ def main(data: Path, home: Path) -> None:
         claims = np.mean([answer.unsupported_claims for _, answer in answers])
         tokens = np.mean([answer.timings["prompt_tokens"] for _, answer in answers])
         print(
-            f"{count} examples: V {_mean(scores[count])}, {copied} of {len(made)} copy one; {claims:.2f} claims without "
-            f"support an answer, {tokens:.0f} tokens a prompt",
+            f"{count} examples: V {interval(scores[count], '+.2f')}, {copied} of {len(made)} copy one; "
+            f"{claims:.2f} claims without support an answer, {tokens:.0f} tokens a prompt",
             flush=True,
         )
         if count:
-            print(f"{count} against none, paired: {_mean(scores[count] - scores[0])}", flush=True)
+            print(f"{count} against none, paired: {interval(scores[count] - scores[0], '+.2f')}", flush=True)
     print(f"the author's own texts: V {verifier.own.mean():.2f}, other authors': {verifier.others.mean():.2f}")
     print(machine())
     store.close()
@@ -84,13 +83,6 @@ def _answered(twin: Twin, found: Found) -> tuple[str, Answer]:
     *pieces, answer = twin.write(found, BASE)
     assert isinstance(answer, Answer)
     return "".join(map(str, pieces)), answer
-
-
-def _mean(values: NDArray[np.float64]) -> str:
-    """With the 95 % interval of a bootstrap over the pooled texts."""
-    drawn = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return f"{values.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 if __name__ == "__main__":
