@@ -28,9 +28,12 @@ from contracts.model_registry import ModelRegistry, ModelVersion
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Figure, Post
 from inference_pipeline.twin import Twin
-from tests.fakes import WordEmbedder, adapter, fill
+from tests.fakes import WordEmbedder, adapter, fill, post
 from ui.settings import Settings
 from ui.wiring import App
+
+EVE = "Eve <img src=http://evil.example/e.png onerror='window.hacked = 7'>"
+CLOCK = "I wind the church clock on Sundays, and count every turn. "
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
@@ -209,6 +212,16 @@ def stock(twin: Small) -> None:
         fill(twin.app.store, [written(author, *post) for post in posts])
     register(twin.app, WREN)
     twin.app.registry.promote(register(twin.app, WREN).name)
+
+
+def crowded(home: Path, embedder: Path, base_model: Path) -> Small:
+    """Real stores, with models that jobs load in no time; beside the two authors a hostile one, and one of many notes."""
+    made = Small(App(Settings(embedder=str(embedder), base_model=str(base_model)), home), Engine(pause=0.0))
+    made.app.engine = made.engine
+    stock(made)
+    fill(made.app.store, [written(EVE, HOSTILE, f"{HOSTILE} {HOSTILE}", "javascript:window.hacked=6")])
+    fill(made.app.store, [post(number, f"{number} {CLOCK * 6}", author="Fay", title="") for number in range(25)])
+    return made
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in ui/cli.py
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in ui/commands/twin.py
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers that each took all cores would slow each other tenfold
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -27,6 +27,7 @@ import pytest
 
 from contracts.feature_store import FeatureStore
 from tests import chat_server
+from tests.blog_server import Blog
 from tests.chat_server import Server
 from tests.fakes import OTHER_WORDS, WORDS, WordEmbedder, one_thread, tiny_embedder, tiny_llama
 from tests.ingested import write
@@ -35,6 +36,7 @@ from ui.cli import main
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from tests.browser import Small
     from tests.trained import Trained
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -93,6 +95,14 @@ def single() -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[FeatureStore]:
     made = FeatureStore(tmp_path / "home", WordEmbedder())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def blog() -> Iterator[Blog]:
+    """A server on loopback, of which a test says what stands where."""
+    made = Blog()
     yield made
     made.close()
 
@@ -255,6 +265,16 @@ def tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
     local = ("data:", "blob:", "about:")
     seen = {urlsplit(url).hostname for url in elsewhere if not url.startswith(local)}
     assert seen <= {"127.0.0.1"}, elsewhere
+
+
+@pytest.fixture(scope="module")
+def site(twin: Small) -> Iterator[str]:
+    """The address of a page, in this process, of the module's own twin."""
+    from tests import browser
+    from ui.page import server as chat_page
+
+    with chat_page.running(twin.app, port=browser.free_port(), author=browser.WREN) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from feature_pipeline import pipeline
@@ -16,13 +14,6 @@ APP = "<html><title>App</title><div id=root></div><script src=a.js></script></ht
 
 
 pytestmark = pytest.mark.usefixtures("loopback")
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 def told(source: str) -> str:

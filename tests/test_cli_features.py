@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sqlite3
-from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
@@ -37,13 +36,6 @@ def folder(tmp_path: Path) -> Path:
         front = f"title: Post {number}\ndate: 2024-01-0{number + 1}\nurl: https://ada.example/{number}"
         (made / f"{number}.md").write_text(f"---\n{front}\n---\n{text}\n", encoding="utf-8")
     return made
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 @pytest.fixture

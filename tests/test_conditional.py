@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,13 +12,6 @@ from feature_pipeline.sources.web import feeds
 from tests.blog_server import Blog, Reply, article, full, posts, reasons, rss, sitemap, summary, unchanged, visit
 
 BUSY = {"Retry-After": "0"}
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 class Runs:

@@ -32,13 +32,6 @@ ZSTD = b"\x28\xb5\x2f\xfd\x00\x58" + b"\x02\x00\x10\x00" * 1599 + b"\x03\x00\x10
 
 
 @pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def other() -> Iterator[Blog]:
     made = Blog()
     yield made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 
 import pytest
 
@@ -25,13 +24,6 @@ def zipped(files: dict[str, str | bytes]) -> bytes:
         for name, content in files.items():
             file.writestr(f"{ROOT}/{name}", content)
     return data.getvalue()
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 def asked(blog: Blog, url: str = "https://github.com/Ann/soups") -> list[Item]:

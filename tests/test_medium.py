@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,13 +70,6 @@ def only(tmp_path: Path, html: str, name: str = "posts/2024-01-02_Soup-0a1b2c3d4
     assert isinstance(item, RawPost), item
     assert complete == Complete()
     return item
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 def asked(blog: Blog, url: str = "https://medium.com/@AnnLee") -> list[Item]:

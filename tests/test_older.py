@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from feature_pipeline.html.parser import facts
@@ -11,13 +9,6 @@ from feature_pipeline.sources import Complete
 from tests.blog_server import PROSE, Blog, Reply, article, full, posts, reasons, rss, visit
 
 FEED = '<link rel="alternate" type="application/rss+xml" href="/feed">'
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 def page(*numbers: int, row: str = "", head: str = "") -> str:

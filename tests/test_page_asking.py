@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from contracts.feature_store.conversations import Said
 from inference_pipeline.twin import Question
-from tests.browser import IN_CHROMIUM, SEATPOST, WREN, Small, answered, ask, free_port, serious, small, stock
-from ui.page import server as chat_page
+from tests.browser import IN_CHROMIUM, SEATPOST, WREN, Small, answered, ask, serious, small, stock
 from ui.page.conversation import SHOWN
 from ui.page.tabs.shared import LONGEST_QUESTION
 
@@ -29,12 +28,6 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Small:
     said = [Said(question=f"Question {n}?", answer=other if n == 16 else answer) for n in range(1, TURNS + 1)]
     made.app.store.conversations.keep("", WREN, said)
     return made
-
-
-@pytest.fixture(scope="module")
-def site(twin: Small) -> Iterator[str]:
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        yield url
 
 
 def held(page: Page) -> list[Route]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -15,30 +15,21 @@ from playwright.sync_api import Page, expect
 
 from contracts.feature_store.conversations import Said
 from inference_pipeline.twin import Question
-from tests import fakes
 from tests.browser import (
     ADA,
-    HOSTILE,
     IN_CHROMIUM,
     WREN,
-    Engine,
     Small,
     choose_author,
+    crowded,
     free_port,
     open_tab,
     serious,
     small,
     stock,
-    written,
 )
-from tests.fakes import fill
 from ui.page import server as chat_page
 from ui.page.temporary import LARGEST_UPLOAD
-from ui.settings import Settings
-from ui.wiring import App
-
-EVE = "Eve <img src=http://evil.example/e.png onerror='window.hacked = 7'>"
-CLOCK = "I wind the church clock on Sundays, and count every turn. "
 
 pytestmark = IN_CHROMIUM
 
@@ -48,20 +39,7 @@ Tab = Callable[..., Page]
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory, embedder: Path, tiny_model: Path) -> Small:
     """Real stores, with models that jobs load in no time."""
-    home = tmp_path_factory.mktemp("posts")
-    app = App(Settings(embedder=str(embedder), base_model=str(tiny_model)), home)
-    made = Small(app, Engine(pause=0.0))
-    app.engine = made.engine
-    stock(made)
-    fill(app.store, [written(EVE, HOSTILE, f"{HOSTILE} {HOSTILE}", "javascript:window.hacked=6")])
-    fill(app.store, [fakes.post(number, f"{number} {CLOCK * 6}", author="Fay", title="") for number in range(25)])
-    return made
-
-
-@pytest.fixture(scope="module")
-def site(twin: Small) -> Iterator[str]:
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        yield url
+    return crowded(tmp_path_factory.mktemp("posts"), embedder, tiny_model)
 
 
 def test_a_hostile_post_is_only_text_in_the_list_too(site: str, tab: Tab) -> None:

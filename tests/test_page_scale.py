@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from contracts.feature_store.conversations import Said
 from inference_pipeline.twin import Question
-from tests.browser import IN_CHROMIUM, SEATPOST, WREN, Small, answered, ask, free_port, small, stock, written
+from tests.browser import IN_CHROMIUM, SEATPOST, WREN, Small, answered, ask, small, stock, written
 from tests.fakes import fill
 from tests.test_topics import BREAD, CLOCKS, about
-from ui.page import server as chat_page
 from ui.page.conversation import first_shown
 from ui.page.tabs.chat import TURNS
 
@@ -33,12 +32,6 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Small:
     said = [Said(question=f"Question {number}?", answer=answer) for number in range(1, TURNS)]
     store.conversations.keep("", WREN, said)
     return made
-
-
-@pytest.fixture(scope="module")
-def site(twin: Small) -> Iterator[str]:
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        yield url
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

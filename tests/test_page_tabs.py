@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from feature_pipeline.label import label
 from tests import fakes
 from tests.browser import (
     ADA,
-    HOSTILE,
+    EVE,
     IN_CHROMIUM,
     WREN,
     Engine,
@@ -23,22 +23,19 @@ from tests.browser import (
     answered,
     ask,
     choose_author,
+    crowded,
     free_port,
     nameless,
     open_tab,
     serious,
-    stock,
-    written,
 )
-from tests.fakes import adapter, card, fill, hashes
+from tests.fakes import adapter, card, hashes
 from ui.page import server as chat_page
 from ui.settings import Settings
 from ui.wiring import App
 
 TABS = ["Chat", "Draft", "Compare", "Posts", "Train", "Versions", "Which one is me?", "Settings"]
-EVE = "Eve <img src=http://evil.example/e.png onerror='window.hacked = 7'>"
 SEIZED = "Freeing a seized seatpost"
-CLOCK = "I wind the church clock on Sundays, and count every turn. "
 
 pytestmark = IN_CHROMIUM
 
@@ -48,15 +45,9 @@ Tab = Callable[..., Page]
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory, embedder: Path, tiny_model: Path) -> Small:
     """Real stores, with models that jobs load in no time; answers are read aloud."""
-    home = tmp_path_factory.mktemp("tabs")
-    app = App(Settings(embedder=str(embedder), base_model=str(tiny_model)), home)
-    made = Small(app, Engine(pause=0.0))
-    app.engine = made.engine
-    stock(made)
-    fill(app.store, [written(EVE, HOSTILE, f"{HOSTILE} {HOSTILE}", "javascript:window.hacked=6")])
-    fill(app.store, [fakes.post(number, f"{number} {CLOCK * 6}", author="Fay", title="") for number in range(25)])
+    made = crowded(tmp_path_factory.mktemp("tabs"), embedder, tiny_model)
     for name in (WREN, ADA, EVE, "Fay"):
-        label(name, app.store, changed=True)
+        label(name, made.app.store, changed=True)
     _versions(made)
     return made
 
@@ -72,12 +63,6 @@ def _versions(made: Small) -> None:
     app.registry.promote(app.registry.register(first, adapter(app.home / "a")).name)
     second = card("Fay", run_id="two", posts=posts, gate=("copies too much",), parent="Fay@v1", **fitting)
     app.registry.register(second, adapter(app.home / "b"))
-
-
-@pytest.fixture(scope="module")
-def site(twin: Small) -> Iterator[str]:
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        yield url
 
 
 # ---- all of them ----------------------------------------------------------------------------------------------------

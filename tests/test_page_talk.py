@@ -73,12 +73,6 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Small:
     return Small(made.app, engine)
 
 
-@pytest.fixture(scope="module")
-def site(twin: Small) -> Iterator[str]:
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        yield url
-
-
 @pytest.fixture
 def may(twin: Small) -> Iterator[threading.Event]:
     """What the meters wait for."""

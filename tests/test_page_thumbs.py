@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,12 +26,6 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Small:
     made = small(tmp_path_factory.mktemp("thumbs"), pause=0.0)
     stock(made)
     return made
-
-
-@pytest.fixture(scope="module")
-def site(twin: Small) -> Iterator[str]:
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        yield url
 
 
 def test_an_answer_is_judged_and_the_verdict_kept(site: str, tab: Tab, twin: Small) -> None:

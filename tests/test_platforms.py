@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,13 +14,6 @@ from tests.blog_server import Blog, Reply, article, full, posts, reasons, rss, s
 WORDPRESS = '<link rel="https://api.w.org/" href="/wp-json/">'
 FEED = '<link rel="alternate" type="application/rss+xml" href="/feed/">'
 GENERATOR = "<generator>https://wordpress.org/?v=6.5</generator>"
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 def wordpress(blog: Blog, *titles: str) -> None:

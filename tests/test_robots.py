@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from feature_pipeline.sources.web.fetch import Fetcher, FetchError
 from feature_pipeline.sources.web.robots import Robots
 from tests.blog_server import Blog, Reply, article, posts, reasons, sitemap, visit
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ from feature_pipeline.html.parser import facts
 from feature_pipeline.sources.web import feeds
 from feature_pipeline.sources.web.walls import blocked
 from tests.blog_server import PROSE, Blog, Reply, article, full, posts, reasons, rss, visit
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,6 @@ from tests.blog_server import PROSE, Blog, Reply, article, full, posts, reasons,
 
 
 @pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def other() -> Iterator[Blog]:
     made = Blog()
     yield made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,14 +11,6 @@ from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.sitemaps import Sitemaps
 from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, article, full, posts, reasons, rss, sitemap, visit
-
-
-@pytest.fixture
-def blog() -> Iterator[Blog]:
-    made = Blog()
-    yield made
-    made.close()
-
 
 # Older pages of a feed
 
