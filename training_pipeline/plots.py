@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DOTS = 200  # more values of a row are drawn thinned out, evenly over their order
 CURVE, ROW, TOP, BAR = 220, 62, 34, 22  # heights in pixels
+TICKS = 4  # of a scale, about
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class Scale:
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
 
-def scale(values: Sequence[float], ticks: int = 4) -> Scale:
+def scale(values: Sequence[float]) -> Scale:
     """A scale around `values` whose ticks are 1, 2 or 5 times a power of ten apart."""
     low, high = min(values), max(values)
     span = high - low or abs(high) or 1.0
-    step = 10 ** math.floor(math.log10(span / ticks))
-    step *= next(factor for factor in (1, 2, 5, 10) if factor * step >= span / ticks)
+    step = 10 ** math.floor(math.log10(span / TICKS))
+    step *= next(factor for factor in (1, 2, 5, 10) if factor * step >= span / TICKS)
     first, last = math.floor(low / step), max(math.ceil(high / step), math.floor(low / step) + 1)
     return Scale(first * step, last * step, tuple(round(n * step, 12) for n in range(first, last + 1)))
 

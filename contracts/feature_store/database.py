@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 
 class Database:
-    def __init__(self, home: Path, url: str | None = None) -> None:
+    def __init__(self, home: Path, url: str | None) -> None:
         try:
             home.mkdir(parents=True, exist_ok=True)
             self._engine = _connect(url or f"sqlite:///{home / 'ledger.sqlite3'}")

@@ -62,12 +62,7 @@ class Dated(NamedTuple):
 
 
 class Ledger:
-    def __init__(
-        self,
-        home: Path,
-        embedder: Embedder,
-        database_url: str | None = None,
-    ) -> None:
+    def __init__(self, home: Path, embedder: Embedder, database_url: str | None) -> None:
         self._home, self.embedder = home, embedder
         self._snapshot: tuple[tuple[str, int], Snapshot] | None = None
         self._database = Database(home, database_url)
@@ -372,8 +367,8 @@ class Ledger:
             row = db.execute(query.where(t.runs.c.author == author) if author else query).one_or_none()
         return {"started": row.started, "finished": row.finished, **row.report} if row else None
 
-    def vector_key(self, embedded: str, version: FeatureVersion | None = None) -> str:
-        return digest(version.embedder if version else self.embedder.fingerprint, embedded, length=32)
+    def vector_key(self, embedded: str, version: FeatureVersion) -> str:
+        return digest(version.embedder, embedded, length=32)
 
     def _latest_seq(self) -> int:
         with self._begin() as db:

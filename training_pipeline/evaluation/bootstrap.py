@@ -19,14 +19,14 @@ Sample = NDArray[np.float64]
 Statistic = Callable[[list[Sample]], Sample]
 
 
-def figure(samples: Sequence[ArrayLike], statistic: Statistic, unit: str = "", fewest: int = FEWEST) -> Figure:
+def figure(samples: Sequence[ArrayLike], statistic: Statistic, unit: str = "") -> Figure:
     """A statistic of the samples' means, with the 95 % interval of a cluster bootstrap; each sample is drawn by itself.
 
     A sample has the shape (posts,), (posts, seeds) or (posts, seeds, values); what is to be drawn together is one sample's
     `values`. The statistic gets one array of means a sample, of shape (resamples,) or (resamples, values).
     """
     arrays = [_three(sample) for sample in samples]
-    if few := too_few(arrays, fewest):
+    if few := too_few(arrays):
         return few
     random = np.random.default_rng(0)
     value = float(statistic([_flat(array.mean(axis=(0, 1))[None]) for array in arrays])[0])
@@ -47,7 +47,7 @@ def wilson(some: float, of: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def difference_of_shares(a: int, of_a: int, b: int, of_b: int) -> tuple[float, float]:
+def difference_of_shares(a: float, of_a: int, b: float, of_b: int) -> tuple[float, float]:
     """95 % interval of a / of_a − b / of_b, of two groups that have nothing to do with each other, by Newcombe's hybrid of
     Wilson's two (Statistics in Medicine 17, 1998, method 10)."""
     (low_a, high_a), (low_b, high_b) = wilson(a, of_a), wilson(b, of_b)

@@ -15,13 +15,20 @@ Definitions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import hypot
 
 import numpy as np
 
 from contracts.copies import Runs
 from contracts.records import Figure
-from training_pipeline.evaluation.bootstrap import RESAMPLES, Sample, figure, interval, too_few, wilson
+from training_pipeline.evaluation.bootstrap import (
+    RESAMPLES,
+    Sample,
+    difference_of_shares,
+    figure,
+    interval,
+    too_few,
+    wilson,
+)
 
 LEAST_AUC = 0.7  # under it, the interval's lower end, a verifier does not know this author
 FEWEST_JUDGED = 10  # posts of each side; with fewer, one that is told right or wrong moves an AUC by over .1
@@ -65,15 +72,15 @@ def copy_excess(generated: Sequence[str], held_out: Sequence[str], training: Run
     if few := too_few([generated[:posts], held_out]):
         return few
     mine, theirs = (sum(copies(text, training) for text in texts) / len(texts) for texts in (generated, held_out))
-    (low, high), (their_low, their_high) = wilson(mine * posts, posts), wilson(theirs * own, own)
-    excess = mine - theirs
+    low, high = difference_of_shares(mine * posts, posts, theirs * own, own)
+    none = f"none of {len(generated)} outputs copies; for {posts} posts that proves under {wilson(0, posts)[1]:.1%}"
     return Figure(
-        value=round(excess, 5),
-        low=round(excess - hypot(mine - low, their_high - theirs), 5),
-        high=round(excess + hypot(high - mine, theirs - their_low), 5),
+        value=round(mine - theirs, 5),
+        low=round(low, 5),
+        high=round(high, 5),
         n=posts,
         unit="of outputs",
-        note="" if mine else f"none of {len(generated)} outputs copies; for {posts} posts that proves under {high:.1%}",
+        note="" if mine else none,
     )
 
 
