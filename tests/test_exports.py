@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from feature_pipeline.sources import Complete, Item, RawPost, Refusal, read
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.downloads import MAX_ZIPS
 from feature_pipeline.sources.files.exports import READERS, recognised
+from feature_pipeline.sources.files.tables import MAX_TABLE
 from tests.blog_server import posts, reasons
 from tests.export_samples import EXPORTS, WXR, Export, folder, packed
 
@@ -64,6 +66,16 @@ def test_one_file_of_it_is_read_alone(tmp_path: Path, name: str) -> None:
     first = items(path, export.me)[0]
     assert isinstance(first, RawPost)
     assert first.source_id == export.found[0][1]
+
+
+@pytest.mark.parametrize("name", ["linkedin", "substack", "wix", "buttondown", "newsletters"])
+def test_a_table_whose_rows_are_held_has_a_limit(tmp_path: Path, name: str) -> None:
+    root = folder(tmp_path, EXPORTS[name].files)
+    table = root / next(iter(EXPORTS[name].files))
+    table.write_text(table.read_text() + "\n" * 10_000)  # what an export is recognised by is text
+    os.truncate(table, MAX_TABLE + 1)
+    with pytest.raises(SourceError, match="is over 100,000,000 bytes"):
+        items(root)
 
 
 @pytest.mark.parametrize("name", READERS)

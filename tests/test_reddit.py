@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import zipfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from contracts.errors import SourceError
 from feature_pipeline.sources import Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.tables import MAX_TABLE
 from feature_pipeline.sources.platforms.reddit import read, recognises
 
 POSTS = "id,permalink,date,ip,subreddit,gildings,title,url,body\n"
@@ -120,6 +122,14 @@ def test_broken_rows_cost_themselves(tmp_path: Path) -> None:
         ("posts.csv:3", "bad_row"),
         ("t3_z", ""),
     ]
+
+
+def test_a_table_of_any_length_is_read_a_row_at_a_time(tmp_path: Path) -> None:
+    long = comment("c1", "Yes.").replace("https://l.example", "x" * 1_000_000)
+    with (tmp_path / "comments.csv").open("w") as file:
+        file.write(COMMENTS)
+        file.writelines(itertools.repeat(long, MAX_TABLE // len(long) + 1))
+    assert [item.source_id for item in read(Archive(tmp_path))] == ["t1_c1"]  # type: ignore[union-attr]
 
 
 def test_other_tables_are_never_opened(tmp_path: Path) -> None:

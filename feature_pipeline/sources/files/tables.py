@@ -18,12 +18,12 @@ from contracts.errors import SourceError
 from feature_pipeline.sources.files.archive import AGAIN, Archive
 from feature_pipeline.sources.text import UTF16, decode
 
-MAX_TABLE = 100_000_000  # bytes of one that has to be held whole
+MAX_TABLE = 100_000_000  # bytes of one whose rows, or whose text, a reader holds
 MAX_LINE = 20_000_000  # characters of a line, and of a cell of many lines
 MAX_CELL = 5_000_000  # characters, as for a post in a file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A line of the table: what it has in the columns asked for, or `broken`, a refusal's reason and detail."""
 
@@ -41,14 +41,15 @@ def rows(
     required: tuple[str, ...],
     optional: tuple[str, ...] = (),
     prepare: Callable[[str], str] | None = None,
+    limit: int = MAX_TABLE,
 ) -> Iterator[Row]:
     """Rows of the CSV `name`, one in memory at a time; all of it where `prepare` repairs its text, or it is no UTF-8.
 
-    Raises SourceError for a missing column, naming those found.
+    Raises SourceError where it is over `limit` bytes, and for a missing column, naming those found.
     """
     # The default ends at 128 KiB, in the middle of a cell, and takes what follows for rows.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
-    with _opened(archive, name, prepare) as file:
+    with _opened(archive, name, prepare, limit) as file:
         yield from _rows(file, archive.where(name), required, optional)
 
 
@@ -91,9 +92,9 @@ def _lines(file: IO[str], where: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _opened(archive: Archive, name: str, prepare: Callable[[str], str] | None) -> Iterator[IO[str]]:
-    if prepare is None and archive.is_utf8(name):
-        with io.TextIOWrapper(archive.stream(name), "utf-8-sig", newline="") as file:
+def _opened(archive: Archive, name: str, prepare: Callable[[str], str] | None, limit: int) -> Iterator[IO[str]]:
+    if prepare is None and archive.is_utf8(name, limit):
+        with io.TextIOWrapper(archive.stream(name, limit), "utf-8-sig", newline="") as file:
             yield file
     else:
         text = _text(archive.read(name, MAX_TABLE), archive.where(name))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from feature_pipeline.sources import Found, Item, RawPost, Refusal
-from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.files.archive import MAX_TOTAL, Archive
 from feature_pipeline.sources.files.tables import Row, rows
 from feature_pipeline.sources.text import to_date, web_address
 
@@ -57,7 +57,7 @@ def _source(archive: Archive) -> str:
 
 def _items(archive: Archive, source: str, table: str, columns: tuple[str, ...]) -> Iterator[Found]:
     for name in archive.find(table):
-        for row in rows(archive, name, columns, ("subreddit",)):
+        for row in rows(archive, name, columns, ("subreddit",), limit=MAX_TOTAL):
             if row.broken or not row["id"].strip():
                 yield Refusal(source, f"{name}:{row.line}", *(row.broken or ("bad_row", f"line {row.line} has no id")))
             else:
