@@ -228,9 +228,12 @@ def test_a_protected_account_is_private(tmp_path: Path, last: str, open_: bool) 
         {"protectedAt": "2024-01-02T00:00:00.000Z", "action": last},
         {"protectedAt": "2023-01-02T00:00:00.000Z", "action": "Protect"},
     )
-    files = {"data/tweets.js": js("tweets", "tweet", tweet(1, "secret")), "data/protected-history.js": history}
-    found = list(read(export(tmp_path, files)))
-    assert (texts(found), reasons(found)) == (({"1": "secret"}, {}) if open_ else ({}, {"1": "private"}))
+    tweets = js(
+        "tweets", "tweet", tweet(1, "secret"), tweet(2, "more", in_reply_to_status_id_str="1"), tweet(3, "RT @bob: x")
+    )
+    found = list(read(export(tmp_path, {"data/tweets.js": tweets, "data/protected-history.js": history})))
+    seen = ({"1": "secret\n\nmore"}, {"3": "reshare"}) if open_ else ({}, {"1": "private", "2": "private"})
+    assert (texts(found), reasons(found)) == seen
 
 
 def test_messages_and_deleted_posts_are_never_opened(tmp_path: Path) -> None:

@@ -89,8 +89,8 @@ def read(archive: Archive) -> Iterator[Item]:
         yield from ambiguous
     for tweet in _tweets(archive, source):
         if protected:
-            if isinstance(tweet, Tweet) and threads.whole(tweet.id, tweet):
-                yield Refusal(source, tweet.id, "private", "the account is protected")
+            parts = threads.whole(tweet.id, tweet) if isinstance(tweet, Tweet) else []
+            yield from (Refusal(source, part.id, "private", "the account is protected") for part in parts)
         elif isinstance(tweet, Refusal):
             yield tweet
         elif parts := threads.whole(tweet.id, replace(tweet, text=texts.get(tweet.id, tweet.text))):
