@@ -465,6 +465,18 @@ def test_what_pelican_and_nikola_make_is_no_second_copy(tmp_path: Path, config: 
     assert len(items_of(tmp_path / "site" / "output")) == 2
 
 
+@pytest.mark.parametrize("ending", ["ipynb", "adoc", "textile"])
+def test_what_a_generator_made_is_read_where_some_posts_can_be_read_there_alone(tmp_path: Path, ending: str) -> None:
+    write(tmp_path, "conf.py", "BLOG_TITLE = 'Ann'\n")
+    write(tmp_path, "pages/about.rst", "About\n=====\n\nMe.")
+    write(tmp_path, "output/index.html", "<!doctype html><title>Ann</title><p>Welcome.")
+    write(tmp_path, "output/soup/index.html", "<!doctype html><title>Soup</title><p>Hot.")
+    write(tmp_path, f"files/soup.{ending}", "{}")
+    assert ("output", MADE) in told(tmp_path)
+    write(tmp_path, f"posts/soup.{ending}", "{}")
+    assert {("", "About"), ("", "Soup")} < set(told(tmp_path))
+
+
 def test_what_another_program_puts_into_output_is_read(tmp_path: Path) -> None:
     write(tmp_path, "conf.py", "project = 'Ann'\nextensions = []\n")
     write(tmp_path, "tea.md", "# Tea\n\nMine.")

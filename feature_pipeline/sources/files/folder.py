@@ -11,13 +11,13 @@ from feature_pipeline.sources import Complete, Found, Item, Refusal
 from feature_pipeline.sources.files import documents, json_lines, obsidian, post_file
 from feature_pipeline.sources.files.archive import MAX_TOTAL, Archive, EntryError, TooLargeError
 from feature_pipeline.sources.files.documents import DOCUMENTS
-from feature_pipeline.sources.files.generated import NOT_POSTS
+from feature_pipeline.sources.files.generated import GENERATED_FROM, NOT_POSTS
 from feature_pipeline.sources.files.post_file import TEXT, TEXTS
 
 LINES = frozenset((".jsonl", ".ndjson"))
 KNOWN = TEXTS | LINES | DOCUMENTS
 # What people write posts in as well, and what makes Markdown of it is another program.
-UNREAD = frozenset(".adoc .asciidoc .textile .rtf .odt .doc .epub .ipynb .pages".split())
+UNREAD = GENERATED_FROM | frozenset(".rtf .odt .doc .epub .pages".split())
 # A PDF in one of these belongs to a page, and is often another's.
 ATTACHED = frozenset("assets static public attachments files media images img downloads uploads".split())
 ATTACHMENT = "it is attached to a post; to read it, give the file itself"

@@ -30,6 +30,8 @@ NIKOLA = re.compile(rb"Nikola|^BLOG_TITLE", re.IGNORECASE | re.MULTILINE)  # oth
 MADE_BY = {"public/index.html": CONFIGS, "output/index.html": PYTHON_CONFIGS, "cache/posts/*.html": PYTHON_CONFIGS}
 A_THEME = "a theme; to read it, give the folder itself"
 MADE = "pages that a generator made of the posts beside it; to read these, give the folder itself"
+# What generators make posts of, and is not read here.
+GENERATED_FROM = frozenset(".adoc .asciidoc .textile .ipynb".split())
 # In the folder of a site, but no posts of it: then what was made may be all that can be read.
 SUPPORT = frozenset("archetypes scaffolds layout layouts templates static assets themes files".split())
 ABOUT = frozenset("readme license licence changelog contributing code_of_conduct 404 _index".split())
@@ -89,12 +91,15 @@ def _made(archive: Archive) -> dict[str, str]:
 
 
 def _has_sources(archive: Archive, site: str, made: set[str]) -> bool:
-    """Whether posts that can be read lie in a site's folder, beside what supports them."""
-    within = f"{site}/" if site else ""
+    """Whether posts lie in a site's folder, beside what supports them, and all of them can be read."""
+    within, found = f"{site}/" if site else "", False
     for name in archive.walk():
         if not name.startswith(within) or any(name.startswith(f"{folder}/") for folder in made):
             continue
         path = PurePosixPath(name[len(within) :].lower())
-        if path.suffix in TEXTS - TEXT and path.stem not in ABOUT and SUPPORT.isdisjoint(path.parts[:-1]):
-            return True
-    return False
+        if path.stem in ABOUT or not SUPPORT.isdisjoint(path.parts[:-1]):
+            continue
+        if path.suffix in GENERATED_FROM:
+            return False
+        found |= path.suffix in TEXTS - TEXT
+    return found
