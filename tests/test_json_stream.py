@@ -47,6 +47,15 @@ def test_what_lies_across_the_end_of_a_piece_is_whole(seed: int) -> None:
     assert [value for _, value in listed(text, ("posts",))][1:] == made
 
 
+@pytest.mark.parametrize("number", ["-1.5", "1e5", "-12E+3", "1.25e-17", "1234567"])
+def test_a_number_may_lie_across_the_end_of_a_piece(number: str) -> None:
+    for cut in range(1, len(number) + 1):
+        for begin, end in (('{"v": ', ', "posts": [1]}'), ('{"posts": [1], "v": ', "}")):  # it is no part of an item
+            text = f"{' ' * (PIECE - len(begin) - cut)}{begin}{number}{end}"
+            assert listed(text, ("posts",)) == [(("posts",), None), (("posts",), 1)]
+        assert listed(f"{' ' * (PIECE - 1 - cut)}[{number}, 2]", ()) == [((), None), ((), float(number)), ((), 2)]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,4 +1,8 @@
-"""JSON of any length, an item of its lists in memory at a time. Knows nothing of any platform."""
+"""JSON of any length, an item of its lists in memory at a time. Knows nothing of any platform.
+
+It is not ijson, whose events name the path of each, which takes 24 GB for 100,000 opening brackets, and which can bound
+no item (measured, ijson 3.6.0 yajl2_c).
+"""
 
 from __future__ import annotations
 
@@ -134,9 +138,10 @@ class _Reader:
             except (ValueError, RecursionError) as error:
                 raise BadJsonError(str(error)) from error
             else:
-                if end < len(self._text) or not self._more():  # a number may go on
+                if self._ended or end < len(self._text) - CUT:
                     self._at = end
                     return value
+                self._more()  # a number may go on, behind its point or its e, too
 
     def drop(self, pattern: re.Pattern[str]) -> None:
         self._more()
