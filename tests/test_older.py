@@ -125,3 +125,71 @@ def test_a_page_of_the_row_that_is_busy_is_told(blog: Blog) -> None:
     blog["/"] = page(2, row="<a href='/page/2/'>Older posts</a>", head=FEED)
     blog["/page/2/"] = Reply("busy", 500, {"Retry-After": "0"})
     assert reasons(visit(blog.url)) == [(f"{blog.url}/page/2/", "server_error")]
+
+
+def essay(number: int, nav: str) -> str:
+    menu = "<p><a href='/'>Home</a> <a href='/about.html'>About</a></p>"
+    return f"<html><body><h1>Essay {number}</h1><p>About subject {number}. {PROSE}</p><p>{nav}</p>{menu}</body></html>"
+
+
+@pytest.mark.parametrize(
+    "nav",
+    [
+        "<a href='e{next}.html'>Next page</a>",
+        "<a href='e{next}.html' rel='next'>On</a>",
+        "<a href='e{next}.html'>Next post</a> <a href='e{before}.html'>Previous post</a>",
+    ],
+)
+def test_one_essay_of_a_row_is_itself_however_it_leads_to_the_next(blog: Blog, nav: str) -> None:
+    for number in range(1, 6):
+        blog[f"/essays/e{number}.html"] = essay(number, nav.format(next=number + 1, before=number - 1))
+    blog["/about.html"] = essay(90, "")
+    items = visit(f"{blog.url}/essays/e2.html")
+    assert ([post.title for post in posts(items)], reasons(items)) == (["Essay 2"], [])
+    assert blog.pages == ["/essays/e2.html"]
+
+
+def test_of_a_shared_host_only_what_lies_under_the_address_is_the_writers(blog: Blog) -> None:
+    others = "<h2><a href='/p/900'>Bob's trip to the sea</a></h2>"
+    shown = [f"<h2><a href='/u/ann/{n}'>Story {n} of the year</a></h2><p>{PROSE}</p>" for n in range(1, 7)]
+    blog["/u/ann"] = f"<html><body>{''.join(shown[:3])}<a href='/u/ann?page=2'>2</a>{others}</body></html>"
+    blog["/u/ann?page=2"] = f"<html><body>{''.join(shown[3:])}{others}</body></html>"
+    blog["/p/900"] = article("Bob's trip to the sea")
+    for number in range(1, 7):
+        blog[f"/u/ann/{number}"] = article(f"Story {number}", f"About subject {number}. {PROSE}")
+    assert [post.title for post in posts(visit(f"{blog.url}/u/ann"))] == [f"Story {number}" for number in range(1, 7)]
+    assert "/p/900" not in blog.asked
+
+
+def test_nothing_of_a_shared_host_is_taken_where_nothing_lies_under_the_address(blog: Blog) -> None:
+    shown = "".join(f"<h2><a href='/p/{n}'>Story {n} of the year</a></h2><p>{PROSE}</p>" for n in range(1, 4))
+    blog["/u/ann"] = f"<html><body>{shown}<a href='/u/ann?page=2'>2</a></body></html>"
+    visit(f"{blog.url}/u/ann")
+    assert [path for path in blog.asked if path.startswith("/p/")] == []
+
+
+@pytest.mark.parametrize("after", ["<a href='/posts/{after}/'>Next post</a>", ""])
+def test_a_row_of_posts_that_lead_to_each_other_is_told_whole(blog: Blog, after: str) -> None:
+    blog["/feed"] = rss(full(12))
+    for number in range(1, 13):
+        before = f"<a href='/posts/{number - 1}/'>Previous post</a>" if number > 1 else ""
+        leads = f"{before} {after.format(after=number + 1)}</body>"
+        blog[f"/posts/{number}/"] = article(f"Post {number}", f"About subject {number}. {PROSE}").replace(
+            "</body>", leads
+        )
+    front = "<p><a href='/posts/12/'>permalink</a> <a href='/posts/11/'>Previous post</a></p></body>"
+    blog["/"] = article("Post 12", head=FEED).replace("</body>", front)
+    items = visit(blog.url)
+    assert sorted(post.title for post in posts(items)) == sorted(f"Post {number}" for number in range(1, 13))
+    assert reasons(items) == []
+
+
+@pytest.mark.parametrize("row", ["/page{}/", "/?page={}"])
+def test_a_page_of_one_post_is_no_post(blog: Blog, row: str) -> None:
+    blog["/feed"] = rss(full(3))
+    for number, path in ((3, "/"), (2, row.format(2)), (1, row.format(3))):
+        older = f"<a href='{row.format(5 - number)}'>Older posts</a>" if number > 1 else ""
+        shown = f"<article><h1><a href='/posts/{number}/'>Post {number}</a></h1><p>{PROSE}</p></article>"
+        blog[path] = f"<html><head><title>Ann</title>{FEED}</head><body>{shown}{older}</body></html>"
+        blog[f"/posts/{number}/"] = article(f"Post {number}", f"About subject {number}. {PROSE}")
+    assert [post.title for post in posts(visit(blog.url))] == ["Post 3", "Post 2", "Post 1"]

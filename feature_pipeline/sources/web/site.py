@@ -136,24 +136,28 @@ def _site(reading: Reading, page: Page, html: str, text: str, found: Facts) -> I
     yield from _blog(reading, page, text, found)
 
 
-def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts) -> None:
-    """Where no sitemap says what there is: what the front page leads to, and each page of older posts after it.
+def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts, under: str) -> None:
+    """Where no sitemap says what there is: what the front page leads to, and each page of older posts after it, where the
+    path begins with `under`. Some blogs lead from post to post: those are told, as pages that list posts are not.
 
     As many as leave requests for their posts; the next run goes on there. Never all that there is: what such a page does
     not show may stand elsewhere. What says nothing new a few times in a row is a calendar, or a server's only answer.
     """
     asked: set[str] = set()
+    rows: set[str] = set()
     new: set[str] = set()
     met: set[str] = set()
+    itself: list[str] = []
     in_vain = 0
     sitemaps.whole = False
     there, half = f"{reading.source}#older", (reading.requests + reading.max_pages) // 2
     here = older = reading.memory.left(there) or found.older
     while True:
-        sitemaps.places.update(dict.fromkeys(found.links, ""))
-        for row in (older, *asked):
+        links = [link for link in (*itself, *found.links) if urlsplit(link).path.startswith(under)]
+        sitemaps.places.update(dict.fromkeys(links, ""))
+        for row in rows | ({older} - asked):
             sitemaps.places.pop(row, None)
-        listed = set(ours(found.links, reading.host, reading.prefix)) - {older}
+        listed = set(ours(links, reading.host, reading.prefix)) - {older}
         in_vain = in_vain + 1 if listed <= met else 0
         met |= listed
         shown = listed - reading.memory.before.keys()
@@ -173,6 +177,9 @@ def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts) -> None:
             told = (error.reason, error.detail) if isinstance(error, FetchError) else ("quarantined", str(error))
             sitemaps.troubles.append((older, *told))
             return
+        # What is asked for by a query is a page of the row, even where it marks the one post that it shows.
+        itself = [older] if found.article and not found.listing and not urlsplit(older).query else []
+        rows |= {older}.difference(itself)
         here, older = older, found.older
 
 
@@ -199,8 +206,11 @@ def _blog(reading: Reading, page: Page, text: str, found: Facts) -> Iterator[Ite
         reading.whole &= len(reading.seen) > before or before > 0
     sitemaps = Sitemaps(reading.visit).of_site(page.url)
     failed = failed or bool(sitemaps.troubles)
-    if (any_feed or found.older) and not sitemaps.places:
-        _add_older(reading, sitemaps, found)
+    # A post may lead to the next one as a list of posts does: without a feed, it must look like a list.
+    in_a_row = found.older and (found.listing or is_root(page.url))
+    if (any_feed or in_a_row) and not sitemaps.places:
+        # Of a host that many share, nothing but a feed says what else of it is the same writer's.
+        _add_older(reading, sitemaps, found, "/" if any_feed or is_root(page.url) else reading.prefix)
     if any_feed or failed or ours(list(sitemaps.places), reading.host, reading.prefix):
         yield from listed_pages(reading, sitemaps, key_of(page.url))
     elif found.article or (found.words and found.link_words * 2 < found.words):
