@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from contracts.labels import FORMATS, SHORTEST
 from contracts.records import Example, ExampleKind, Post, Span, digest
 from feature_pipeline import instructions as ask
 from feature_pipeline.own_words import spans
-from feature_pipeline.pieces import SHORTEST, TARGET, Piece, Slices, beginning, last_end, length, pieces, within
+from feature_pipeline.pieces import TARGET, Piece, Slices, beginning, last_end, length, pieces, within
 
 EVIDENCE = 450  # characters of a passage that answers a question
 SHORT_POST = 700  # characters of a post that its topic alone is asked for
@@ -42,7 +43,7 @@ def _outlined(post: Post, slices: Slices) -> Iterator[Example]:
 def _by_topic(post: Post, own: Sequence[tuple[int, int]]) -> Iterator[Example]:
     """A short post, whole."""
     if length(own) <= SHORT_POST and (topic := ask.topic(post, own)):
-        asked = ask.choose(ask.ABOUT, post).format(format=ask.FORMATS[post.format], topic=topic)
+        asked = ask.choose(ask.ABOUT, post).format(format=FORMATS[post.format], topic=topic)
         yield _example(post, "topic", asked, tuple(own))
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from contracts.formats import Format
+from contracts import labels
 from contracts.private import masked
 from contracts.records import Post, digest
 from feature_pipeline.pieces import PARAGRAPH, last_end
 
 OPENING = 500  # characters that a post is gone on with from
 BULLETS = (3, 8)  # of an outline: of fewer it is none, of more every second or third paragraph is named
-CLAUSE = re.compile(r".{12,70}?(?=[,.;:!?…—–(]|\s-\s|$)|.{12,60}(?=\s)|.{1,70}$")
 TOPIC = 3  # words that name what a post without a title is about
 LONG_WORD = 5  # letters: shorter words seldom name a topic
 
@@ -28,7 +27,7 @@ REPLY_TO = (
     "What do you answer to this?\n\n{said}",
 )
 SECTION = (
-    "Write the section “{heading}” of your post “{title}”.",
+    labels.SECTION,
     "In your post “{title}”, what stands under “{heading}”? Write it.",
     "Your post “{title}” needs its part on this: {heading}",
 )
@@ -37,7 +36,7 @@ OUTLINE = (
     "Turn these notes into a post titled “{title}”:\n\n{outline}",
     "{outline}\n\nMake a post called “{title}” of these points.",
 )
-ABOUT = ("Write {format} about {topic}.", "{topic}: write {format} on this.", "Can you write {format} about {topic}?")
+ABOUT = (labels.ABOUT, "{topic}: write {format} on this.", "Can you write {format} about {topic}?")
 QUESTION = ("What do you think about {title}?", "What have you written about {title}?", "Tell me about {title}.")
 QUESTION_IN = (
     "What do you say about “{heading}” in “{title}”?",
@@ -50,15 +49,9 @@ CONTINUE = (
     "{opening}\n\nGo on from here. The post is called “{title}”.",
 )
 CONTINUE_UNTITLED = ("Go on with this:\n\n{opening}", "You have begun to write this. Go on.\n\n{opening}")
-FORMATS: dict[Format, str] = {
-    "article": "a short post",
-    "note": "a note",
-    "reply": "a reply",
-    "document": "a short text",
-}
 
 TEMPLATES = digest(
-    str((OPENING, BULLETS, CLAUSE.pattern, TOPIC, LONG_WORD, FORMATS)),
+    str((OPENING, BULLETS, labels.CLAUSE.pattern, TOPIC, LONG_WORD, labels.FORMATS)),
     *(*TITLE, *NOTE, *REPLY, *REPLY_TO, *SECTION, *OUTLINE, *ABOUT, *QUESTION, *QUESTION_IN, *CONTINUE),
     *CONTINUE_UNTITLED,
 )
@@ -119,7 +112,7 @@ def outline(post: Post, slices: Sequence[tuple[int, int]]) -> str:
 
 def clause(paragraph: str) -> str:
     """The first words of a paragraph, up to where a reader would first draw breath."""
-    found = CLAUSE.match(plain(paragraph))
+    found = labels.CLAUSE.match(plain(paragraph))
     return found[0].rstrip(" ,;:-") if found else ""
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from contracts.labels import SHORTEST
 from feature_pipeline.chunk import headings
 
 TARGET = 1600  # characters: about 400 tokens, which two cores train on in a second
-SHORTEST = 80  # characters that teach a voice anything
 
 Slices = tuple[tuple[int, int], ...]
 

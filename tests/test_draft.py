@@ -10,8 +10,7 @@ import pytest
 
 from contracts.errors import NotFound, UsageError
 from contracts.feature_store import FeatureStore, Filters
-from feature_pipeline import instructions
-from inference_pipeline.drafting.draft import ABOUT, FORMATS, SECTION, Draft, Piece, Section, draft, instruction, write
+from inference_pipeline.drafting.draft import Draft, Piece, Section, draft, instruction, write
 from inference_pipeline.drafting.outline import Brief, Outline, outline
 from inference_pipeline.twin import BASE, Twin
 from tests.fakes import WordEmbedder, fill, post
@@ -52,9 +51,6 @@ def drafted(twin: Twin, brief: Brief = BRIEF, model: str | None = None) -> Draft
 
 
 def test_sections_are_asked_for_in_words_that_a_twin_was_trained_on() -> None:
-    assert SECTION in instructions.SECTION
-    assert ABOUT in instructions.ABOUT
-    assert FORMATS == instructions.FORMATS
     assert instruction(BRIEF, "Glue. ") == "Write the section “Glue” of your post “Old things”."
     assert instruction(Brief("Ada", "Old things", format="note"), "Glue") == "Write a note about Glue."
     assert instruction(Brief("Ada", points=("Glue",)), "Glue?") == "Write a short post about Glue."

@@ -15,8 +15,9 @@ from feature_pipeline import label as labelling
 from feature_pipeline import pipeline
 from feature_pipeline.examples import EVIDENCE, examples
 from feature_pipeline.instructions import NOTE, REPLY
-from feature_pipeline.label import LABELS, combined, divide_anew, label, marks, split
+from feature_pipeline.label import LABELS, combined, divide_anew, label, marks
 from feature_pipeline.pieces import TARGET
+from feature_pipeline.split import split
 from tests.fakes import WORDS, WordEmbedder, fill, post, voice
 
 PARAGRAPHS = "\n\n".join(

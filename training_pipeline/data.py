@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import TrainingError
 from contracts.feature_store import FeatureStore, retrieve
+from contracts.labels import SHORTEST
 from contracts.orders import Quoted, harmless
 from contracts.private import masked
 from contracts.prompt import encode, encode_target, messages
@@ -313,7 +314,7 @@ def check(train: Sequence[Encoded], validation: Sequence[Encoded], examples: int
     if not examples:
         raise TrainingError(
             "no post is left to train on: a fifth is held out, and a tenth tells when to stop",
-            "ingest more posts, of 80 characters of your own words each: three are the fewest that can be divided",
+            f"ingest more posts, of {SHORTEST} characters of your own words each: three are the fewest that can be divided",
         )
     if not train:
         raise TrainingError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from contracts.errors import TrainingError
+from contracts.labels import SHORTEST, TRAIN, VALIDATION
 from contracts.records import Example, Post, Record, Split
 from training_pipeline.data import FIRST, MASKED, Corpus, Encoded, Selection
 from training_pipeline.estimate import Estimate, measure
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from contracts.base_model import BaseLanguageModel
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048)  # tokens of a target, the histogram's borders
-SHORTEST = 80  # characters of own words; from fewer, no example is made
 FEW, MANY = 10, 100  # posts
-HELD_OUT = 0.2  # of the posts, the newest
 WITHHELD = (
     "{count:,} posts more than a fifth, as posts that came since there is a champion are never learned from; "
     "in a terminal, twin train --new-split holds out the newest fifth of today"
@@ -267,7 +266,7 @@ def _withheld(corpus: Corpus) -> int:
     if not corpus.frozen:
         return 0
     posts = {part: len({example.post_id for example in made}) for part, made in corpus.examples.items()}
-    return max(0, posts["test"] - round(sum(posts.values()) * HELD_OUT))
+    return max(0, posts["test"] - round(sum(posts.values()) * (1 - TRAIN - VALIDATION)))
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:

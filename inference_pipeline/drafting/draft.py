@@ -17,21 +17,12 @@ from pydantic import Field
 
 from contracts.copies import FEWEST
 from contracts.formats import Format
+from contracts.labels import ABOUT, FORMATS, SECTION
 from contracts.records import Answer, Citation, Copied, Record, Sentence, Span
 from inference_pipeline.drafting.assemble import assembled
 from inference_pipeline.drafting.outline import Brief, Outline, Planned, outline
 from inference_pipeline.sampling import Sampling
 from inference_pipeline.twin import Question, Twin
-
-# Two of the wordings that the feature pipeline labels examples with; a test holds them to that.
-SECTION = "Write the section “{heading}” of your post “{title}”."
-ABOUT = "Write {format} about {topic}."
-FORMATS: dict[Format, str] = {
-    "article": "a short post",
-    "note": "a note",
-    "reply": "a reply",
-    "document": "a short text",
-}
 
 TOKENS_A_WORD = 1.5  # of English prose, with room to end a sentence
 FEWEST_TOKENS = 48

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from contracts.errors import UsageError
 from contracts.feature_store.filters import Filters
 from contracts.formats import Format
+from contracts.labels import CLAUSE
 from contracts.orders import without_orders
 from contracts.records import Passage
 from inference_pipeline.grounding.inert import inert
@@ -23,7 +24,6 @@ WORDS_A_SECTION = 150  # of an outline made from a title
 MOST_SECTIONS = 12
 LONGEST_POINT = 300  # characters
 FEWEST_WORDS, MOST_WORDS = 20, 5000
-_CLAUSE = re.compile(r".{12,70}?(?=[,.;:!?…—–(]|\s-\s|$)|.{12,60}(?=\s)|.{1,70}$")
 _SIGNS = re.compile(r"^[\s#>*+-]+|[*_`]")
 
 
@@ -107,7 +107,7 @@ def _clause(text: str, about: set[str]) -> str:
     said = [" ".join(_SIGNS.sub("", text[start:end]).split()) for start, end in sentences(text)]
     said = [sentence for sentence in said if len(content_words(sentence)) > 2] or said
     best = max(said, key=lambda sentence: len(content_words(sentence) & about), default="")
-    found = _CLAUSE.match(best)
+    found = CLAUSE.match(best)
     return found[0].strip(" ,;:.-") if found else ""
 
 
