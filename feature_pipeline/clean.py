@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from contracts.records import Post
-from feature_pipeline.characters import one_line, tidy
+from feature_pipeline.characters import letters, one_line, tidy
 from feature_pipeline.html.parser import ParseError, markdown
 from feature_pipeline.label import combined, marks
 from feature_pipeline.language import detect
@@ -122,8 +122,4 @@ def _trimmed(text: str) -> str:
 def _without_title(text: str, title: str) -> str:
     """A page's own heading is the title again."""
     heading = HEADING.match(text)
-    return text[heading.end() :] if heading and _letters(heading[1]) == _letters(title) else text
-
-
-def _letters(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
+    return text[heading.end() :] if heading and letters(heading[1]) == letters(title) else text

@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from lxml.html import HtmlElement
 
+from feature_pipeline.characters import letters
 from feature_pipeline.html.markdown import BLOCKS, PRE, SKIP, to_markdown
 
 # A stretch of so many letters is found again by more than chance; what is shorter than two is too short to tell.
@@ -62,9 +63,6 @@ COMMENTS = re.compile(
 )
 # A heading and a byline are shorter.
 SENTENCE = 90
-NO_LETTERS = re.compile(r"[\W_]+")
-ASCII = bytes(range(128))
-LOWER, OTHERS = bytes(range(256)).lower(), bytes(sign for sign in ASCII if not chr(sign).isalnum())
 SENTENCE_END = re.compile(r"[.!?…:。！？]['\"”’»)]?$")
 
 
@@ -143,13 +141,6 @@ def _around(elements: list[HtmlElement]) -> HtmlElement:
             node = node.getparent()
         above = above[above.index(node) :]
     return above[0]
-
-
-def letters(text: str) -> str:
-    """What stays the same however a text is laid out."""
-    if text.isascii():  # the same, ten times as fast
-        return text.encode().translate(LOWER, OTHERS).decode()
-    return NO_LETTERS.sub("", text.casefold())
 
 
 def length(element: HtmlElement) -> int:

@@ -9,7 +9,7 @@ from itertools import chain
 
 from lxml.html import HtmlElement
 
-from feature_pipeline.html.article import letters
+from feature_pipeline.characters import letters
 
 BY = re.compile(
     r"(?:(?:view|see|read) all|more) (?:posts|articles|stories) (?:by|from)\s+"

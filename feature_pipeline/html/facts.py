@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
-from feature_pipeline.html.article import letters, titled
+from feature_pipeline.characters import letters
+from feature_pipeline.html.article import titled
 from feature_pipeline.html.byline import beside, one_line, people, signed
 from feature_pipeline.sources.text import to_date
 

@@ -11,7 +11,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
-from feature_pipeline.html.article import Run, letters, named, runs_of
+from feature_pipeline.characters import letters
+from feature_pipeline.html.article import Run, named, runs_of
 from feature_pipeline.html.chrome import CHROME, is_others
 
 ENTRIES = 3

@@ -7,6 +7,8 @@ import re
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from feature_pipeline.characters import ASCII
+
 # What cannot be a text, whatever its name says: PDF, PNG, GIF, JPEG, WebP, ZIP, gzip, 7-Zip, old Office, a program.
 MAGIC = (
     *(b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"PK\x03\x04", b"\x1f\x8b"),
@@ -14,7 +16,6 @@ MAGIC = (
 )
 # Bytes that no text in a one-byte encoding has, but for a stray one.
 CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"})
-ASCII = bytes(range(128))
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 DECLARED = re.compile(rb"(?:<meta[^>]+charset|<\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 # It has just failed, says no more than that Windows-1252 was meant, or cannot be where no byte is 0.

@@ -58,7 +58,3 @@ def inner(element: HtmlElement) -> str:
 
 def words(element: HtmlElement | None) -> str:
     return " ".join((element.text_content() or "").split()) if element is not None else ""
-
-
-def letters(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())

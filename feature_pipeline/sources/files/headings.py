@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from feature_pipeline.characters import letters
 from feature_pipeline.sources.text import to_date
 
 MAX_TITLE = 1_000
@@ -30,7 +31,7 @@ def split_title(body: str, title: str) -> tuple[str, str]:
         return title, body
     at, length, heading = headings[0]
     opens = all(len(line) <= MAX_TITLE and PREAMBLE.match(line) for line in lines[:at])
-    if opens and (not title or _letters(title) == _letters(heading)):
+    if opens and (not title or letters(title) == letters(heading)):
         return title or heading, "".join(lines[:at] + lines[at + length :])
     # The only one is a title wherever it stands; of several, each is a section's.
     return title or (heading if len(headings) == 1 else ""), body
@@ -71,10 +72,6 @@ def _plain(heading: str) -> str:
     heading = re.sub(r"\s*\{[#.:][^}]*\}\s*$|\s+#+\s*$", "", heading.strip())
     heading = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
     return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", heading).strip()
-
-
-def _letters(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def _own_name(path: PurePath) -> str:

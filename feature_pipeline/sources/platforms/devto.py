@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from contracts.errors import SourceError
+from feature_pipeline.characters import letters
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
-from feature_pipeline.sources.files.fragment import letters
 from feature_pipeline.sources.files.front_matter import BadFrontMatterError, split
 from feature_pipeline.sources.text import to_date, web_address
 from feature_pipeline.sources.web.listing import listed, unless_same

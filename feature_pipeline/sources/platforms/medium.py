@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from contracts.errors import SourceError
+from feature_pipeline.characters import letters
 from feature_pipeline.html.parser import Entry, ParseError, entries
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.entries import text
-from feature_pipeline.sources.files.fragment import body, cut, drop, inner, letters, of_class, tree, words
+from feature_pipeline.sources.files.fragment import body, cut, drop, inner, of_class, tree, words
 from feature_pipeline.sources.text import to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError, Page
 from feature_pipeline.sources.web.visit import Visit
