@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FEWEST = 6  # words in a row; fewer are how people talk
 
-_WORD = re.compile(r"\[\d{1,2}\]|[^\W_]+")  # a marker is no word
+_WORD = re.compile(r"\[\d{1,3}\]|[^\W_]+")  # a marker is no word
 _FACTOR = 0x9E3779B97F4A7C15
 _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 

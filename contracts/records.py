@@ -205,6 +205,9 @@ class Passage(Record):
     """Cosine of the question's and the chunk's embeddings; comparable between queries."""
 
 
+MARKER = re.compile(r"\[(\d{1,3})\]")  # a draft's are numbered through all its sections
+
+
 class Citation(Record):
     """The exact slice of a stored post that a marker such as [1] stands for: the text of passage number `marker`.
 
@@ -236,6 +239,12 @@ class Sentence(Record):
     """What supports it, or what an inferred one is near to."""
     shared: float = 0.0
     """Of its content words, the share that the sentence of the post has, too: the rest is the model's."""
+
+
+def marked(sentences: Iterable[Sentence]) -> tuple[int, ...]:
+    """Where in the text each marker begins, behind the sentences that have one. Any other `[1]`, as in `argv[1]`, is part of
+    what was said."""
+    return tuple(one.end + 1 for one in sentences if one.evidence and one.support == "supported")
 
 
 class Copied(Record):
@@ -314,8 +323,7 @@ class Answer(Record):
 
     @property
     def markers(self) -> tuple[int, ...]:
-        """Where in `answer` each marker begins. Any other `[1]`, as in `argv[1]`, is part of what was said."""
-        return tuple(one.end + 1 for one in self.sentences if one.evidence and one.support == "supported")
+        return marked(self.sentences)
 
 
 class Figure(Record):

@@ -157,6 +157,8 @@ def test_a_passage_that_two_sections_cite_stands_once_with_the_spans_of_both() -
     page = drafting.markdown("It is said. [1] And [2].\n", parts)
     assert page == "It is said. [1] And [2].\n\n[1] P: “One thing.”\n\n[1] P: “Another thing.”\n"
     assert drafting.markdown("Without.", parts) == "Without.\n"
+    many = [part.model_copy(update={"citations": (cited[0].model_copy(update={"marker": 100}),)}) for part in parts[:1]]
+    assert drafting.markdown("It is said. [100]", many).endswith("\n\n[100] P: “One thing.”\n")
     link = drafting.download('A "clock"', "Ticks. [1]", parts)
     assert 'download="A--clock.md"' in link
     assert "Ticks. [1]\n\n[1] P: “One thing.”" in unquote(link)

@@ -71,6 +71,7 @@ def test_a_link_cannot_break_out_of_its_attribute() -> None:
 def test_only_markers_with_a_citation_lead_somewhere() -> None:
     shown = html.prose("Yes [1], no [2].", 3, {4: [citation(0, 3, "So\nit is.")]})
     assert shown == 'Yes <a class="marker" href="#passage-3-1" title="A title&#10;So it is.">1</a>, no [2].'
+    assert 'href="#passage-3-100"' in html.prose("Yes [100]", 3, {4: [citation(0, 3, "So")]})
 
 
 def test_code_is_no_marker_also_where_its_number_is_one() -> None:

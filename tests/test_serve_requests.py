@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from contracts.errors import UsageError
-from inference_pipeline.twin import NOTHING_FOUND, Exchange
+from inference_pipeline.grounding.check import NOTHING_FOUND
+from inference_pipeline.twin import Exchange
 from tests.browser import ADA, SEATPOST, WREN, small
 from tests.served import KEY, WRENS_KEY, Site, chat_with, saying, serving, until
 from ui.serve.completions import question, unsaid
@@ -61,6 +62,7 @@ def test_the_last_message_is_the_question_and_the_others_are_the_conversation() 
     [
         ("Oil. Then heat.", "Oil. [1] Then heat. [2]", " [2]"),
         ("Oil. ", "Oil.\n\nI wrote: “Oil” [1]", "\n\nI wrote: “Oil” [1]"),
+        ("Oil. Heat.", "Oil. [100] Heat. [101]", " [101]"),
         ("", NOTHING_FOUND, NOTHING_FOUND),
         ("# Oil\nOil.", "Oil. [1]", ""),
         ("Oil and th", "Oil", ""),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from contracts.records import Citation, Copied, Sentence
+from contracts.records import MARKER, Citation, Copied, Sentence
 
 if TYPE_CHECKING:
     from inference_pipeline.drafting.draft import Section
 
 NOTHING = "Nothing of yours on this."
-
-_MARKER = re.compile(r"\[(\d{1,2})\]")
 
 
 def assembled(
@@ -35,7 +32,7 @@ def assembled(
             parts.append(section.text)
     cited = [citation for section in marked for citation in section.citations]
     unique = {(one.marker, one.start, one.end): one for one in cited}
-    words = sum(len(_MARKER.sub(" ", section.text).split()) for section in marked)
+    words = sum(len(MARKER.sub(" ", section.text).split()) for section in marked)
     return marked, "\n\n".join(parts), tuple(unique[key] for key in sorted(unique)), words
 
 
@@ -52,7 +49,7 @@ def _numbered(section: Section, numbers: dict[tuple[str, int, int], int]) -> Sec
         new[citation.marker] = numbers.setdefault((span.post_id, span.start, span.end), len(numbers) + 1)
     text, markers, moved, at = "", list[int](), list[tuple[int, int]](), 0
     for place in section.markers:
-        found = _MARKER.match(section.text, place)
+        found = MARKER.match(section.text, place)
         if found and int(found[1]) in new:
             text += section.text[at:place]
             markers.append(len(text))

@@ -18,7 +18,7 @@ from pydantic import Field
 from contracts.copies import FEWEST
 from contracts.formats import Format
 from contracts.labels import ABOUT, FORMATS, SECTION
-from contracts.records import Answer, Citation, Copied, Record, Sentence, Span
+from contracts.records import MARKER, Answer, Citation, Copied, Record, Sentence, Span, marked
 from inference_pipeline.drafting.assemble import assembled
 from inference_pipeline.drafting.outline import Brief, Outline, Planned, outline
 from inference_pipeline.sampling import Sampling
@@ -57,7 +57,7 @@ class Section(Record):
     """The longest run of words that `text` shares with a post."""
     cut: bool = False
     markers: tuple[int, ...] = ()
-    """Where in `text` each marker begins. Any other `[1]`, as in `argv[1]`, is part of what was said."""
+    """Where in `text` each marker begins."""
     timings: dict[str, float] = Field(default_factory=dict)
     """As an answer's, and from the question for its passages on; `retrieve` alone where nothing was written."""
 
@@ -184,7 +184,7 @@ def _finished(brief: Brief, section: Planned, answer: Answer, stopped: bool) -> 
         sentences=sentences,
         copied=copied,
         cut=answer.cut,
-        markers=tuple(one.end + 1 for one in sentences if one.evidence and one.support == "supported"),
+        markers=marked(sentences),
         timings=answer.timings,
     )
 
@@ -222,7 +222,7 @@ def _still_copied(answer: Answer, gone: list[tuple[int, int]], text: str) -> Cop
 
 
 def _bare(line: str) -> str:
-    return re.sub(r"[\W_]+", " ", re.sub(r"\[\d{1,2}\]", "", line)).strip().casefold()
+    return re.sub(r"[\W_]+", " ", MARKER.sub("", line)).strip().casefold()
 
 
 def _found_in(section: Planned) -> dict[str, float]:

@@ -9,7 +9,7 @@ from html import escape
 from itertools import zip_longest
 
 from contracts.feature_store.drafts import KeptDraft, Part
-from contracts.records import Citation, Passage
+from contracts.records import MARKER, Citation, Passage
 from inference_pipeline.drafting.assemble import NOTHING, assembled, heading
 from inference_pipeline.drafting.draft import Draft, Event, Piece, Section
 from inference_pipeline.drafting.outline import Brief, Outline, Planned
@@ -19,7 +19,6 @@ from ui.page import passages as html
 TURN = -1  # in the addresses of passages; the comparison's is 0, and turns of the chat count from 1
 
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
-_MARKER = re.compile(r"\[(\d{1,2})\]")
 
 
 def points(lines: str) -> tuple[str, ...]:
@@ -182,7 +181,7 @@ def _said(part: Part) -> str:
 
 def markdown(text: str, made: Sequence[Part]) -> str:
     """The text as it was edited, and below it what the markers stand for that are left in it."""
-    left = set(map(int, _MARKER.findall(text)))
+    left = set(map(int, MARKER.findall(text)))
     cited = sorted((one for part in made for one in part.citations), key=lambda one: (one.marker, one.start))
     below = dict.fromkeys(html.in_plain(one) for one in cited if one.marker in left)
     return "\n\n".join([text.strip(), *below]) + "\n"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 
-from contracts.records import Answer, Citation, Copied, NearestPost, Passage, Sentence, replaced
+from contracts.records import MARKER, Answer, Citation, Copied, NearestPost, Passage, Sentence, replaced
 
 STEPS = (
     ("Read your posts", 'twin ingest ~/my-posts --author "Me"', "Under Posts: an export, a feed or a website."),
@@ -25,16 +25,15 @@ HEADING = "<h1>LLM twin</h1><p>Answers in one person’s voice, each traced to t
 SUPPORT = {"unsupported": "No post says so", "inferred": "A post is near it, and does not say it"}
 
 PEEK = 320  # characters of what a marker stands for, beside it
-NO_MARKERS: Mapping[int, Sequence[Citation]] = MappingProxyType({})
+NOMARKERS: Mapping[int, Sequence[Citation]] = MappingProxyType({})
 
-_MARKER = re.compile(r"\[(\d{1,2})\]")
 _WEB = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 
 
-def prose(text: str, turn: int = 0, markers: Mapping[int, Sequence[Citation]] = NO_MARKERS) -> str:
+def prose(text: str, turn: int = 0, markers: Mapping[int, Sequence[Citation]] = NOMARKERS) -> str:
     """Text as it was written; the [n] at each of the places `markers` leads to passage n, and says its spans."""
     parts, at = list[str](), 0
-    for found in _MARKER.finditer(text):
+    for found in MARKER.finditer(text):
         if found.start() in markers:
             where, says = _anchor(turn, int(found[1])), _spans(markers[found.start()])
             link = f'<a class="marker" href="#{where}" title="{says}">{int(found[1])}</a>'
@@ -83,7 +82,7 @@ def said(text: str, sentences: Sequence[Sentence], copied: Copied | None, turn: 
 
 def unmarked(given: Answer) -> str:
     """The answer without its markers."""
-    found = (_MARKER.match(given.answer, place) for place in sorted(given.markers))
+    found = (MARKER.match(given.answer, place) for place in sorted(given.markers))
     return replaced(given.answer, ((one.start() - 1, one.end(), "") for one in found if one))
 
 

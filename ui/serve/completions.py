@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from contracts.prompt import PROMPT_HASH
-from contracts.records import Answer
+from contracts.records import MARKER, Answer
+from inference_pipeline.grounding.check import NOTHING_FOUND
 from inference_pipeline.sampling import Sampling
-from inference_pipeline.twin import NOTHING_FOUND, Event, Exchange, Found, Question
+from inference_pipeline.twin import Event, Exchange, Found, Question
 from ui.serve.catalogue import Served
 from ui.serve.keys import Caller
 from ui.serve.problems import problem, told
 from ui.serve.schema import Asked, ChatRequest, Choice, Completion, Extension, Reply, Usage
 
-_SKIPPED = re.compile(r"\s+|\[\d{1,2}\]")  # what an answer is given beside what the model said
+_SKIPPED = re.compile(rf"\s+|{MARKER.pattern}")  # what an answer is given beside what the model said
 
 
 def question(body: Asked, author: str, caller: Caller) -> Question:
