@@ -1,6 +1,6 @@
 """An HTML tree → Markdown, losing no words: for what is known to be all the author's, such as a feed entry.
 
-Knows nothing of boilerplate; `html_page` finds the article in a whole page first. Links become their text.
+Knows nothing of boilerplate; page.py finds the article in a whole page first. Links become their text.
 """
 
 from __future__ import annotations

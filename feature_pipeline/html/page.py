@@ -1,6 +1,6 @@
 """A whole HTML page → its article as Markdown, and the facts about it. Runs in the parser's child process.
 
-`html_article` finds the article and `html_facts` what is stated about it; this parses the page, once for both.
+article.py finds the article and facts.py what is stated about it; this parses the page, once for both.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 They know nothing of the feature store, and clean nothing: what they yield is what the source says.
 
-read(source)      an address → web.py, which hands on to the platform that it finds there
-                  a path     → files.py: an export archive by its content, else a folder or a file of posts
+read(source)      an address → web/site.py, which hands on to the platform that it finds there
+                  a path     → files/paths.py: an export archive by its content, else a folder or a file of posts
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One polite reading of a site: robots first, pauses between requests, and a host that fails is left alone.
 
-Knows nothing of posts: web.py and the platforms' readers say what to ask for.
+Knows nothing of posts: site.py and the platforms' readers say what to ask for.
 """
 
 from __future__ import annotations
