@@ -18,7 +18,6 @@ from contracts.prompt import PASSAGES, Message, messages
 from contracts.records import Answer, Passage, Style
 from contracts.sampling import TEMPERATURE
 from inference_pipeline.grounding.check import LIMIT, check
-from inference_pipeline.grounding.check import NOTHING_FOUND as NOTHING_FOUND
 from inference_pipeline.grounding.inert import Inert
 from inference_pipeline.grounding.style_meter import SHORTEST, Scorer, measure, own_posts, said
 from inference_pipeline.leaving import unless_stopped

@@ -15,8 +15,9 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from contracts.records import Mark
+from inference_pipeline.grounding.check import NOTHING_FOUND
 from inference_pipeline.queue import Queue
-from inference_pipeline.twin import NOTHING_FOUND, Twin
+from inference_pipeline.twin import Twin
 from tests.browser import ADA, SEATPOST, WREN, Small, small, stock, written
 from tests.fakes import fill
 from tests.served import ada_at_home

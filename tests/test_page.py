@@ -19,7 +19,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from contracts.errors import UsageError
-from inference_pipeline.twin import NOTHING_FOUND, Question
+from inference_pipeline.grounding.check import NOTHING_FOUND
+from inference_pipeline.twin import Question
 from tests.browser import (
     ADA,
     HOSTILE,

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from inference_pipeline.twin import NOTHING_FOUND, Twin
+from inference_pipeline.grounding.check import NOTHING_FOUND
+from inference_pipeline.twin import Twin
 from tests.attacks import ACTS
 from tests.browser import ADA, SEATPOST, WREN
 from tests.served import Site, events, serving

@@ -19,8 +19,8 @@ from pydantic import SecretStr
 
 from contracts.errors import ModelError
 from feature_pipeline import pipeline
+from inference_pipeline.grounding.check import NOTHING_FOUND
 from inference_pipeline.queue import Queue
-from inference_pipeline.twin import NOTHING_FOUND
 from tests.browser import ADA, SEATPOST, WREN, free_port
 from tests.fakes import hear_ctrl_c
 from tests.served import KEY, WRENS_KEY, Site, ada_at_home, serving, until

@@ -15,8 +15,9 @@ from contracts.model_registry import ModelRegistry
 from contracts.records import Answer
 from inference_pipeline.drafting.outline import Brief, outline
 from inference_pipeline.grounding.answerable import FITTED
+from inference_pipeline.grounding.check import NOTHING_FOUND
 from inference_pipeline.small_talk import is_talk
-from inference_pipeline.twin import NOTHING_FOUND, Exchange, Found, Question, Twin
+from inference_pipeline.twin import Exchange, Found, Question, Twin
 from tests.fakes import WordEmbedder, fill, post
 from tests.speaking import CLOCK, QUESTION, Engine
 from ui.commands import show

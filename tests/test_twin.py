@@ -15,7 +15,8 @@ from contracts.feature_store import FeatureStore, Filters
 from contracts.model_registry import ModelRegistry
 from contracts.records import Answer
 from inference_pipeline.grounding.answerable import FITTED
-from inference_pipeline.twin import BASE, NOTHING_FOUND, Found, Question, Twin
+from inference_pipeline.grounding.check import NOTHING_FOUND
+from inference_pipeline.twin import BASE, Found, Question, Twin
 from tests.fakes import WordEmbedder, fill, post
 from tests.speaking import CLOCK, QUESTION, SAYS, Engine, registered
 from ui.commands import show

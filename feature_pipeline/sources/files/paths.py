@@ -15,9 +15,7 @@ from feature_pipeline.sources.files.downloads import Downloads, is_one
 from feature_pipeline.sources.files.exports import NAMES, recognised
 from feature_pipeline.sources.files.folder import KNOWN, LINES
 from feature_pipeline.sources.files.generated import opened
-from feature_pipeline.sources.files.post_file import HTML, TEXT, from_text
-
-__all__ = ["from_text", "read_path"]
+from feature_pipeline.sources.files.post_file import HTML, TEXT
 
 NOT_HTML_NOR_TEXT = KNOWN - HTML - TEXT
 READ = (

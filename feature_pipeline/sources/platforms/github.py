@@ -13,13 +13,12 @@ from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.entries import text
-from feature_pipeline.sources.files.paths import from_text
+from feature_pipeline.sources.files.post_file import MARKDOWN, from_text
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.visit import Visit
 
 MAX_ZIP = 100_000_000  # bytes
 MAX_POSTS = 5_000
-MARKDOWN = frozenset((".md", ".markdown", ".mdown", ".mdx", ".qmd", ".dj"))
 # First parts of an address on github.com that are no owner.
 PLACES = frozenset(
     "about account apps codespaces collections contact customer-stories dashboard enterprise events explore features gist "

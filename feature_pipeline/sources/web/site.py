@@ -11,7 +11,7 @@ from contracts.errors import SourceError
 from feature_pipeline.html.parser import Facts, ParseError, facts
 from feature_pipeline.html.parser import page as read_html
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal, Unread
-from feature_pipeline.sources.files.paths import from_text
+from feature_pipeline.sources.files.post_file import from_text
 from feature_pipeline.sources.memory import Memory, Seen
 from feature_pipeline.sources.web import feeds
 from feature_pipeline.sources.web import known_platforms as platforms
