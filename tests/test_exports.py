@@ -16,6 +16,7 @@ from feature_pipeline.sources import Complete, Item, RawPost, Refusal, read
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.downloads import MAX_ZIPS
 from feature_pipeline.sources.files.exports import READERS, recognised
+from feature_pipeline.sources.files.post_file import MARKDOWN, ORG, RST
 from feature_pipeline.sources.files.tables import MAX_TABLE
 from tests.blog_server import posts, reasons
 from tests.export_samples import EXPORTS, WXR, Export, folder, packed
@@ -99,6 +100,44 @@ def test_an_export_of_one_file_beside_posts(tmp_path: Path, name: str) -> None:
     entry, called = export.alone
     found = items(folder(tmp_path, {called: export.files[entry], "one.md": "One."}))
     assert [(post.source, post.source_id) for post in posts(found)] == [*export.found, (str(tmp_path), "one.md")]
+
+
+@pytest.mark.parametrize("within", ["", "old/"])
+@pytest.mark.parametrize("name", READERS)
+def test_texts_beside_the_files_of_an_export_are_posts(tmp_path: Path, name: str, within: str) -> None:
+    export = EXPORTS[name]
+    for essay in (f"essay{ending}" for ending in sorted(MARKDOWN | ORG | RST)):
+        files = export.files | {essay: "Essay\n=====\n\nMine."}
+        found = items(folder(tmp_path / essay, {within + file: files[file] for file in files}), export.me)
+        ids = [source_id for _, source_id in export.found]
+        assert sorted(post.source_id for post in posts(found)) == sorted([*ids, within + essay])
+
+
+@pytest.mark.parametrize("within", ["", "old/"])
+@pytest.mark.parametrize(
+    ("name", "draft"),
+    [
+        ("linkedin", {"Articles/Articles/tea.html": "<h1>Tea</h1><p>DRAFT</p>"}),
+        ("substack", {"posts/2.tea.html": "<p>DRAFT</p>"}),
+        ("buttondown", {"emails/tea.md": "DRAFT"}),
+    ],
+)
+def test_drafts_in_an_export_are_none_beside_posts_either(
+    tmp_path: Path, name: str, draft: dict[str, str | bytes], within: str
+) -> None:
+    """Its tables, or its own reader, know them. What lies among them and is none of it is a post."""
+    files = EXPORTS[name].files | draft | {"README.md": "Mine.", "posts/own.html": "<p>My own page."}
+    found = posts(items(folder(tmp_path, {within + file: files[file] for file in files})))
+    ids = [source_id for _, source_id in EXPORTS[name].found]
+    assert sorted(post.source_id for post in found) == sorted([*ids, f"{within}README.md", f"{within}posts/own.html"])
+    assert "DRAFT" not in repr([post.text for post in found])
+
+
+def test_what_medium_exports_lies_beside_another_export(tmp_path: Path) -> None:
+    packed(tmp_path / "twitter.zip", EXPORTS["x"].files)
+    draft: dict[str, str | bytes] = {"posts/draft_Tea-1a1b2c3d4e5f.html": "<p>DRAFT</p>"}
+    found = items(folder(tmp_path, EXPORTS["medium"].files | draft))
+    assert [post.source for post in posts(found)] == ["x:@ann_k", "medium:@annlee"]
 
 
 def test_texts_that_are_part_of_an_export_are_no_posts_beside_it(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 
@@ -13,17 +14,20 @@ from feature_pipeline.sources.files import exports, folder
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.exports import recognised
 from feature_pipeline.sources.files.generated import NOT_POSTS, opened
+from feature_pipeline.sources.files.post_file import MARKDOWN, ORG, RST
 
+TABLES = (".csv", ".json")
 # An export that is one file, beside others in a folder.
-SINGLE = frozenset((".zip", ".xml", ".car", ".json", ".csv"))
-MARKDOWN = (".md", ".mdx", ".markdown", ".org")
+SINGLE = frozenset((".zip", ".xml", ".car", *TABLES))
+# What no export is made of, but where its reader has TEXTS: files that are only read with its tables, which know the drafts.
+OWN = tuple(MARKDOWN | ORG | RST)
 # A folder with more sub-folders than this is no folder of downloads; only one that looks like an export is searched.
 MANY_FOLDERS = 50
 MAX_DEPTH = 4  # folders in folders that are searched for exports
 MAX_ZIPS = 200  # that are looked into, of those that are no exports at the top
 
 Found = dict[str, ModuleType | None]
-"""By the path from the folder; None: a zip of posts."""
+"""By the path from the folder, which ends with a / where other texts lie in it, too; None: a zip of posts."""
 
 
 class Downloads:
@@ -45,6 +49,8 @@ class Downloads:
         for path in entries:
             if path.suffix.lower() in SINGLE and path.is_file() and (single := self._reader(path)):
                 found[path.name] = single
+        if reader and reader not in found.values():
+            found[""] = reader  # it is known by more than one file
         return found
 
     def zips(self, within: Found) -> Found:
@@ -70,10 +76,13 @@ class Downloads:
         """All of them, and then the posts of the folder itself."""
         yield from self.refused
         whole = all(refusal.reason != "unreadable" for refusal in self.refused)
-        for name, reader in within.items():
-            path, complete = self.root.path / name, False
+        without = set(within)
+        for path, reader in dict.fromkeys((self._place(name, reader), reader) for name, reader in within.items()):
+            complete, here = False, "" if path == self.root.path else f"{self._name(path)}/"
             try:
                 with contextlib.closing(opened(path, self.root)) as inner:
+                    inner.leave_out({name.removeprefix(here): "" for name in within if name.startswith(here)})
+                    without.update(f"{here}{name}" for name in _texts(inner, reader))
                     for item in exports.read(reader, inner, me) if reader else folder.posts(inner, str(path)):
                         complete |= isinstance(item, Complete)
                         if not isinstance(item, Complete):
@@ -81,9 +90,14 @@ class Downloads:
             except SourceError as error:  # the others can still be read
                 yield self._unreadable(path, error)
             whole &= complete
-        for item in folder.posts(self.root, str(self.root.path), without=within.keys()):
+        for item in folder.posts(self.root, str(self.root.path), without):
             if whole or not isinstance(item, Complete):
                 yield item
+
+    def _place(self, name: str, reader: ModuleType | None) -> Path:
+        """Of a table that some texts of its export lie beside, the folder of both."""
+        path = self.root.path / name
+        return path.parent if hasattr(reader, "TEXTS") and name.lower().endswith(TABLES) and path.is_file() else path
 
     def _is_searched(self, path: Path) -> bool:
         return path.name not in NOT_POSTS and self._name(path) not in self.root.left_out
@@ -94,7 +108,7 @@ class Downloads:
             with contextlib.closing(opened(path, self.root)) as inner:
                 reader = recognised(inner)
                 below = self.exports(inner, reader, depth) if reader else {}
-                if reader and (not below or _all_of_one(inner, reader, below)):
+                if reader and _all_of_one(inner, reader, below):
                     return {path.name: reader}
                 return {f"{path.name}/{name}": found for name, found in below.items()}
         except SourceError as error:
@@ -133,14 +147,20 @@ class Downloads:
 
 def is_one(archive: Archive, reader: ModuleType, within: Found) -> bool:
     """Whether the folder is this reader's export, and not a place where exports and posts lie together."""
-    return not within or (_all_of_one(archive, reader, within) and len(_places(archive, within)) <= 1)
+    return _all_of_one(archive, reader, within) and len(_places(archive, within)) <= 1
 
 
 def _all_of_one(archive: Archive, reader: ModuleType, within: Found) -> bool:
     zips = any(name.lower().endswith(".zip") for name in within)
-    texts = set(archive.find(*getattr(reader, "TEXTS", ())))  # Markdown that is part of the export
-    own = (name for name in folder.names(archive, _places(archive, within)) if name.lower().endswith(MARKDOWN))
+    texts = set(archive.find(*getattr(reader, "TEXTS", ())))
+    own = (name for name in folder.names(archive, _places(archive, within)) if name.lower().endswith(OWN))
     return set(within.values()) == {reader} and not zips and texts.issuperset(own)
+
+
+def _texts(archive: Archive, reader: ModuleType | None) -> Iterator[str]:
+    """Those of an export at the top of this archive."""
+    patterns = tuple(map(str.lower, getattr(reader, "TEXTS", ())))
+    return (name for name in archive.names if any(fnmatchcase(name.lower(), pattern) for pattern in patterns))
 
 
 def _places(archive: Archive, within: Found) -> list[str]:

@@ -21,7 +21,7 @@ SOURCE = "linkedin:profile"
 # The larger archive adds the member's number to its files' names.
 SHARES = ("Shares.csv", "Shares_[0-9]*.csv")
 COMMENTS = ("Comments.csv", "Comments_[0-9]*.csv")
-ARTICLES = ("Articles/Articles/*.html", "Articles/*.html")
+ARTICLES = TEXTS = ("Articles/Articles/*.html", "Articles/*.html")
 OTHERS = ("Profile.csv", "Connections.csv", "Registration.csv")
 # Who may read it: anybody, or any member. An export from before 2021 does not say. Others are connections and groups.
 PUBLIC = frozenset(("", "PUBLIC", "MEMBER_NETWORK", "LOGGED_IN", "ANYONE"))

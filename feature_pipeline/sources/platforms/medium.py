@@ -39,6 +39,7 @@ OTHERS = (
     f".//*[{of_class('twitter-tweet')}]",
 )
 HEADING = "self::h1 or self::h2 or self::h3 or self::h4"
+TEXTS = ("*.html",)
 PUBLISHED_IN = re.compile(r"was originally published in .{1,200} on Medium, where people are continuing", re.DOTALL)
 
 

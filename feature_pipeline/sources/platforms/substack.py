@@ -33,6 +33,8 @@ FURNITURE = (
     f".//*[{of_class('embedded-publication-wrap')} or {of_class('comment')} or {of_class('tweet')}]",
     f".//*[{of_class('image-link-expand')} or {of_class('poll-embed')} or {of_class('install-substack-app-embed')}]",
 )
+TEXTS = ("posts/[0-9]*.*.html",)
+
 ANCHOR = f".//a[{of_class('footnote-anchor')}]"
 NUMBER = f".//a[{of_class('footnote-number')}]"
 

@@ -63,6 +63,7 @@ PAUSE = dt.timedelta(minutes=5)
 FIRST_YEAR = 2009  # of WhatsApp
 # Phones export so many messages with pictures, and four times as many without: what came before is missing.
 MAX_EXPORTED = 10_000
+TEXTS = ("*.txt",)
 
 
 @dataclass(frozen=True)
