@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,18 +27,20 @@ from pydantic import ValidationError
 from contracts import aliases
 from contracts.aliases import CHALLENGER, CHAMPION, Aliases
 from contracts.errors import Mismatch, ModelError, NotFound, UsageError
-from contracts.files import file_name, read_json, sha256_of, write_atomic, write_json
+from contracts.files import FULL, file_name, read_json, sha256_of, write_atomic, write_json
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Record
 
 if TYPE_CHECKING:
     from contracts.base_model import BaseLanguageModel
 
+ALIASES = "aliases.json"
 CARD = "card.json"
 DELETED = "deleted.json"
 FORGOTTEN = "forgotten.json"
 KEPT = ("adapter_config.json", "adapter_model.safetensors", "README.md", "evaluation.json")
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+STOPPED = "its deletion was stopped, and brought to its end"
 NUMBER = r"v[1-9]\d*"
 
 
@@ -172,15 +174,12 @@ class ModelRegistry:
 
     def aliases(self, author: str) -> Aliases:
         """The champions, the challenger, and the history of decisions about them."""
-        return aliases.read(self._folder(author) / "aliases.json")
+        return _settled(self._folder(author), aliases.read(self._folder(author) / ALIASES))
 
     def deleted(self, author: str) -> dict[int, dt.datetime]:
         """When each deleted version was deleted, by number."""
-        found = {}
-        for number, path in sorted(self._numbered(author).items()):
-            with suppress(TypeError, KeyError, ValueError):  # it is not, or what says so is torn
-                found[number] = dt.datetime.fromisoformat(read_json(path / DELETED)["at"])
-        return found
+        stones = {number: path / DELETED for number, path in sorted(self._numbered(author).items())}
+        return {number: _at(stone) for number, stone in stones.items() if stone.exists()}
 
     def names(self, author: str) -> list[str]:
         """Of every version that is not deleted, also where its card cannot be read."""
@@ -269,24 +268,34 @@ class ModelRegistry:
     ) -> str:
         """Remove a version's files for good, and return its name.
 
-        While an alias stands for it refused, with UsageError; by `force` the alias goes first. `first`, given the name,
-        removes what could not be asked for again once the version is gone.
+        While an alias stands for it refused, with UsageError; by `force` the alias goes with it. `first`, given the name,
+        removes what could not be asked for again once the version is gone; where it fails, the version stays as it was.
         """
+        name = self.meant(model)
+        author, wanted = parse(name)
+        with self._writing(author) as folder:
+            self._require(name)  # another may have deleted it meanwhile
+            now, number = self.aliases(author), int(wanted[1:])
+            changed = (now.release(number, why) if force else now).delete(number, why)
+            stone = _stone(folder / wanted, why)
+            first(name)
+            stone.replace(
+                folder / wanted / DELETED
+            )  # it is no version any more; `_clean` does the rest, were this stopped
+            _empty(folder / wanted, why)
+            aliases.write(folder / ALIASES, changed)
+        return name
+
+    def meant(self, model: str) -> str:
+        """The name of the version that a deletion is to be of, whole or not, once one that was stopped is brought to its
+        end. Raises NotFound."""
         author, wanted = parse(model)
+        if author in self.authors():
+            with self._writing(author):
+                pass
         held = {alias: number for number, alias in self.aliases(author).of.items()}
         # Not the version that stands in for a champion whose card is torn.
-        number = held[wanted] if wanted in held else self._named(model)[1]
-        with self._writing(author) as folder:
-            if number not in self._numbered(author) or number in self.deleted(author):
-                self.get(f"{author}@v{number}")  # says which there are
-            if force and number in self.aliases(author).of:
-                aliases.write(folder / "aliases.json", self.aliases(author).release(number, why))
-            changed = self.aliases(author).delete(number, why)
-            first(f"{author}@v{number}")
-            _entomb(folder / f"v{number}", why)
-            aliases.write(folder / "aliases.json", changed)
-            _empty(folder / f"v{number}")
-        return f"{author}@v{number}"
+        return self._require(f"{author}@v{held[wanted] if wanted in held else self._named(model)[1]}")
 
     def verify(self, author: str, base: BaseLanguageModel | None = None) -> list[Verified]:
         """Every version's files against its card, and against `base` where it is at hand; torn cards and aliases too."""
@@ -331,6 +340,11 @@ class ModelRegistry:
         """How many posts that the version was trained on are forgotten since."""
         return len(_flags(self._folder(version.author)).get(str(version.number), ()))
 
+    def _require(self, name: str) -> str:
+        if name not in self.names(parse(name)[0]):
+            self.get(name)  # says which there are
+        return name
+
     def _named(self, model: str) -> tuple[str, int]:
         """Author and number, whether or not there is such a version; an alias has to stand for one."""
         author, wanted = parse(model)
@@ -359,7 +373,7 @@ class ModelRegistry:
             before = self.aliases(author)
             after = change(before)
             if after is not before:
-                aliases.write(folder / "aliases.json", after)
+                aliases.write(folder / ALIASES, after)
         return after
 
     def _promised(self, author: str) -> set[int]:
@@ -403,22 +417,53 @@ def _clean(folder: Path) -> None:
     for path in folder.iterdir():
         if re.fullmatch(NUMBER, path.name) and path.is_dir():
             if not (path / DELETED).exists() and not (path / CARD).exists():
-                _entomb(path, "it never had a card")
+                _stone(path, "it never had a card").replace(path / DELETED)
             if (path / DELETED).exists():
                 _empty(path)
+    stored = aliases.read(folder / ALIASES)
+    if (settled := _settled(folder, stored)) is not stored:
+        aliases.write(folder / ALIASES, settled)
 
 
-def _empty(stone: Path) -> None:
-    for left in stone.iterdir():
+def _settled(folder: Path, known: Aliases) -> Aliases:
+    """Without versions that are deleted, though the deletion was stopped before it could say so there."""
+    for number in {*known.champion, *known.of}:
+        if (folder / f"v{number}" / DELETED).exists():
+            known = known.release(number, STOPPED).delete(number, STOPPED)
+    return known
+
+
+def _stone(folder: Path, why: str) -> Path:
+    """A file that is renamed DELETED to say that it is no version; the folder stays, and with it the number.
+
+    Renaming needs no room: where none is left, it is the card itself.
+    """
+    stone = folder.with_name(f".{DELETED}.stone")
+    try:
+        write_json(stone, {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": why})
+    except OSError as error:
+        if error.errno not in FULL or not (folder / CARD).exists():
+            raise
+        return folder / CARD
+    return stone
+
+
+def _empty(folder: Path, why: str = STOPPED) -> None:
+    for left in folder.iterdir():
         if left.is_dir():
             shutil.rmtree(left)
         elif left.name != DELETED:
             left.unlink()
+    if "why" not in (read_json(folder / DELETED) or ()):  # it was a card; by now there is room
+        _stone(folder, why).replace(folder / DELETED)
 
 
-def _entomb(folder: Path, why: str) -> None:
-    """From here on it is no version; the folder stays, and with it the number."""
-    write_json(folder / DELETED, {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": why})
+def _at(stone: Path) -> dt.datetime:
+    """When it was made; as the file itself says where the disk was too full to write it, or it is torn."""
+    try:
+        return dt.datetime.fromisoformat(read_json(stone)["at"])
+    except (TypeError, KeyError, ValueError):
+        return dt.datetime.fromtimestamp(stone.stat().st_ctime, dt.UTC)
 
 
 def _copy(source: Path, target: Path) -> None:

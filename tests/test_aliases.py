@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import Mismatch, NotFound, UsageError
+from contracts.errors import Mismatch, ModelError, NotFound, UsageError
 from contracts.model_registry import ModelRegistry, ModelVersion
 from tests.fakes import adapter, card
 
@@ -194,6 +194,49 @@ def test_by_force_an_aliased_version_is_deleted_and_no_earlier_champion_comes_ba
     ]
     assert registry.names("Ada") == ["Ada@v1"]
     assert registry.promote("Ada@v1").number == registry.aliases("Ada").in_force == 1
+
+
+def test_a_deletion_that_fails_leaves_the_champion_in_force_and_all_of_it(registry: ModelRegistry) -> None:
+    registry.promote("Ada@v2")
+    folder, before = registry.get("Ada@v2").folder, decisions(registry)
+    held_back = []
+
+    def fails(name: str) -> None:
+        held_back.append(json.loads((folder.parent / ".deleted.json.stone").read_text(encoding="utf-8"))["why"])
+        raise OSError(f"the report of {name} cannot be removed")
+
+    with pytest.raises(ModelError, match="the report of Ada@v2 cannot be removed"):
+        registry.delete("Ada@champion", "unwanted", force=True, first=fails)
+    assert held_back == ["unwanted"]  # what may need room is written before anything is removed
+    assert held(registry) == ("Ada@v2", None)
+    assert decisions(registry) == before
+    assert registry.checked("Ada@v2")
+    assert [one.damage for one in registry.verify("Ada")] == [()] * 4
+    assert registry.delete("Ada@champion", force=True) == "Ada@v2"
+
+
+def test_a_deletion_that_was_stopped_is_done_whoever_reads_and_is_brought_to_its_end_by_the_same_again(
+    registry: ModelRegistry,
+) -> None:
+    for number in (1, 2):
+        registry.promote(f"Ada@v{number}")
+    folder = registry.get("Ada@v2").folder
+    (folder / "deleted.json").write_text('{"at": "2026-05-04T03:02:01+00:00", "why": "asked for"}', encoding="utf-8")
+    assert held(registry) == (None, None)
+    assert registry.aliases("Ada").of == {}
+    with pytest.raises(NotFound, match="'Ada' has no champion"):
+        registry.delete("Ada@champion", force=True)
+    assert [path.name for path in folder.iterdir()] == ["deleted.json"]
+    assert [one[:3] for one in decisions(registry)[2:]] == [("retired", 2, 2), ("deleted", 2, None)]
+    assert decisions(registry) == decisions(ModelRegistry(folder.parents[2]))  # it stands there
+    assert registry.names("Ada") == ["Ada@v1", "Ada@v3", "Ada@v4"]
+
+
+def test_nobody_is_looked_for_without_a_folder_of_theirs(registry: ModelRegistry) -> None:
+    for model in ("Eve@champion", "Eve@v1"):
+        with pytest.raises(NotFound):
+            registry.delete(model)
+    assert registry.authors() == ["Ada"]
 
 
 def test_who_deletes_the_champion_means_the_torn_one_and_not_the_one_before_it(registry: ModelRegistry) -> None:

@@ -153,11 +153,16 @@ def test_a_version_is_deleted_with_its_report_once_it_is_sure(
     assert "was deleted on" in twin("models", "show", "Ada@v2").err
 
 
-def test_the_champion_is_deleted_by_force_alone_and_it_is_said_who_answers(home: Path, twin: Twin) -> None:
+def test_the_champion_is_deleted_by_force_alone_and_it_is_said_who_answers(
+    home: Path, twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said = twin("models", "delete", "Ada@champion", "--yes")
     assert (said.code, said.out) == (2, "")
     assert "v1 is the champion" in said.err
     assert "with --force deletes the champion, too" in said.err
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    said = twin("models", "delete", "Ada@champion", "--force")
+    assert "Delete Ada@v1, the champion? This cannot be undone." in said.err
     assert twin("models", "delete", "Ada@champion", "--yes", "--force").out == (
         "Ada@v1 is deleted, and was the champion: the base model answers; another becomes champion by: "
         "twin models promote 'Ada@v2'\n"

@@ -150,7 +150,7 @@ def _with_little_room(home: Path, made: Path, room: int, said: Connection) -> No
 
 
 @pytest.mark.parametrize("room", [100_000, 0])
-def test_a_full_disk_is_told_and_leaves_the_registry_as_it_was(tmp_path: Path, room: int) -> None:
+def test_a_full_disk_is_told_and_a_deletion_makes_room_on_it(tmp_path: Path, room: int) -> None:
     made, home = adapter(tmp_path / "made", WEIGHTS), tmp_path / "home"
     registry = ModelRegistry(home)
     for number in range(2):
@@ -164,10 +164,17 @@ def test_a_full_disk_is_told_and_leaves_the_registry_as_it_was(tmp_path: Path, r
     assert "make room" in heard[0]
     if room == 0:
         assert all(text.startswith("ModelError: the model registry cannot be written") for text in heard)
-        assert _whole(registry) == {1, 2}
+        assert _whole(registry) == {2}
+        assert [*registry.deleted("Ada")] == [
+            1
+        ]  # nothing could be written about it, and its weights are gone all the same
+        (stone,) = (home / "models" / "Ada" / "v1").iterdir()
+        assert stone.stat().st_size < 10_000
         assert registry.champion("Ada") is None
     else:  # small files still have room
         assert heard[1:] == ["done", "done"]
         assert _whole(registry) == {2}
     assert not list((home / "models" / "Ada").glob(".staging-*"))
     assert registry.register(card(run_id="after"), made).name == "Ada@v3"
+    assert (home / "models" / "Ada" / "v1" / "deleted.json").read_text(encoding="utf-8").count('"why"') == 1
+    assert list((home / "models" / "Ada" / "v1").iterdir()) == [home / "models" / "Ada" / "v1" / "deleted.json"]

@@ -222,10 +222,13 @@ def delete(
     if as_json and not yes:
         raise UsageError("--json cannot ask", "add --yes where you are sure")
     parts = app()
-    if not yes and not typer.confirm(f"Delete {model}? This cannot be undone.", err=True):
+    registry, name = parts.registry, parts.registry.meant(model)
+    author, _, number = name.rpartition("@v")
+    alias = registry.aliases(author).of.get(int(number), "")
+    which = f"{name}, the {alias}" if alias else name
+    if not yes and not typer.confirm(f"Delete {which}? This cannot be undone.", err=True):
         raise typer.Exit(1)
-    name = acts.delete_version(parts, model, force)
-    registry, author = parts.registry, name.rpartition("@")[0]
+    acts.delete_version(parts, name, force)
     show_models.done(
         f"{name} is deleted" + show_models.unled(registry.aliases(author), registry.names(author)),
         {"model": name, "deleted": True},
