@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from contracts.errors import ModelError
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from feature_pipeline import pipeline
@@ -127,3 +128,16 @@ def test_with_the_author_every_version_goes_and_where_that_was_cut_off_the_rest_
     ]  # fmt: skip
     assert app.store.posts("Ada") == []
     assert app.registry.names("Bea") == [other.name]
+
+
+def test_guesses_go_before_their_version_so_that_a_stopped_deletion_can_be_done_again(app: App) -> None:
+    name, guesses = learned(app, 0, 1), app.store.guesses
+    guesses.add("Ada", name, post(2, "").id, right=True)
+    reports = app.home / "reports"
+    (reports / f"{name}.html").mkdir(parents=True)  # no file: it cannot be removed as one
+    with pytest.raises(ModelError):
+        acts.delete_version(app, name)
+    assert guesses.counted(name) == (0, 0)
+    assert app.registry.names("Ada") == [name]
+    (reports / f"{name}.html").rmdir()
+    assert acts.delete_version(app, name) == name

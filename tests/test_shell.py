@@ -273,11 +273,16 @@ def test_forgetting_takes_copies_of_reports_and_uploads_with_it(twin: Small) -> 
     report = home / "reports" / f"{WREN}@v1.html"
     copy, other = own(home) / "0f" / report.name, own(home) / f"{ADA}@v1.html"
     left = uploads(home) / WREN / "posts.csv"
-    for file in (report, copy, other, left):
+    exports = [
+        own(home) / "1e" / f"{name}@v1 {format}.zip" for name in (WREN, ADA) for format in ("peft", "merged", "gguf")
+    ]
+    for file in (report, copy, other, left, *exports):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    acts.forget(twin.app, WREN)
+    twin.app.registry.register(card(WREN), adapter(home / "wren"))
+    acts.forget(twin.app, WREN, models=True)
     assert [file.exists() for file in (report, copy, other, left)] == [False, False, True, False]
+    assert [file.exists() for file in exports] == [False] * 3 + [True] * 3
 
 
 # ---- the game -------------------------------------------------------------------------------------------------------

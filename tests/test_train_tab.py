@@ -24,7 +24,7 @@ from tests.fakes import WORDS, adapter, card, fill, post, recipe, recipe_file, s
 from training_pipeline import run_folder
 from training_pipeline.data_card import worth_it
 from ui import acts
-from ui.page import made, show_versions, work
+from ui.page import made, show_versions, temporary, work
 from ui.page.shell import Shell
 from ui.page.tabs.train import FOLDS, Train
 from ui.settings import Settings
@@ -85,8 +85,13 @@ def test_the_champion_that_learned_what_is_forgotten_is_replaced(app: App) -> No
         assert drawn["value"] == ("" if stands == "quick" else by)
         assert drawn["choices"][0][0].startswith("As Ada@v1 was made")
     assert work.plan(app, {"author": "Ada", "recipe": ""}, silent)["recipe"] == "tiny"
+    beside = [temporary.own(app.home) / name for name in ("Ada@v1.html", "Ada@v1 merged.zip")]
+    for file in beside:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
     told = trained(app, "")
     assert (told["model"], told["promoted"], told["replaced"], told["outdated"]) == ("Ada@v2", True, "Ada@v1", "")
+    assert not any(file.exists() for file in beside)
     (version,) = app.registry.versions("Ada")
     assert (version.card.recipe["name"], forgotten in version.card.posts["train"]) == ("tiny", False)
     assert "Ada@v1 is deleted" in made.result(version, told, 1.0)

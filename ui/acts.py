@@ -132,23 +132,31 @@ def train(
         from feature_pipeline.label import divide_anew
 
         divide_anew(author, app.store, lambda made: pipeline.check(author, app.training, recipe, options, made))
-    return pipeline.run(author, app.training, recipe, options, progress, look)
+    made = pipeline.run(author, app.training, recipe, options, progress, look)
+    if made and made.replaced:
+        _forget_beside(app, made.replaced)
+    return made
 
 
 def delete_version(app: App, model: str, force: bool = False) -> str:
-    """Delete a version with its report and the guesses about it, and return its name. UsageError while an alias is its,
-    unless by `force`."""
+    """Delete a version with all that is about it, and return its name. UsageError while an alias is its, unless by
+    `force`."""
+    return app.registry.delete(model, force=force, first=lambda name: _forget_beside(app, name))
+
+
+def _forget_beside(app: App, name: str) -> None:
+    """The guesses about a version, its report, and what the page has made of it for a download."""
     from contracts.model_registry import parse
     from training_pipeline import report
+    from training_pipeline.export import FORMATS
     from ui.page import temporary
 
-    def reports(name: str) -> None:
-        author, number = parse(name)
-        temporary.forget_copies(app.home, [path.name for path in report.delete(app.home, author, int(number[1:]))])
-
-    name = app.registry.delete(model, force=force, first=reports)
+    author, version = parse(name)
+    number = int(version[1:])
     app.store.guesses.forget(name)
-    return name
+    report.delete(app.home, author, number)
+    made = [report.place(app.home, author, number), *(Path(f"{name} {format}.zip") for format in FORMATS)]
+    temporary.forget_copies(app.home, [path.name for path in made])
 
 
 def promote(app: App, model: str) -> ModelVersion:
