@@ -67,7 +67,7 @@ def export(
     try:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        with enough_memory(f"to export {version.name}", "end other programs; --format peft takes least"):
+        with enough_memory(f"to export {version.name}", "end other programs; the format peft takes least"):
             checks = _write(version, base, format, staging, progress)
         write_atomic(staging / "README.md", readme(version, base, format, checks))
         staging.replace(target.absolute())
