@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts.errors import ModelError
+from contracts.errors import ModelError, NotFound
 from contracts.feature_store import FeatureStore
 from contracts.model_registry import ModelRegistry
 from feature_pipeline import pipeline
@@ -35,6 +36,12 @@ class DyingStore(FeatureStore):
     """Ends with the first post that it is to forget, as a process does whose machine is switched off."""
 
     dying = True
+    dying_last = False
+
+    def leave_no_trace(self) -> bool:
+        if self.dying_last:
+            raise PoweredDownError
+        return super().leave_no_trace()
 
     def forget(self, author: str, post_ids: Sequence[str]) -> bool:
         if self.dying:
@@ -141,3 +148,23 @@ def test_guesses_go_before_their_version_so_that_a_stopped_deletion_can_be_done_
     assert app.registry.names("Ada") == [name]
     (reports / f"{name}.html").rmdir()
     assert acts.delete_version(app, name) == name
+
+
+def test_an_author_whose_forgetting_was_stopped_in_its_last_step_leaves_no_trace_after_the_next_try(app: App) -> None:
+    store = app.store
+    assert isinstance(store, DyingStore)
+    store.search("brass", "Ada")
+    store.dying_last = True
+    with pytest.raises(PoweredDownError):
+        acts.forget(app, "Ada")
+    store.dying_last = False
+    reader = sqlite3.connect(app.home / "ledger.sqlite3")
+    assert reader.execute("SELECT count(*) FROM vectors").fetchone()[0]
+    reader.close()
+    with pytest.raises(NotFound, match="no posts by 'Ada'"):
+        acts.require_author(app, "Ada")
+    reader = sqlite3.connect(app.home / "ledger.sqlite3")
+    assert reader.execute("SELECT count(*) FROM vectors").fetchone() == (0,)
+    reader.close()
+    words = voice(1, WORDS)[:40].encode()
+    assert [path.name for path in app.home.rglob("*") if path.is_file() and words in path.read_bytes()] == []

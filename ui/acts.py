@@ -63,6 +63,17 @@ def forget(
     return Forgotten(gone, [version.name for version in flagged], reports, left(settled), deleted)
 
 
+def require_author(app: App, author: str) -> None:
+    """Raises NotFound for whoever is forgotten already, after the last step of that: it may have been stopped before."""
+    from contracts.errors import NotFound
+
+    try:
+        app.store.require_author(author)
+    except NotFound:
+        app.store.leave_no_trace()
+        raise
+
+
 def _meant(app: App, author: str, ids: Sequence[str], source: str | None) -> list[str]:
     if ids or source is None:
         return list(ids) or app.store.ever(author)

@@ -136,10 +136,10 @@ class FeatureStore(WritableLedger):
         self._close_index()
         self._database.close()
 
-    def _leave_no_trace(self) -> bool:
+    def leave_no_trace(self) -> bool:
         """Also in the indexes: those that are open learn of it at their next search, the others are made again."""
         try:
-            return super()._leave_no_trace()
+            return super().leave_no_trace()
         finally:
             self._drop_indexes()
 

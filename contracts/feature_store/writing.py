@@ -302,7 +302,7 @@ class WritableLedger(Ledger):
                     db.execute(sql.insert(t.forgotten), rows)
                 db.execute(sql.delete(t.fetches).where(t.fetches.c.author == author))
                 self._erase(db, some)
-        return self._leave_no_trace()
+        return self.leave_no_trace()
 
     def _word_hashes(self, db: sql.Connection, ids: Sequence[str]) -> set[str]:
         """Of the words of these posts, also of the last ones of those that are deleted."""
@@ -331,7 +331,7 @@ class WritableLedger(Ledger):
             db.execute(sql.delete(t.runs).where(t.runs.c.author == author))
             for some in slices(ids):
                 self._erase(db, some)
-        return self._leave_no_trace()
+        return self.leave_no_trace()
 
     def forget_author(self, author: str) -> bool:
         """Everything of the author's but the hashes of what was forgotten before."""
@@ -342,7 +342,7 @@ class WritableLedger(Ledger):
             for table in (t.sources, t.sightings, t.doubts, t.fetches, t.runs, t.tombstones, t.epitaphs, *said):
                 db.execute(sql.delete(table).where(table.c.author == author))
             db.execute(sql.delete(t.authors).where(t.authors.c.name == author))
-        return self._leave_no_trace()
+        return self.leave_no_trace()
 
     def ever(self, author: str) -> list[str]:
         """Ids of the author's posts, also of those that are deleted."""
@@ -382,7 +382,7 @@ class WritableLedger(Ledger):
             db.execute(sql.delete(t.chunks).where(*which))
             db.execute(sql.insert(t.removals), [{"id": row.id, "version": row.version, "seq": seq} for row in gone])
 
-    def _leave_no_trace(self) -> bool:
+    def leave_no_trace(self) -> bool:
         """Vectors that no chunk has any more, the blocks of the file that held what is gone, and the indexes' copies.
 
         Whether the ledger's log, too, is empty of it.

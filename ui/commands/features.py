@@ -190,7 +190,7 @@ def forget(
         raise UsageError("--json cannot ask", "add --yes where you are sure")
     parts = app()
     if not (models and parts.registry.names(author)):  # of an author who is forgotten there may be versions left
-        parts.store.require_author(author)
+        acts.require_author(parts, author)
     ids = [parts.store.find_post(author, name, deleted=True) for name in post or []]  # before anything is asked
     what = f"everything of {author}" if everything else f"{source or ', '.join(post or [])} of {author}"
     what += f" and delete {', '.join(parts.registry.names(author)) or 'no version'}" if models else ""

@@ -119,7 +119,7 @@ class Sources:
     def all_forgotten(self, author: str | None) -> Updates:
         """No version stays: the page shows those of authors with posts alone, so nobody could delete it here any more."""
         author = author_or_sorry(author)
-        self._app.store.require_author(author)
+        acts.require_author(self._app, author)
         done = acts.forget(self._app, author, models=True)
         deleted = f", and {', '.join(done.versions)} deleted" if done.versions else ""
         say(f"{author} is forgotten: {len(done.posts):,} posts{deleted}.", done.warning)
