@@ -279,9 +279,8 @@ class ModelRegistry:
             changed = (now.release(number, why) if force else now).delete(number, why)
             stone = _stone(folder / wanted, why)
             first(name)
-            stone.replace(
-                folder / wanted / DELETED
-            )  # it is no version any more; `_clean` does the rest, were this stopped
+            # By this it is no version any more; the rest is also done by whoever writes next.
+            stone.replace(folder / wanted / DELETED)
             _empty(folder / wanted, why)
             aliases.write(folder / ALIASES, changed)
         return name
