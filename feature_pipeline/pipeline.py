@@ -97,8 +97,8 @@ def collect(sources: Sequence[str], author: str, report: Report, limit: int | No
 
     def items() -> Iterator[Item]:
         for source in map(address, sources):
-            if storable(source) != source:
-                report.failed[_shown(source)] = _why_not(source)
+            if why := _why_not(source):
+                report.failed[_shown(source)] = why
                 continue
             try:
                 for item in read(source):
@@ -136,7 +136,8 @@ def _why_not(source: str) -> str:
     """Why an address is not even looked at: it could not be kept as it is, for the next run."""
     if storable(source) != source:
         return "its name is no text in UTF-8: rename it, and give it again"
-    return "an address with a user name or password is not read" if without_secret(source) != source else ""
+    why = "it has a user name or password in it, and is not read: give it without a user name and password"
+    return why if without_secret(source) != source else ""
 
 
 def check_author(name: str) -> str:

@@ -43,6 +43,13 @@ def test_an_address_with_a_typo(source: str, found: str, instead: str) -> None:
     assert "Errno" not in said
 
 
+def test_a_password_is_shown_nowhere() -> None:
+    report = Report("Ada")
+    assert list(pipeline.collect(["http://me:s3cret@127.0.0.1:9/feed"], "Ada", report)) == []
+    assert list(report.failed) == ["http://…@127.0.0.1:9/feed"]
+    assert "s3cret" not in repr(report.failed)
+
+
 @pytest.mark.parametrize(
     ("reply", "found", "instead"),
     [
