@@ -7,11 +7,17 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cbor2
+
+from feature_pipeline.sources import Item
+from feature_pipeline.sources.files.archive import Archive
 
 GHOST_ID = "5f" + "0" * 21 + "1"
 DID = "did:plc:annannannannannannannann"
@@ -318,9 +324,16 @@ def folder(path: Path, files: dict[str, str | bytes]) -> Path:
     return path
 
 
-def packed(path: Path, files: dict[str, str | bytes], within: str = "") -> Path:
+def packed(path: Path, files: Mapping[str, str | bytes], within: str = "") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as file:
         for name, content in files.items():
             file.writestr(within + name, content)
     return path
+
+
+def read_by(platform: ModuleType, path: Path) -> list[Item]:
+    """An export that the platform's reader takes for its own."""
+    with closing(Archive(path)) as archive:
+        assert platform.recognises(archive)
+        return list(platform.read(archive))

@@ -6,14 +6,18 @@ import datetime as dt
 import html
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from feature_pipeline.sources import Complete, Item, RawPost
+from feature_pipeline.sources import Complete, RawPost
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.platforms import blogger
 from tests.blog_server import posts, reasons
+from tests.export_samples import read_by
+
+read = partial(read_by, blogger)
 
 TAKEOUT = (
     "<?xml version='1.0' encoding='utf-8'?>\n<feed xmlns='http://www.w3.org/2005/Atom'"
@@ -55,14 +59,6 @@ def old(number: int, kind: str = "post", extra: str = "", text: str = "Hello.<br
 def write(path: Path, *parts: str) -> Path:
     path.write_text("".join(parts) + "</feed>", encoding="utf-8")
     return path
-
-
-def read(path: Path) -> list[Item]:
-    archive = Archive(path)
-    assert blogger.recognises(archive)
-    found = list(blogger.read(archive))
-    archive.close()
-    return found
 
 
 def test_takeout_tells_a_post_whole(tmp_path: Path) -> None:

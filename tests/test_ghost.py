@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from feature_pipeline.sources.platforms.ghost_html import from_lexical, from_mob
 from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, Runs, posts, reasons
+from tests.export_samples import read_by
+
+read = partial(read_by, ghost)
 
 KEY = "22444f78447824223cefc48062"
 
@@ -41,12 +45,6 @@ def export(path: Path, *rows: dict[str, Any], **tables: Any) -> Path:
     data = {"posts": list(rows), "settings": [{"key": "title", "value": "Ann’s notes"}], **tables}
     path.write_text(json.dumps({"db": [{"meta": {"exported_on": 1, "version": "5.82.0"}, "data": data}]}))
     return path
-
-
-def read(path: Path) -> list[Item]:
-    archive = Archive(path)
-    assert ghost.recognises(archive)
-    return list(ghost.read(archive))
 
 
 def test_a_post_is_told_whole(tmp_path: Path) -> None:

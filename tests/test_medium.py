@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from feature_pipeline.sources.platforms import medium
 from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, posts, reasons
+from tests.export_samples import packed
 
 FOOTER = (
     '<footer><p>By <a href="https://medium.com/@AnnLee" class="p-author h-card">Ann Lee</a> on '
@@ -58,15 +58,8 @@ def page(
     )
 
 
-def packed(path: Path, files: dict[str, str]) -> Archive:
-    with zipfile.ZipFile(path, "w") as file:
-        for name, content in files.items():
-            file.writestr(name, content)
-    return Archive(path)
-
-
 def only(tmp_path: Path, html: str, name: str = "posts/2024-01-02_Soup-0a1b2c3d4e5f.html") -> RawPost:
-    item, complete = medium.read(packed(tmp_path / "medium.zip", {name: html}))
+    item, complete = medium.read(Archive(packed(tmp_path / "medium.zip", {name: html})))
     assert isinstance(item, RawPost), item
     assert complete == Complete()
     return item
@@ -151,7 +144,7 @@ def test_drafts_and_other_people_stay_out(tmp_path: Path) -> None:
         "ips/ips-0001.html": "CANARY",
         "../evil.html": "CANARY",
     }
-    archive = packed(tmp_path / "medium.zip", files)
+    archive = Archive(packed(tmp_path / "medium.zip", files))
     assert medium.recognises(archive)
     items = list(medium.read(archive))
     assert [post.source_id for post in posts(items)] == ["0a1b2c3d4e5f"]
@@ -180,13 +173,15 @@ def test_a_wrapped_folder_and_a_changed_attribute_order(tmp_path: Path) -> None:
 
 
 def test_other_archives_are_not_mediums(tmp_path: Path) -> None:
-    assert not medium.recognises(packed(tmp_path / "a.zip", {"posts/a.html": "<p>Hot.</p>", "posts.csv": "a"}))
-    assert not medium.recognises(packed(tmp_path / "b.zip", {"README.md": "Hot."}))
+    assert not medium.recognises(Archive(packed(tmp_path / "a.zip", {"posts/a.html": "<p>Hot.</p>", "posts.csv": "a"})))
+    assert not medium.recognises(Archive(packed(tmp_path / "b.zip", {"README.md": "Hot."})))
 
 
 def test_a_hundred_thousand_open_elements_cost_one_post(tmp_path: Path) -> None:
     deep = page("Soup", "<div>" * 100_000 + "Hot.", subtitle="x")
-    items = list(medium.read(packed(tmp_path / "medium.zip", {"posts/2024-01-02_Soup-0a1b2c3d4e5f.html": deep})))
+    items = list(
+        medium.read(Archive(packed(tmp_path / "medium.zip", {"posts/2024-01-02_Soup-0a1b2c3d4e5f.html": deep})))
+    )
     assert len(items) == 2
     assert items[-1] == Complete()
 

@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
-import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from feature_pipeline.sources import Complete, Item
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.platforms import newsletters
 from tests.blog_server import posts, reasons
+from tests.export_samples import packed, read_by
+
+read = partial(read_by, newsletters)
 
 FIXTURES = "export_ghostmigrate/packages"
 
@@ -28,18 +31,6 @@ def table(rows: list[dict[str, str]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def packed(path: Path, files: dict[str, str]) -> Archive:
-    with zipfile.ZipFile(path, "w") as file:
-        for name, content in files.items():
-            file.writestr(name, content)
-    return Archive(path)
-
-
-def read(archive: Archive) -> list[Item]:
-    assert newsletters.recognises(archive)
-    return list(newsletters.read(archive))
 
 
 @pytest.mark.real_data
@@ -65,7 +56,7 @@ def test_the_real_buttondown(real_data: Path, tmp_path: Path, table: str) -> Non
 
 @pytest.mark.real_data
 def test_the_real_beehiiv(real_data: Path) -> None:
-    items = read(Archive(real_data / FIXTURES / "mg-beehiiv/src/test/fixtures/posts.csv"))
+    items = read(real_data / FIXTURES / "mg-beehiiv/src/test/fixtures/posts.csv")
     assert [(post.source, post.title, str(post.date), post.url, markdown(post.text)) for post in posts(items)] == [
         (
             "beehiiv:example",
@@ -88,7 +79,7 @@ def test_the_real_beehiiv(real_data: Path) -> None:
 @pytest.mark.real_data
 def test_the_real_wix(real_data: Path) -> None:
     folder = real_data / FIXTURES / "mg-wix-csv/src/test/fixtures"
-    items = read(Archive(folder / "posts.csv"))
+    items = read(folder / "posts.csv")
     (found,) = posts(items)
     assert (found.source_id, found.title, str(found.date), found.author) == (
         "post-1",
@@ -99,13 +90,13 @@ def test_the_real_wix(real_data: Path) -> None:
     assert markdown(found.text) == "Hello **world**"
     assert reasons(items) == [("post-2", "draft")]
     assert items[2:] == [Complete()]
-    assert read(Archive(folder / "empty.csv")) == [Complete()]
-    assert [post.source_id for post in posts(read(Archive(folder)))] == ["post-1"]
+    assert read(folder / "empty.csv") == [Complete()]
+    assert [post.source_id for post in posts(read(folder))] == ["post-1"]
 
 
 @pytest.mark.real_data
 def test_the_real_letterdrop(real_data: Path) -> None:
-    items = read(Archive(real_data / FIXTURES / "mg-letterdrop/test/fixtures"))
+    items = read(real_data / FIXTURES / "mg-letterdrop/test/fixtures")
     (found,) = posts(items)
     assert (found.source, found.source_id) == ("letterdrop:exmaple-site", "1234cb8b4f83360067f27ae0")
     assert (found.title, str(found.date), found.author) == ("Lorem ipsum", "2023-02-03", "John Smith")
@@ -116,7 +107,7 @@ def test_the_real_letterdrop(real_data: Path) -> None:
 
 @pytest.mark.real_data
 def test_the_real_curated(real_data: Path) -> None:
-    items = read(Archive(real_data / FIXTURES / "mg-curated-export/test/fixtures"))
+    items = read(real_data / FIXTURES / "mg-curated-export/test/fixtures")
     (found,) = posts(items)
     assert (found.source, found.source_id, found.title) == ("curated:example.com", "12", "Issue 12")
     assert (str(found.date), found.url) == ("2021-02-02", "https://example.com/issues/12")
@@ -206,7 +197,7 @@ def test_beehiiv_gives_what_is_in_the_newsletter_and_public(tmp_path: Path) -> N
     ]
     path = tmp_path / "posts-export.csv"
     path.write_text("\ufeff" + table(rows), encoding="utf-8")
-    items = read(Archive(path))
+    items = read(path)
     (found,) = posts(items)
     assert (found.source, found.source_id, found.title, found.date) == ("beehiiv:soups.example", "1", "Soup, hot", None)
     assert markdown(found.text) == "## Hot\n\n“Soup” 👩🏽‍🍳 {{ x }}"
@@ -221,7 +212,7 @@ def test_a_newsletter_longer_than_a_usual_cell_is_whole(tmp_path: Path) -> None:
     path.write_text(
         table([{"id": "1", "web_title": "A", "status": "confirmed", "content_html": long}]), encoding="utf-8"
     )
-    (found,) = posts(read(Archive(path)))
+    (found,) = posts(read(path))
     assert markdown(found.text).endswith("Hot soup. The end.")
 
 
@@ -229,7 +220,7 @@ def test_a_missing_column_is_named_with_those_found(tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
     path.write_text("id,web_title,content_html\n1,A,x\n", encoding="utf-8")
     with pytest.raises(SourceError, match='no column "status", only: id, web_title, content_html'):
-        read(Archive(path))
+        read(path)
 
 
 def node(kind: str, *nodes: dict[str, Any], **data: Any) -> dict[str, Any]:
@@ -245,7 +236,7 @@ def wix(tmp_path: Path, rich: Any, plain: str = "Plain words.") -> list[Item]:
     rich = rich if isinstance(rich, str) else json.dumps(rich)
     row |= {"Rich Content": rich, "Post Page URL": "https://www.soups.example/post/soup"}
     (tmp_path / "wix.csv").write_text("\ufeff" + table([row]), encoding="utf-8")
-    return read(Archive(tmp_path / "wix.csv"))
+    return read(tmp_path / "wix.csv")
 
 
 def test_wix_rich_text_becomes_what_its_readers_see(tmp_path: Path) -> None:
@@ -342,7 +333,7 @@ def test_a_broken_issue_costs_itself_only(tmp_path: Path) -> None:
 
 def test_other_archives_are_not_newsletters(tmp_path: Path) -> None:
     files = {"posts.csv": "post_id,title\n", "1.json": "{}", "emails.csv": "email\n", "a.json": "[", "b.csv": '"'}
-    archive = packed(tmp_path / "a.zip", files)
+    archive = Archive(packed(tmp_path / "a.zip", files))
     assert not newsletters.recognises(archive)
     with pytest.raises(SourceError, match="no export of a newsletter"):
         list(newsletters.read(archive))

@@ -11,16 +11,13 @@ import pytest
 
 from contracts.records import Post
 from feature_pipeline.clean import clean
-from feature_pipeline.sources import Item, RawPost, Refusal, read
+from feature_pipeline.sources import Refusal, read
 from feature_pipeline.sources.files.front_matter import FENCED, _Strings, _yaml
+from tests.blog_server import posts
 
 pytestmark = pytest.mark.real_data
 
 POSTS = (".md", ".markdown", ".html", ".dj")
-
-
-def posts(items: list[Item]) -> list[RawPost]:
-    return [item for item in items if isinstance(item, RawPost)]
 
 
 def words(text: str) -> collections.Counter[str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from feature_pipeline.clean import clean
-from feature_pipeline.sources import Complete, Item
-from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources import Complete
 from feature_pipeline.sources.platforms import wordpress
 from tests.blog_server import posts, reasons
+from tests.export_samples import read_by
+
+read = partial(read_by, wordpress)
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?><rss xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/"'
@@ -30,12 +33,6 @@ def item(link: str, text: str, title: str = "Tea & cake", number: int = 4, kind:
         f"<wp:post_id>{number}</wp:post_id><wp:status>publish</wp:status>"
         "<pubDate>Sat, 02 Nov 2013 23:02:32 +0000</pubDate><dc:creator>ann@ann.example</dc:creator></item>"
     )
-
-
-def read(path: Path) -> list[Item]:
-    archive = Archive(path)
-    assert wordpress.recognises(archive)
-    return list(wordpress.read(archive))
 
 
 def test_blocks_stay_as_they_are_and_links_become_whole(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import csv
 import datetime as dt
 import io
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from feature_pipeline.sources.platforms import substack
 from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.visit import Visit
 from tests.blog_server import Blog, Reply, Runs, posts, reasons, unchanged
+from tests.export_samples import packed
 
 COLUMNS = "post_id post_date is_published email_sent_at inbox_sent_at type audience title subtitle podcast_url".split()
 WIDGET = (
@@ -54,13 +54,6 @@ def table(rows: list[dict[str, str]], columns: list[str] = COLUMNS) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def packed(path: Path, files: dict[str, str]) -> Archive:
-    with zipfile.ZipFile(path, "w") as file:
-        for name, content in files.items():
-            file.writestr(name, content)
-    return Archive(path)
 
 
 @pytest.mark.real_data
@@ -103,7 +96,7 @@ def test_an_export_gives_what_was_published(tmp_path: Path) -> None:
         "email_list.ann.csv": "email\nCANARY@example.com",
         "../evil.html": "CANARY",
     }
-    archive = packed(tmp_path / "export.zip", files)
+    archive = Archive(packed(tmp_path / "export.zip", files))
     assert substack.recognises(archive)
     items = list(substack.read(archive))
     soup, paid = posts(items)
@@ -142,21 +135,21 @@ def test_other_columns_another_order_and_a_mark_of_the_byte_order(tmp_path: Path
 
 
 def test_a_missing_column_is_named_with_those_found(tmp_path: Path) -> None:
-    archive = packed(tmp_path / "a.zip", {"posts.csv": "post_id,is_published,name\n1.a,true,A\n"})
+    archive = Archive(packed(tmp_path / "a.zip", {"posts.csv": "post_id,is_published,name\n1.a,true,A\n"}))
     assert substack.recognises(archive)
     with pytest.raises(SourceError, match=r'no column "post_date" or "title", only: post_id, is_published, name'):
         list(substack.read(archive))
 
 
 def test_other_archives_are_not_substacks(tmp_path: Path) -> None:
-    assert not substack.recognises(packed(tmp_path / "a.zip", {"posts.csv": "id,web_title\n"}))
-    assert not substack.recognises(packed(tmp_path / "b.zip", {"posts/1.a.html": "<p>x"}))
-    assert not substack.recognises(packed(tmp_path / "c.zip", {"posts.csv": ""}))
+    assert not substack.recognises(Archive(packed(tmp_path / "a.zip", {"posts.csv": "id,web_title\n"})))
+    assert not substack.recognises(Archive(packed(tmp_path / "b.zip", {"posts/1.a.html": "<p>x"})))
+    assert not substack.recognises(Archive(packed(tmp_path / "c.zip", {"posts.csv": ""})))
 
 
 def test_a_publication_on_its_own_host_names_it(tmp_path: Path) -> None:
     page = WIDGET.replace("https://ann.substack.com", "https://www.soups.example") + "<p>Hot.</p>"
-    archive = packed(tmp_path / "a.zip", {"posts.csv": table([row("11.soup")]), "posts/11.soup.html": page})
+    archive = Archive(packed(tmp_path / "a.zip", {"posts.csv": table([row("11.soup")]), "posts/11.soup.html": page}))
     (found,) = posts(list(substack.read(archive)))
     assert (found.source, found.url) == ("substack:soups.example", "https://soups.example/p/soup")
 
@@ -259,8 +252,11 @@ def test_every_post_of_the_archive_is_read(blog: Publication) -> None:
 
 def test_the_api_and_an_export_name_a_post_the_same(blog: Publication, tmp_path: Path) -> None:
     blog.publish([listed(11)])
-    archive = packed(
-        tmp_path / "a.zip", {"posts.csv": table([row("11.soup-11")]), "posts/11.soup-11.html": WIDGET + "<p>Hot.</p>"}
+    archive = Archive(
+        packed(
+            tmp_path / "a.zip",
+            {"posts.csv": table([row("11.soup-11")]), "posts/11.soup-11.html": WIDGET + "<p>Hot.</p>"},
+        )
     )
     (live,), (exported,) = posts(asked(blog)), posts(list(substack.read(archive)))
     assert (live.source, live.source_id, live.url) == (exported.source, exported.source_id, exported.url)
@@ -389,6 +385,6 @@ def test_a_hundred_thousand_open_elements_cost_one_post(tmp_path: Path) -> None:
         "posts/1.a.html": "<div>" * 100_000,
         "posts/2.b.html": "<p>Hot.</p>",
     }
-    items = list(substack.read(packed(tmp_path / "a.zip", files)))
+    items = list(substack.read(Archive(packed(tmp_path / "a.zip", files))))
     assert [item.source_id for item in items if isinstance(item, (RawPost, Refusal))] == ["1", "2"]
     assert items[-1] == Complete()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import resource
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from feature_pipeline.sources import Complete, Item, RawPost
+from feature_pipeline.sources import Complete, RawPost
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.xml_export import elements
 from feature_pipeline.sources.platforms import wordpress
 from tests.blog_server import posts, reasons
+from tests.export_samples import read_by
+
+read = partial(read_by, wordpress)
 
 HEAD = """<?xml version="1.0" encoding="UTF-8" ?>
 <!-- This is a WordPress eXtended RSS file & it has <![CDATA[ in a comment. -->
@@ -48,14 +52,6 @@ def item(number: int, content: str = "<p>Words.</p>", extra: str = "", **values:
 def export(path: Path, *items: str, head: str = HEAD) -> Path:
     path.write_text(head + "".join(items) + TAIL, encoding="utf-8")
     return path
-
-
-def read(path: Path) -> list[Item]:
-    archive = Archive(path)
-    assert wordpress.recognises(archive)
-    found = list(wordpress.read(archive))
-    archive.close()
-    return found
 
 
 def test_a_post_is_told_whole(tmp_path: Path) -> None:
