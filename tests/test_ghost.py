@@ -116,6 +116,12 @@ def test_the_day_is_the_blogs_own(tmp_path: Path, said: object, zone: object, da
     assert [found.date for found in posts(read(path))] == [day]
 
 
+def test_posts_and_users_of_an_old_blog_are_numbered_alike(tmp_path: Path) -> None:
+    users = [{"id": 1, "name": "Ann"}, {"id": 2, "name": "Bob"}]
+    path = export(tmp_path / "a.json", post(1, id=1, author_id=2), post(2, id=2, author_id=1), users=users)
+    assert [found.author for found in posts(read(path))] == ["Bob", "Ann"]
+
+
 def test_all_shapes_are_read(tmp_path: Path) -> None:
     one = post(1, author_id=1)
     bare = {"meta": {"exported_on": 1, "version": "000"}, "data": {"posts": [one], "users": [{"id": 1, "name": "Ann"}]}}

@@ -113,10 +113,10 @@ class _About:
     def zone(self) -> dt.tzinfo:
         return _zone(self.settings.get("timezone") or self.settings.get("active_timezone"))
 
-    def names(self, post: str) -> str:
-        """Of a post's own writers, or of a user."""
+    def names(self, post: str, owner: str) -> str:
+        """Of a post's own writers, or of the user that it belongs to."""
         named = [self.users.get(user, "") for _, user in sorted(self.writers.get(post, ()))]
-        return ", ".join(filter(None, named)) or self.users.get(post, "")
+        return ", ".join(filter(None, named)) or self.users.get(owner, "")
 
 
 def _tables(*names: str) -> list[Path]:
@@ -161,7 +161,7 @@ def _posts(archive: Archive, name: str, about: _About) -> Iterator[Found]:
             yield _post(post, f"ghost:{_host(answered)}" if answered else account, about.names, zone)
 
 
-def _post(post: dict[str, Any], source: str, writers: Callable[[str], str], zone: dt.tzinfo) -> Found:
+def _post(post: dict[str, Any], source: str, writers: Callable[[str, str], str], zone: dt.tzinfo) -> Found:
     source = "ghost" if OBJECT_ID.match(str(post.get("id"))) else source
     source_id = str(post.get("id") or post.get("uuid") or post.get("slug") or post.get("url") or "?")
     status = str(post.get("status", "published"))
@@ -197,13 +197,13 @@ def _text(post: dict[str, Any]) -> tuple[str, str]:
     return (text, "html") if text.strip() else (str(post.get("plaintext") or post.get("markdown") or ""), "plain")
 
 
-def _writer(post: dict[str, Any], source_id: str, writers: Callable[[str], str]) -> str | None:
+def _writer(post: dict[str, Any], source_id: str, writers: Callable[[str, str], str]) -> str | None:
     author = post.get("author") or post.get("primary_author")
     rows = _rows(post, "authors") or ([author] if isinstance(author, dict) else [])
     people = [row.get("data", row) for row in rows]
     names = ", ".join(str(person["name"]) for person in people if isinstance(person, dict) and person.get("name"))
     owner = author if isinstance(author, str | int) else post.get("author_id")
-    return names or writers(source_id) or writers(str(owner)) or None
+    return names or writers(source_id, str(owner)) or None
 
 
 def _zone(name: Any) -> dt.tzinfo:
@@ -272,4 +272,4 @@ class _Listing:
                 yield Refusal(self.source, "?", "bad_item", "it has no id")
             elif str(row["id"]) not in self.told:
                 self.told.add(str(row["id"]))
-                yield _post(row, self.source, lambda _: "", dt.UTC)
+                yield _post(row, self.source, lambda *_: "", dt.UTC)
