@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from feature_pipeline.sources.memory import Memory
 from feature_pipeline.sources.platforms import devto
 from feature_pipeline.sources.web.fetch import Fetcher
 from feature_pipeline.sources.web.visit import Visit
-from tests.blog_server import Blog, Reply, Runs, posts, reasons, unchanged
+from tests.blog_server import Blog, Reply, posts, reasons
 
 FRONT = "---\ntitle: Soup\npublished: true\ntags: food, hot\ncanonical_url: https://ann.example/soup\n---\n\n"
 
@@ -237,23 +236,3 @@ def test_other_addresses_are_not_claimed(url: str) -> None:
 def test_another_address_is_an_error_that_says_what_to_give(blog: Dev) -> None:
     with pytest.raises(SourceError, match="no member of DEV"):
         asked(blog, url="https://dev.to/t/python")
-
-
-def test_a_list_longer_than_a_run_is_told_to_its_end_by_the_next_ones(blog: Dev) -> None:
-    """All of it unchanged, so that requests are for the list alone."""
-    every = [article(number) for number in range(600, 0, -1)]
-    blog.publish(every[:1])
-    runs = Runs(devto.visit, "https://dev.to/ann", blog.url)
-    runs.again()
-    (seen,) = [seen for seen in runs.memory.now.values() if seen.posts]
-    for post in every:
-        address = f"{blog.url}/articles/{post['id']}"
-        runs.memory.now[address] = replace(seen, posts=(("devto:ann", str(post["id"])),))
-    blog.publish(*(every[at : at + 12] for at in range(0, 600, 12)))
-    told = [runs.again(requests=30) for _ in range(3)]
-    assert [(len(unchanged(items)), [why for _, why in reasons(items)]) for items in told] == [
-        (360, ["page_cap"]),
-        (360 + 12, ["page_cap"]),
-        (288 + 60, ["page_cap"]),
-    ]
-    assert len({name for items in told for name in unchanged(items)}) == 600

@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 from contracts.errors import SourceError
 from feature_pipeline.characters import letters
-from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
+from feature_pipeline.sources import Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.front_matter import BadFrontMatterError, split
 from feature_pipeline.sources.text import to_date, web_address
 from feature_pipeline.sources.web.listing import listed, unless_same
-from feature_pipeline.sources.web.resumed import Resumed
 from feature_pipeline.sources.web.visit import Visit
 
 # First parts of an address that are no member.
@@ -38,21 +37,13 @@ def visit(visit: Visit, url: str, api: str = "https://dev.to/api") -> Iterator[I
         raise SourceError(f"{url} is no member of DEV", "give one such as https://dev.to/ann")
     source = f"devto:{member.lower()}"
 
-    address = f"{api}/articles?username={member}&state=all&per_page=100"
-    listing = Resumed(visit.memory, address)
+    def page(number: int, offset: int) -> str:
+        return f"{api}/articles?username={member}&state=all&per_page=100&page={number}"
 
-    def read(start: str) -> Iterator[tuple[str, str, dict[str, Any]] | Complete | Refusal]:
-        before = at = int(start or 1) - 1  # pages
-
-        def page(number: int, offset: int) -> str:
-            nonlocal at
-            at = before + number
-            return f"{address}&page={at}"
-
-        for entry in listed(visit, source, page):
-            yield (str(entry["id"]), str(at), entry) if isinstance(entry, dict) else entry
-
-    for entry in listing.entries(read):
+    for entry in listed(visit, source, page):
+        if not isinstance(entry, dict):
+            yield entry
+            continue
         source_id = str(entry["id"])
         changed = f"{entry.get('published_at') or ''} {entry.get('edited_at') or ''}"
         if not source_id.isdecimal():
@@ -60,7 +51,6 @@ def visit(visit: Visit, url: str, api: str = "https://dev.to/api") -> Iterator[I
             continue
         post = partial(_post, entry=entry, source=source)
         yield from unless_same(visit, source, source_id, f"{api}/articles/{source_id}", changed, post)
-    yield from listing.ends
 
 
 def _post(post: Any, entry: dict[str, Any], source: str) -> Found:
