@@ -45,25 +45,15 @@ def items(
 def keys(file: IO[str], *places: Path) -> list[str]:
     """Those of the object at one of these places, or else of the outermost; none where it is none. Raises BadJsonError."""
     found: dict[Path, list[str]] = {}
-    _keys(_Reader(file), (), frozenset((*places, ())), found, 0)
+    for _ in _values(_Reader(file), (), frozenset((*places, ())), 0, found):
+        pass
     return next((found[place] for place in (*places, ()) if found.get(place)), [])
 
 
-def _keys(reader: _Reader, path: Path, places: frozenset[Path], found: dict[Path, list[str]], depth: int) -> None:
-    first = reader.peek()
-    on_the_way = depth < MAX_DEPTH and any(place[: len(path)] == path for place in places)
-    if first == "{" and on_the_way:
-        for key in reader.members("}"):
-            found.setdefault(path, []).append(key)
-            _keys(reader, (*path, key), places, found, depth + 1)
-    elif first == "[" and on_the_way and path:
-        for _ in reader.members("]"):
-            _keys(reader, path, places, found, depth + 1)
-    else:
-        _pass_over(reader, 0)
-
-
-def _values(reader: _Reader, path: Path, lists: frozenset[Path], depth: int) -> Iterator[tuple[Path, Any]]:
+def _values(
+    reader: _Reader, path: Path, lists: frozenset[Path], depth: int, noted: dict[Path, list[str]] | None = None
+) -> Iterator[tuple[Path, Any]]:
+    """Items of the lists, as above; the keys of the objects on the way are `noted`, where they are wanted."""
     first = reader.peek()
     on_the_way = depth < MAX_DEPTH and any(wanted[: len(path)] == path for wanted in lists)
     if first == "[" and path in lists:
@@ -72,10 +62,12 @@ def _values(reader: _Reader, path: Path, lists: frozenset[Path], depth: int) -> 
             yield path, reader.value()
     elif first == "[" and on_the_way:
         for _ in reader.members("]"):
-            yield from _values(reader, path, lists, depth + 1)
+            yield from _values(reader, path, lists, depth + 1, noted)
     elif first == "{" and on_the_way:
         for key in reader.members("}"):
-            yield from _values(reader, (*path, key), lists, depth + 1)
+            if noted is not None:
+                noted.setdefault(path, []).append(key)
+            yield from _values(reader, (*path, key), lists, depth + 1, noted)
     else:
         _pass_over(reader, 0)
 
