@@ -36,7 +36,6 @@ from ui.page.tabs.shared import (
     NOW,
     PLAIN,
     QUEUED,
-    Tab,
     Updates,
     in_sentences,
     length_told,
@@ -45,7 +44,7 @@ from ui.page.tabs.shared import (
     question_or_sorry,
     told,
 )
-from ui.page.tabs.switches import Switches, session
+from ui.page.tabs.switches import WritingTab, session
 from ui.page.tabs.thumbs import Thumbs
 from ui.wiring import App
 
@@ -62,12 +61,11 @@ ASK = "Ask something: the answer is written from the posts, and shows which."
 log = logging.getLogger(__name__)
 
 
-class Chat(Tab):
+class Chat(WritingTab):
     id, label = "chat", "Chat"
 
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
-        self._switches = Switches()
         self.kept, self.first = Kept(app), FirstSteps(jobs)
         self.mine, self.thumbs = Rewriting(app), Thumbs(app)
         self._warm: set[tuple[str, str]] = set()  # authors and who answers for them, that were loaded
@@ -122,6 +120,7 @@ class Chat(Tab):
                 self.sources: gr.HTML = gr.HTML(html.idle_sources(), elem_id="sources", **PLAIN)
 
     def wire(self, shell: Shell) -> None:
+        super().wire(shell)
         self.author = shell.author
         self.model.input(lambda model: model, self.model, self.choice, **NOW)
         standing = [self.turns, self.from_, self.heard]
@@ -129,7 +128,6 @@ class Chat(Tab):
         self.chat.select(self.shown, [self.turns, self.from_], self.sources, **NOW)
         self.chat.clear(self.cleared, shell.author, [*self.conversation(), *self.kept.outputs(), shell.author], **NOW)
         self.first.wire(shell)
-        shell.blocks.unload(self._switches.end)
 
         talk = [*self.conversation(), *self.kept.outputs(), shell.author]
         self.kept.wire(self, shell.author)
@@ -380,7 +378,7 @@ class Chat(Tab):
 
     def close(self) -> None:
         self._closing.set()
-        self._switches.close()
+        super().close()
 
     # ---- drawing ----------------------------------------------------------------------------------------------------
 

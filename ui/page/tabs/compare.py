@@ -17,7 +17,6 @@ from inference_pipeline.twin import Question
 from ui.page import comparison as compared
 from ui.page import markup as html
 from ui.page.comparison import SAME, Comparison
-from ui.page.jobs import Jobs
 from ui.page.passages import model_choices, problem
 from ui.page.show_versions import preferred as shown
 from ui.page.tabs.chat import REDRAW
@@ -27,15 +26,13 @@ from ui.page.tabs.shared import (
     NOW,
     PLAIN,
     QUEUED,
-    Tab,
     Updates,
     length_told,
     not_yet,
     question_or_sorry,
     told,
 )
-from ui.page.tabs.switches import Switches, session
-from ui.wiring import App
+from ui.page.tabs.switches import WritingTab, session
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
@@ -46,12 +43,8 @@ RULES = (
 )
 
 
-class Compare(Tab):
+class Compare(WritingTab):
     id, label = "compare", "Compare"
-
-    def __init__(self, app: App, jobs: Jobs) -> None:
-        super().__init__(app, jobs)
-        self._switches = Switches()
 
     def lay_out(self) -> None:
         self.comparison: gr.State = gr.State(None)
@@ -88,6 +81,7 @@ class Compare(Tab):
         self.sources: gr.HTML = gr.HTML(elem_id="compare-sources", **PLAIN)
 
     def wire(self, shell: Shell) -> None:
+        super().wire(shell)
         drawn = self._drawn_in()
         # What may be refused goes through the queue: Gradio shows an error of its events alone.
         inputs = [self.question, shell.author, self.first, self.second, self.blind]
@@ -104,7 +98,6 @@ class Compare(Tab):
         for button, choice in ((self.vote_left, 0), (self.vote_right, 1), (self.vote_same, SAME)):
             button.click(self._vote(choice), self.comparison, drawn, **QUEUED)
         shell.author.input(self.left_behind, None, drawn, **NOW)
-        shell.blocks.unload(self._switches.end)
 
     def outputs(self) -> list[Any]:
         return [self.words, self.form, *self._drawn_in()]
@@ -198,9 +191,6 @@ class Compare(Tab):
         """Another author is chosen."""
         self._switches.end(request)
         return self._drawn(None)
-
-    def close(self) -> None:
-        self._switches.close()
 
     # ---- drawing ----------------------------------------------------------------------------------------------------
 

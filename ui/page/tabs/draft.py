@@ -19,9 +19,9 @@ from ui.page import markup as html
 from ui.page.drafting import Sheet, Writing
 from ui.page.jobs import Jobs
 from ui.page.passages import model_choices, problem
-from ui.page.tabs.shared import LOST, NOW, PLAIN, QUEUED, Tab, Updates, into_view, not_yet, sorry, told
+from ui.page.tabs.shared import LOST, NOW, PLAIN, QUEUED, Updates, into_view, not_yet, sorry, told
 from ui.page.tabs.shelf import LONGEST_TEXT, Shelf
-from ui.page.tabs.switches import Switches, session
+from ui.page.tabs.switches import WritingTab, session
 from ui.wiring import App
 
 if TYPE_CHECKING:
@@ -31,12 +31,11 @@ MOST_WORDS = 2_500
 REDRAW = 0.1  # seconds between two updates of the page: all of the draft is drawn each time
 
 
-class Draft(Tab):
+class Draft(WritingTab):
     id, label = "draft", "Draft"
 
     def __init__(self, app: App, jobs: Jobs) -> None:
         super().__init__(app, jobs)
-        self._switches = Switches()
         self.shelf = Shelf(app)
 
     def lay_out(self) -> None:
@@ -97,6 +96,7 @@ class Draft(Tab):
         self.outline: gr.HTML = gr.HTML(elem_id="draft-outline", **PLAIN)
 
     def wire(self, shell: Shell) -> None:
+        super().wire(shell)
         brief = [shell.author, self.title, self.points, self.length, self.format]
         drawn = self.drawn_in()
         self.plan.click(self.planned, brief, [self.outline, self.points], **QUEUED)
@@ -114,7 +114,6 @@ class Draft(Tab):
         self.text.change(self.linked, [self.sheet, self.text], self.export, trigger_mode="always_last", **NOW)
         self.shelf.wire(self, shell.author)
         shell.author.input(self.left_behind, [self.sheet, self.text], drawn, **NOW)
-        shell.blocks.unload(self._switches.end)
 
     def outputs(self) -> list[Any]:
         return [self.words, self.desk, *self.drawn_in()]
@@ -218,9 +217,6 @@ class Draft(Tab):
         with suppress(gr.Error):  # the author is another one already
             self.shelf.put_away(sheet, text, request)
         return self.drawn(None)
-
-    def close(self) -> None:
-        self._switches.close()
 
     # ---- its text ---------------------------------------------------------------------------------------------------
 

@@ -11,12 +11,10 @@ from contracts.errors import NotFound
 from ui.page import game
 from ui.page import markup as html
 from ui.page.game import Round
-from ui.page.jobs import Jobs
 from ui.page.passages import problem
 from ui.page.tabs.kept import user
-from ui.page.tabs.shared import LOST, NOW, PLAIN, QUEUED, Tab, Updates, options, told
-from ui.page.tabs.switches import Switches, session
-from ui.wiring import App
+from ui.page.tabs.shared import LOST, NOW, PLAIN, QUEUED, Updates, options, told
+from ui.page.tabs.switches import WritingTab, session
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
@@ -27,12 +25,8 @@ RULES = (
 )
 
 
-class Me(Tab):
+class Me(WritingTab):
     id, label = "me", "Which one is me?"
-
-    def __init__(self, app: App, jobs: Jobs) -> None:
-        super().__init__(app, jobs)
-        self._switches = Switches()
 
     def lay_out(self) -> None:
         self.round: gr.State = gr.State(None)
@@ -53,6 +47,7 @@ class Me(Tab):
         self.score: gr.HTML = gr.HTML(elem_id="score", **PLAIN)
 
     def wire(self, shell: Shell) -> None:
+        super().wire(shell)
         begun = self.deal.click(self.begun, self.model, self.outputs(), **QUEUED)
         dealt = begun.success(self.dealt, [shell.author, self.model], self.outputs(), trigger_mode="multiple", **QUEUED)
         dealt.failure(self.refused, None, self.outputs(), **NOW)
@@ -61,7 +56,6 @@ class Me(Tab):
         self.second.click(self._guess(1), self.round, self.outputs(), **QUEUED)
         self.model.input(self.chosen, self.model, self.outputs(), **NOW)
         shell.author.input(self.left_behind, None, self.outputs(), **NOW)
-        shell.blocks.unload(self._switches.end)
 
     def standing(self) -> list[Any]:
         return [self.model, self.round]
@@ -99,9 +93,6 @@ class Me(Tab):
         """Another author is chosen."""
         self._switches.end(request)
         return self._idle("")
-
-    def close(self) -> None:
-        self._switches.close()
 
     def _idle(self, words: str) -> Updates:
         """No pair is dealt, nor being written; `words` is HTML that says why."""

@@ -7,11 +7,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from contracts.errors import TwinError
-from ui.page.tabs.shared import Updates, not_yet
+from ui.page.jobs import Jobs
+from ui.page.tabs.shared import Tab, Updates, not_yet
+from ui.wiring import App
+
+if TYPE_CHECKING:
+    from ui.page.shell import Shell
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +82,20 @@ class Switches:
             return free()
         stop.set()
         return {button: gr.update(value="Stopping…", interactive=False)}
+
+
+class WritingTab(Tab):
+    """A tab on which something is written, until Stop, or until the browser's tab or the page goes away."""
+
+    def __init__(self, app: App, jobs: Jobs) -> None:
+        super().__init__(app, jobs)
+        self._switches = Switches()
+
+    def wire(self, shell: Shell) -> None:
+        shell.blocks.unload(self._switches.end)
+
+    def close(self) -> None:
+        self._switches.close()
 
 
 def session(request: gr.Request) -> str:
