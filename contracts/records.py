@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.formats import Format
 
 Split = Literal["train", "validation", "test"]
-_CURVE: TypeAdapter[list[tuple[int, float]]] = TypeAdapter(list[tuple[int, float]])
 
 
 def digest(*parts: str, length: int = 16) -> str:
@@ -343,6 +343,21 @@ class Figure(Record):
         return f"{self.value:+.4f}{interval} {self.unit} (n={self.n})".replace("  ", " ")
 
 
+class _Preference(BaseModel):
+    not_kept: list[str] | bool
+    edits: int = 0
+
+
+class _Training(BaseModel):
+    """Of a card's `training` what is read again after the run; each may be absent."""
+
+    train_loss: list[tuple[int, float]] = []
+    validation_loss: list[tuple[int, float]] = []
+    base_validation_loss: float = 0.0
+    best_validation_loss: float = 0.0
+    preference: _Preference = _Preference(not_kept=True)
+
+
 class AdapterCard(Record):
     """Lineage and proof of one model version; written last, so a folder without it is not a version."""
 
@@ -381,6 +396,8 @@ class AdapterCard(Record):
             raise ValueError(f"posts has no part {missing[0]}")
         if self.parent is not None and not re.fullmatch(r".+@v[1-9][0-9]*", self.parent):
             raise ValueError(f"parent names no version: {self.parent}")
-        for name in ("train_loss", "validation_loss"):
-            _CURVE.validate_python(self.training.get(name, ()))
+        if ("base_validation_loss" in self.training) != ("best_validation_loss" in self.training):
+            raise ValueError("training has one of the two validation losses alone")
+        read = {name: self.training[name] for name in _Training.model_fields if name in self.training}
+        _Training.model_validate_json(json.dumps(read), strict=True)
         return self

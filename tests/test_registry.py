@@ -187,7 +187,14 @@ def test_a_card_that_holds_no_hash_of_the_adapter_vouches_for_nothing(registry: 
         {"parent": "nobody"},
         {"parent": "Ada@champion"},
         {"training": {"train_loss": [[1, None]]}},
+        {"training": {"train_loss": [[1, "nan"]]}},
         {"training": {"validation_loss": "falling"}},
+        {"training": {"base_validation_loss": 3.1}},
+        {"training": {"base_validation_loss": "3.1", "best_validation_loss": 2.0}},
+        {"training": {"base_validation_loss": None, "best_validation_loss": None}},
+        {"training": {"preference": {"pairs": 3}}},
+        {"training": {"preference": {"not_kept": [], "edits": "2"}}},
+        {"training": {"preference": None}},
     ],
 )
 def test_a_card_without_what_everyone_reads_of_it_is_told_to_be_unreadable(
@@ -198,6 +205,17 @@ def test_a_card_without_what_everyone_reads_of_it_is_told_to_be_unreadable(
     assert registry.versions("Ada") == []
     assert registry.verify("Ada")[0].damage == ("its card cannot be read",)
     assert registry.register(card(), made).name == "Ada@v2"
+
+
+def test_a_card_may_say_little_of_its_training_and_more_than_anyone_reads(registry: ModelRegistry, made: Path) -> None:
+    for told in (
+        {},
+        {"preference": {"not_kept": False}},
+        {"base_validation_loss": 3, "best_validation_loss": 2.5, "x": {}},
+    ):
+        path = registry.register(card(), made).folder / "card.json"
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"training": told}), encoding="utf-8")
+    assert len(registry.versions("Ada")) == 3
 
 
 def test_a_version_that_was_copied_to_another_author_is_not_served(registry: ModelRegistry, made: Path) -> None:

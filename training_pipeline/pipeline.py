@@ -226,7 +226,7 @@ def recipe_of_champion(author: str, registry: ModelRegistry) -> tuple[Recipe, bo
     card = registry.get(f"{author}@champion").card
     told = card.training.get("preference", {"not_kept": True})
     kept = not told["not_kept"]
-    return recipe_of(card, f"{author}@champion"), kept, kept and told["edits"] > 0
+    return recipe_of(card, f"{author}@champion"), kept, kept and told.get("edits", 0) > 0
 
 
 def _outdated(champion: ModelVersion | None, registry: ModelRegistry, author: str) -> dict[str, Any]:
