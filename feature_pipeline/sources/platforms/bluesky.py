@@ -18,6 +18,7 @@ from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.text import to_date
+from feature_pipeline.sources.values import objects, string
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.listing import LATER
 from feature_pipeline.sources.web.resumed import Resumed
@@ -90,10 +91,10 @@ def visit(visit: Visit, url: str, api: str = API) -> Iterator[Item]:
     did = said.get("did") if isinstance(said, dict) else None
     if not isinstance(did, str) or not did.startswith("did:"):
         raise FetchError("bad_answer", f"{api} does not say whose profile {url} is")
-    labels = [label.get("val") for label in _objects(said.get("labels"))]
+    labels = [label.get("val") for label in objects(said.get("labels"))]
     if "!no-unauthenticated" in labels:
         raise FetchError("blocked_page", f"{url} asks not to be shown to those who are not logged in")
-    account = Account(did, _string(said.get("displayName")) or None)
+    account = Account(did, string(said.get("displayName")) or None)
     address = f"{api}/xrpc/app.bsky.feed.getAuthorFeed"
     listing = Resumed(visit.memory, address)
     posts: dict[str, Said] = {}
@@ -126,10 +127,10 @@ def _feed(
         except FetchError as error:
             yield Refusal(account.source, address, error.reason, error.detail)
             return
-        for entry in _objects(page["feed"]):
+        for entry in objects(page["feed"]):
             found = _listed(entry, account)
             yield "" if isinstance(found, Refusal) else found[0], cursor, found
-        cursor = _string(page.get("cursor"))
+        cursor = string(page.get("cursor"))
         if not cursor:
             yield Complete()
             return
@@ -144,9 +145,9 @@ def _feed(
 
 def _listed(entry: dict[str, Any], account: Account) -> Entry:
     post = entry.get("post")
-    uri = _string(post.get("uri")) if isinstance(post, dict) else ""
+    uri = string(post.get("uri")) if isinstance(post, dict) else ""
     reason = entry.get("reason")
-    if isinstance(reason, dict) and _string(reason.get("$type")).endswith("#reasonRepost"):
+    if isinstance(reason, dict) and string(reason.get("$type")).endswith("#reasonRepost"):
         return Refusal(account.source, uri, "reshare", "a repost")
     own = f"at://{account.did}/{POST}"
     if not isinstance(post, dict) or not uri.startswith(own) or not isinstance(post.get("record"), dict):
@@ -202,12 +203,12 @@ def _said(record: dict[str, Any]) -> Said:
 def _parent(record: dict[str, Any]) -> str:
     reply = record.get("reply")
     parent = reply.get("parent") if isinstance(reply, dict) else None
-    return _string(parent.get("uri")) if isinstance(parent, dict) else ""
+    return string(parent.get("uri")) if isinstance(parent, dict) else ""
 
 
 def _text(record: dict[str, Any]) -> str:
     """With links in full, and an answer without the names that it begins with. Facets count in bytes of UTF-8."""
-    text = _string(record.get("text")).encode("utf-8", "surrogatepass")
+    text = string(record.get("text")).encode("utf-8", "surrogatepass")
     done, at = b"", 0
     for start, end, kind, uri in _facets(record, len(text)):
         if start < at:
@@ -225,14 +226,14 @@ def _text(record: dict[str, Any]) -> str:
 def _facets(record: dict[str, Any], size: int) -> list[tuple[int, int, str, str]]:
     """(start, end, kind, address) of each that lies within the text, in order."""
     found = []
-    for facet in _objects(record.get("facets")):
+    for facet in objects(record.get("facets")):
         index = facet.get("index")
         start, end = (index.get("byteStart"), index.get("byteEnd")) if isinstance(index, dict) else (None, None)
         if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end <= size:
             continue
-        for feature in _objects(facet.get("features")):
-            kind = _string(feature.get("$type")).removeprefix("app.bsky.richtext.facet#")
-            found.append((start, end, kind, _string(feature.get("uri"))))
+        for feature in objects(facet.get("features")):
+            kind = string(feature.get("$type")).removeprefix("app.bsky.richtext.facet#")
+            found.append((start, end, kind, string(feature.get("uri"))))
     return sorted(found)
 
 
@@ -271,7 +272,7 @@ def _repository(archive: Archive, name: str) -> Iterator[Found]:
                 yield Refusal(account.source, key.removeprefix(POST), "damaged", str(error))
                 continue
             if key == SELF:
-                account = Account(account.did, _string(record.get("displayName")) or None)
+                account = Account(account.did, string(record.get("displayName")) or None)
             else:
                 posts[key.removeprefix(POST)] = _said(record)
     # What answers a post that cannot be read is no beginning itself.
@@ -331,7 +332,7 @@ class Car:
                 continue
             key = b""
             below = [node.get("l")]
-            for entry in _objects(node.get("e")):
+            for entry in objects(node.get("e")):
                 shared, rest, record = entry.get("p"), entry.get("k"), entry.get("v")
                 if not isinstance(shared, int) or not isinstance(rest, bytes) or not isinstance(record, bytes):
                     self.damage = "an entry of its tree has no key"
@@ -398,11 +399,3 @@ def _decoded(block: bytes) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise DamagedError("a block is no record")
     return said
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -17,6 +17,7 @@ from contracts.errors import SourceError
 from contracts.records import digest
 from feature_pipeline.sources import Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
+from feature_pipeline.sources.values import objects
 
 POSTS = ("posts/your_posts*.json", "your_posts*.json")
 COMMENTS = ("comments_and_reactions/comments.json", "comments/comments.json")
@@ -123,8 +124,8 @@ def _spelt(found: re.Match[str]) -> str:
 def _post(values: dict[str, Any], source: str) -> Found:
     """A post's own words are its text, or else those under its pictures; with neither, it shows somebody else's."""
     data, attached = (
-        _dicts(values.get("data")),
-        [inner for a in _dicts(values.get("attachments")) for inner in _dicts(a.get("data"))],
+        objects(values.get("data")),
+        [inner for a in objects(values.get("attachments")) for inner in objects(a.get("data"))],
     )
     text = "\n\n".join(_texts(item.get("post") for item in data))
     if not text:
@@ -141,7 +142,7 @@ def _post(values: dict[str, Any], source: str) -> Found:
 
 def _comment(values: dict[str, Any], source: str, name: str) -> Found:
     source_id = f"comment of {values.get('timestamp')}"
-    comments = [item["comment"] for item in _dicts(values.get("data")) if isinstance(item.get("comment"), dict)]
+    comments = [item["comment"] for item in objects(values.get("data")) if isinstance(item.get("comment"), dict)]
     if any(name and comment.get("author") not in (name, None) for comment in comments):
         return Refusal(source, source_id, "other_author")
     if any(comment.get("group") for comment in comments):
@@ -156,10 +157,6 @@ def _comment(values: dict[str, Any], source: str, name: str) -> Found:
 def _texts(values: Iterator[Any]) -> list[str]:
     """Each once: an album has its text with every picture."""
     return list(dict.fromkeys(text for text in values if isinstance(text, str) and text.strip()))
-
-
-def _dicts(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _day(timestamp: object) -> dt.date | None:

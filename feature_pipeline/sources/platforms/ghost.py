@@ -23,6 +23,7 @@ from feature_pipeline.sources.files.entries import items_of, opened
 from feature_pipeline.sources.files.json_stream import BadJsonError, Path, keys
 from feature_pipeline.sources.platforms.ghost_html import from_lexical, from_mobiledoc, only_markdown
 from feature_pipeline.sources.text import to_date, web_address
+from feature_pipeline.sources.values import objects
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.paging import posts_and_pages
 from feature_pipeline.sources.web.visit import Visit
@@ -147,11 +148,6 @@ def _about(archive: Archive, name: str) -> _About:
     return about
 
 
-def _rows(data: Any, table: str) -> list[dict[str, Any]]:
-    rows = data.get(table) if isinstance(data, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
 def _posts(archive: Archive, name: str, about: _About) -> Iterator[Found]:
     account, zone = about.account, about.zone
     for _, row in items_of(archive, name, *_tables("posts", "pages")):
@@ -199,7 +195,7 @@ def _text(post: dict[str, Any]) -> tuple[str, str]:
 
 def _writer(post: dict[str, Any], source_id: str, writers: Callable[[str, str], str]) -> str | None:
     author = post.get("author") or post.get("primary_author")
-    rows = _rows(post, "authors") or ([author] if isinstance(author, dict) else [])
+    rows = objects(post.get("authors")) or ([author] if isinstance(author, dict) else [])
     people = [row.get("data", row) for row in rows]
     names = ", ".join(str(person["name"]) for person in people if isinstance(person, dict) and person.get("name"))
     owner = author if isinstance(author, str | int) else post.get("author_id")

@@ -23,6 +23,7 @@ from feature_pipeline.sources.files.fragment import body, drop, inner, of_class,
 from feature_pipeline.sources.files.json_stream import BadJsonError, keys
 from feature_pipeline.sources.platforms.threads import Threads
 from feature_pipeline.sources.text import decode, to_date, web_address
+from feature_pipeline.sources.values import age, string
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.listing import listed
 from feature_pipeline.sources.web.resumed import Resumed
@@ -71,7 +72,7 @@ def read(archive: Archive) -> Iterator[Item]:
     """
     name = next(name for name in archive.find("outbox.json") if b"OrderedCollection" in archive.head(name))
     account = _owner(archive, name)
-    threads = Threads[Status](lambda key: _age(_status_id(key)))
+    threads = Threads[Status](lambda key: age(_status_id(key)))
     for found in _statuses(archive, name, account):
         if isinstance(found, Status):
             threads.add(found.key, found.answers if found.to_self else "")
@@ -173,8 +174,8 @@ def _answered(status: dict[str, Any], account: Account) -> Status | Refusal:
         to_self=str(status.get("in_reply_to_account_id")) == account.key,
         date=to_date(status.get("created_at")),
         url=web_address(status.get("url")),
-        warning=_string(status.get("spoiler_text")),
-        html=_string(status.get("content")),
+        warning=string(status.get("spoiler_text")),
+        html=string(status.get("content")),
     )
 
 
@@ -183,27 +184,27 @@ def _exported(activity: Any, account: Account, number: str) -> Status | Refusal:
     if not isinstance(activity, dict):
         return Refusal(account.source, number, "bad_entry", "it is no activity")
     note = activity.get("object")
-    source_id = _status_id(_string(note.get("id") if isinstance(note, dict) else activity.get("id")) or number)
+    source_id = _status_id(string(note.get("id") if isinstance(note, dict) else activity.get("id")) or number)
     if activity.get("type") == "Announce":
         return Refusal(account.source, source_id, "reshare", "a boost")
     if activity.get("type") != "Create" or not isinstance(note, dict):
         return Refusal(account.source, source_id, "not_a_post", f"it is of the type {activity.get('type')!r}")
-    if not _string(note.get("id")):
+    if not string(note.get("id")):
         return Refusal(account.source, source_id, "bad_entry", "it has no id")
     if account.key and note.get("attributedTo", account.key) != account.key:
         return Refusal(account.source, source_id, "other_author", "somebody else wrote it")
     if not PUBLIC & {*_list(note.get("to")), *_list(note.get("cc"))}:
         return Refusal(account.source, source_id, "private", "it is not for everyone")
-    answers = _string(note.get("inReplyTo"))
+    answers = string(note.get("inReplyTo"))
     return Status(
         id=source_id,
-        key=_string(note.get("id")),
+        key=string(note.get("id")),
         answers=answers,
         to_self=bool(account.key) and answers.startswith(f"{account.key}/"),
         date=to_date(note.get("published")),
         url=web_address(note.get("url")),
-        warning=_string(note.get("summary")),
-        html=_string(note.get("content")),
+        warning=string(note.get("summary")),
+        html=string(note.get("content")),
     )
 
 
@@ -218,7 +219,7 @@ def _threads(
     once = {status.key: status for status in statuses}  # whatever an archive repeats
     threads: dict[str, list[Status]] = {}
     begins: dict[str, str] = {}
-    for status in sorted(once.values(), key=lambda status: _age(status.id)):
+    for status in sorted(once.values(), key=lambda status: age(status.id)):
         first = begins.get(status.answers) if status.to_self else None
         if status.to_self and first is None and status.key in cut:
             yield Refusal(account.source, status.id, "thread_cut", "the beginning of its thread was not listed")
@@ -274,14 +275,14 @@ def _owner(archive: Archive, outbox: str) -> Account:
     """Who the archive's actor.json says, or the first status that names its author."""
     beside = outbox.removesuffix("outbox.json") + "actor.json"
     actor = _object(archive, beside) if beside in archive.names else {}
-    name, key = _string(actor.get("preferredUsername")), _string(actor.get("id"))
+    name, key = string(actor.get("preferredUsername")), string(actor.get("id"))
     if name and key:
-        host = _parts(_string(actor.get("url")) or key)[0]
-        return Account(_named(name, host), _string(actor.get("name")) or name, key)
+        host = _parts(string(actor.get("url")) or key)[0]
+        return Account(_named(name, host), string(actor.get("name")) or name, key)
     for activity in _activities(archive, outbox):
         note = activity.get("object") if isinstance(activity, dict) else None
-        if isinstance(note, dict) and _string(note.get("attributedTo")):
-            host, path = _parts(_string(note.get("url")))
+        if isinstance(note, dict) and string(note.get("attributedTo")):
+            host, path = _parts(string(note.get("url")))
             written = re.match(r"/@([\w.-]+)/", path)
             if written:
                 return Account(_named(written[1], host), written[1], note["attributedTo"])
@@ -296,11 +297,6 @@ def _object(archive: Archive, name: str) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise SourceError(f"{archive.where(name)} is no JSON object", "download the archive again")
     return said
-
-
-def _age(id_: str) -> tuple[int, str]:
-    """Ids grow with time."""
-    return len(id_), id_
 
 
 def _status_id(uri: str) -> str:
@@ -319,10 +315,6 @@ def _parts(url: str) -> tuple[str, str]:
     except ValueError:
         return "", ""
     return parts.netloc.lower(), parts.path
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _list(value: object) -> list[str]:

@@ -15,6 +15,7 @@ from feature_pipeline.sources.files.fragment import body, drop, inner, of_class,
 from feature_pipeline.sources.files.tables import Row, rows
 from feature_pipeline.sources.platforms import buttondown, wix
 from feature_pipeline.sources.text import to_date, web_address
+from feature_pipeline.sources.values import objects
 
 BEEHIIV = ("id", "web_title", "status", "content_html")
 BEEHIIV_TOO = ("url", "email_subject_line", "published_at", "publish_date", "created_at")
@@ -94,16 +95,15 @@ def _letterdrop_files(archive: Archive) -> list[str]:
 
 def _letterdrop(archive: Archive) -> Iterator[Item]:
     """What its API answered, page by page. Complete if it says that these are all."""
-    answers = [json_of(archive, name) for name in _letterdrop_files(archive)]
-    found = [post for answer in answers for post in _list(answer, "posts")]
-    posts = {str(post["id"]): post for post in found if isinstance(post, dict) and post.get("id")}
+    answers = objects([json_of(archive, name) for name in _letterdrop_files(archive)])
+    found = [post for answer in answers for post in objects(answer.get("posts"))]
+    posts = {str(post["id"]): post for post in found if post.get("id")}
     name = next((post["publication"] for post in posts.values() if isinstance(post.get("publication"), str)), "")
     source = f"letterdrop:{name}" if name else str(archive.path)
     yield from archive.refusals(source)
     for post in posts.values():
         yield _letterdrop_post(post, source)
-    totals = [answer.get("totals") for answer in answers if isinstance(answer, dict)]
-    if len(posts) in [total.get("posts") for total in totals if isinstance(total, dict)]:
+    if len(posts) in [total.get("posts") for total in objects([answer.get("totals") for answer in answers])]:
         yield Complete()
 
 
@@ -150,10 +150,9 @@ def _issue(issue: Any, name: str, source: str) -> Found:
     if issue.get("publication_status") != "published":
         return Refusal(source, source_id, "draft", "it was not published")
     parts = [str(issue.get("summary") or "")]
-    for category in _list(issue, "categories"):
-        if isinstance(category, dict) and "sponsor" not in str(category.get("code")).lower():
-            items = [item for item in _list(category, "items") if isinstance(item, dict)]
-            parts += [str(item.get("description_markdown") or "") for item in items]
+    for category in objects(issue.get("categories")):
+        if "sponsor" not in str(category.get("code")).lower():
+            parts += [str(item.get("description_markdown") or "") for item in objects(category.get("items"))]
     kept = [part.strip() for part in parts if part.strip()]
     said = "\n\n".join(part for at, part in enumerate(kept) if not any(part in other for other in kept[at + 1 :]))
     if not said:
@@ -167,8 +166,3 @@ def _account(platform: str, addresses: Iterator[object], archive: Archive) -> st
     host = urlsplit(address).netloc.lower() if address else ""
     name = host.removeprefix("www.").removesuffix(f".{platform}.com")
     return f"{platform}:{name}" if name else str(archive.path)
-
-
-def _list(found: object, key: str) -> list[Any]:
-    inside = found.get(key) if isinstance(found, dict) else None
-    return inside if isinstance(inside, list) else []

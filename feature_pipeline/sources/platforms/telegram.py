@@ -17,6 +17,7 @@ from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.text import decode, to_date
+from feature_pipeline.sources.values import objects, string
 
 PRIVATE = frozenset(("personal_chat", "bot_chat", "saved_messages", "replies"))
 CHAT = re.compile(
@@ -88,7 +89,7 @@ def _chats(export: dict[str, Any], name: str) -> tuple[list[dict[str, Any]], boo
     if isinstance(export.get("messages"), list):
         return [export], True
     lists = [export[key] for key in ("chats", "left_chats") if isinstance(export.get(key), dict)]
-    found = [chat for chats in lists for chat in _objects(chats.get("list")) if isinstance(chat.get("messages"), list)]
+    found = [chat for chats in lists for chat in objects(chats.get("list")) if isinstance(chat.get("messages"), list)]
     if not found:
         raise SourceError(f"{name} has neither messages nor chats, but {', '.join(export) or 'nothing'}", WHOLE)
     return found, False
@@ -112,7 +113,7 @@ def _check_name(archive: Archive, name: str, chats: list[dict[str, Any]], me: st
     """Raises SourceError unless `me` wrote something; it names who did, those who wrote most first. Who writes to the
     owner of an account in private is nobody's business."""
     shown = [chat for chat in chats if chat.get("type") not in PRIVATE]
-    messages = [message for chat in shown for message in _objects(chat["messages"])]
+    messages = [message for chat in shown for message in objects(chat["messages"])]
     if me is not None and any(_wrote(message, "", me) for message in messages):
         return
     where, written = archive.where(name), Counter(name for message in messages for name in _names(message))
@@ -128,7 +129,7 @@ def _chat(chat: dict[str, Any], owner: str, me: str | None, alone: bool) -> Iter
     place = _place(chat)
     source = f"telegram:{place}"
     messages = {
-        str(message.get("id")): message for message in _objects(chat["messages"]) if message.get("type") == "message"
+        str(message.get("id")): message for message in objects(chat["messages"]) if message.get("type") == "message"
     }
     # In a channel that was exported alone, the channel itself is who writes, unless one of those who sign is named.
     owner_here = (place if me is None else "") if alone and _is_channel(chat) else owner
@@ -147,7 +148,7 @@ def _wrote(message: dict[str, Any], owner: str, me: str | None) -> bool:
 
 def _names(message: dict[str, Any]) -> list[str]:
     """Who the export says wrote it: a person, or a channel and the one of its writers who signed."""
-    return list(filter(None, (_string(message.get("from")), _string(message.get("author")))))
+    return list(filter(None, (string(message.get("from")), string(message.get("author")))))
 
 
 def _message(
@@ -172,7 +173,7 @@ def _message(
         url=None,
         text=text,
         markup="plain",
-        author=_string(message.get("author")) or _string(message.get("from")) or None,
+        author=string(message.get("author")) or string(message.get("from")) or None,
         format="reply" if is_reply else "note",
     )
 
@@ -181,7 +182,7 @@ def _text(said: Any, is_reply: bool) -> str:
     """All of a text: a string, or a list of strings and of what is marked in it. A reply loses whom it names first."""
     text, begun = "", False
     for part in said if isinstance(said, list) else [said]:
-        kind, words = (part.get("type"), _string(part.get("text"))) if isinstance(part, dict) else ("", _string(part))
+        kind, words = (part.get("type"), string(part.get("text"))) if isinstance(part, dict) else ("", string(part))
         if is_reply and not begun and kind in ("mention", "mention_name"):
             continue
         begun = begun or bool(words.strip())
@@ -191,10 +192,10 @@ def _text(said: Any, is_reply: bool) -> str:
 
 def _marked(part: dict[str, Any], kind: Any, words: str) -> str:
     """A part as it is typed where there is no other way to show it; bold and the like are left to the eye."""
-    if kind == "text_link" and _string(part.get("href")) not in ("", words):
+    if kind == "text_link" and string(part.get("href")) not in ("", words):
         return f"{words} ({part['href']})"
     if kind == "pre":
-        return f"\n```{_string(part.get('language'))}\n{words}\n```\n"
+        return f"\n```{string(part.get('language'))}\n{words}\n```\n"
     if kind == "blockquote":
         quoted = "\n".join(f"> {line}" for line in words.split("\n"))
         return f"{quoted}\n\n"
@@ -214,12 +215,4 @@ def _place(chat: dict[str, Any]) -> str:
 
 def _peer(value: object) -> str:
     """Exports before 2021 have a user's number alone."""
-    return f"user{value}" if isinstance(value, int) else _string(value)
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return f"user{value}" if isinstance(value, int) else string(value)

@@ -18,6 +18,7 @@ from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.entries import items_of
 from feature_pipeline.sources.files.json_stream import BadJsonError
 from feature_pipeline.sources.platforms.threads import Threads
+from feature_pipeline.sources.values import age, objects
 
 TWEETS = ("tweets.js", "tweets-part[0-9]*.js", "tweet.js", "tweet-part[0-9]*.js")
 NOTES = ("note-tweet.js", "note-tweet-part[0-9]*.js", "note-tweets.js")
@@ -71,7 +72,7 @@ def read(archive: Archive) -> Iterator[Item]:
     name, number, protected = _account(archive)
     source = f"x:@{name}" if name else str(archive.path)
     notes = [note for file in archive.find(*NOTES) for note in map(_note, _values(archive, file, "noteTweet")) if note]
-    threads, own, alike = Threads[Tweet](_order), {number, name}, _Alike(notes)
+    threads, own, alike = Threads[Tweet](age), {number, name}, _Alike(notes)
     answered: dict[str, list[str]] = defaultdict(list)
     for tweet in _tweets(archive, source):
         if isinstance(tweet, Tweet):
@@ -180,7 +181,7 @@ def _note(values: dict[str, Any]) -> Note | None:
     if not isinstance(core, dict) or not isinstance(core.get("text"), str):
         return None
     text = _unescaped(core["text"])
-    for link in _dicts(core.get("urls")):
+    for link in objects(core.get("urls")):
         text = _replaced(text, link.get("shortUrl"), link.get("expandedUrl"))
     return Note(str(values.get("noteTweetId", "")), _time(values.get("createdAt")), text)
 
@@ -194,10 +195,10 @@ def _linked(text: str, values: dict[str, Any]) -> str:
     """Links as they were given, not as t.co shortens them; those to the post's own pictures are no text."""
     entities = values.get("entities")
     if isinstance(entities, dict):
-        for link in _dicts(entities.get("urls")):
+        for link in objects(entities.get("urls")):
             text = _replaced(text, link.get("url"), link.get("expanded_url"))
     for media in (entities, values.get("extended_entities")):
-        for link in _dicts(media.get("media")) if isinstance(media, dict) else []:
+        for link in objects(media.get("media")) if isinstance(media, dict) else []:
             if isinstance(link.get("url"), str) and link["url"]:
                 text = re.sub(rf"[ \n]?{re.escape(link['url'])}(?!\w)", "", text)
     return text
@@ -207,10 +208,6 @@ def _replaced(text: str, short: object, full: object) -> str:
     if isinstance(short, str) and short and isinstance(full, str) and full:
         return re.sub(rf"{re.escape(short)}(?!\w)", lambda _: full, text)
     return text
-
-
-def _dicts(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _time(value: object) -> dt.datetime | None:
@@ -274,11 +271,6 @@ def _begins_like(note: Note, tweet: Tweet) -> bool:
     """Also where only one of the two has the names of those who are answered."""
     texts, begins = (note.text, MENTIONS.sub("", note.text)), (tweet.begins, MENTIONS.sub("", tweet.begins))
     return len(note.text) > len(tweet.begins) and any(b and t.startswith(b) for t in texts for b in begins)
-
-
-def _order(tweet: str) -> tuple[int, str]:
-    """Ids grow with time, and are numbers of one length or another."""
-    return len(tweet), tweet
 
 
 def _post(parts: list[Tweet], source: str, name: str, own: set[str]) -> Found:

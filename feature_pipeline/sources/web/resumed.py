@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from feature_pipeline.sources import Complete, Item, Refusal
 from feature_pipeline.sources.memory import Memory
+from feature_pipeline.sources.values import age
 
 # Entries that the next run meets again: a thread may be on its way where the cap stops this one, and one may be deleted.
 OVERLAP = 200
@@ -55,13 +56,8 @@ class Resumed:
                 if end.reason == "page_cap" and start == left:
                     self.memory.leave(self.listing, f"{last} {[*places[-OVERLAP:], start][0]}")
                 if start != left:
-                    self.again = {key for key in before if lowest and _age(key) >= _age(lowest)}
+                    self.again = {key for key in before if lowest and age(key) >= age(lowest)}
                 if end.reason not in [other.reason for other in self.ends if isinstance(other, Refusal)]:
                     self.ends.append(end)
             elif end and not left:
                 self.ends.append(end)
-
-
-def _age(key: str) -> tuple[int, str]:
-    """Ids grow with time."""
-    return len(key), key
