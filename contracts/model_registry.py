@@ -40,6 +40,7 @@ DELETED = "deleted.json"
 FORGOTTEN = "forgotten.json"
 KEPT = ("adapter_config.json", "adapter_model.safetensors", "README.md", "evaluation.json")
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+ASKED = "asked for"
 STOPPED = "its deletion was stopped, and brought to its end"
 NUMBER = r"v[1-9]\d*"
 
@@ -232,28 +233,28 @@ class ModelRegistry:
 
         return self._change(version.author, decided).in_force == version.number
 
-    def promote(self, model: str, why: str = "", base: BaseLanguageModel | None = None) -> ModelVersion:
+    def promote(self, model: str, base: BaseLanguageModel | None = None) -> ModelVersion:
         """Make it the champion. Promoting the champion again changes nothing. Mismatch where it cannot be served."""
         version = self.get(model)
         failed = "; ".join(version.card.gate)
-        why = why or (f"although {failed}" if failed else "asked for")
+        why = f"although {failed}" if failed else ASKED
         return self._alias_to(version, lambda now: now.promote(version.number, "hand", why), base)
 
-    def challenge(self, model: str, why: str = "asked for") -> ModelVersion:
+    def challenge(self, model: str) -> ModelVersion:
         """Make it the challenger, in place of the one before. Raises UsageError for the champion."""
         version = self.get(model)
-        return self._alias_to(version, lambda now: now.challenge(version.number, why))
+        return self._alias_to(version, lambda now: now.challenge(version.number, ASKED))
 
-    def withdraw(self, author: str, why: str = "asked for") -> None:
+    def withdraw(self, author: str) -> None:
         """Nothing challenges the author's champion any more."""
-        self._change(author, lambda now: now.withdraw(why))
+        self._change(author, lambda now: now.withdraw(ASKED))
 
-    def rollback(self, author: str, why: str = "asked for", base: BaseLanguageModel | None = None) -> ModelVersion:
+    def rollback(self, author: str, base: BaseLanguageModel | None = None) -> ModelVersion:
         """Make the previous champion the champion again; the one that it replaces stays registered."""
         registered = {version.number: version for version in self.versions(author)}
 
         def back(now: Aliases) -> Aliases:
-            changed = now.roll_back(set(registered), why)
+            changed = now.roll_back(set(registered), ASKED)
             registered[changed.champion[-1]].check(base)
             return changed
 
@@ -262,7 +263,7 @@ class ModelRegistry:
     def delete(
         self,
         model: str,
-        why: str = "asked for",
+        why: str = ASKED,
         force: bool = False,
         first: Callable[[str], object] = lambda name: None,
     ) -> str:

@@ -37,13 +37,13 @@ def test_the_gate_decides_and_every_decision_is_remembered(registry: ModelRegist
     assert [registry.decide(f"Ada@v{number}") for number in (1, 2, 3, 3)] == [True, True, False, False]
     assert held(registry) == ("Ada@v2", None)
     registry.promote("Ada@v3")
-    registry.rollback("Ada", why="it rambles")
+    registry.rollback("Ada")
     assert decisions(registry) == [
         ("promoted", 1, None, "gate", "it passed its gate"),
         ("promoted", 2, 1, "gate", "it passed its gate"),
         ("not promoted", 3, 2, "gate", "specificity is .01, its bound is .02"),
         ("promoted", 3, 2, "hand", "although specificity is .01, its bound is .02"),
-        ("rolled back", 2, 3, "hand", "it rambles"),
+        ("rolled back", 2, 3, "hand", "asked for"),
     ]
     times = [decision.at for decision in registry.aliases("Ada").history]
     assert times == sorted(times)
@@ -101,12 +101,12 @@ def test_rolling_back_to_the_challenger_ends_its_challenge(registry: ModelRegist
 def test_a_challenge_can_be_withdrawn(registry: ModelRegistry) -> None:
     registry.promote("Ada@v1")
     registry.challenge("Ada@v2")
-    registry.withdraw("Ada", "slower")
+    registry.withdraw("Ada")
     registry.withdraw("Ada")  # nothing is left to withdraw
     assert held(registry) == ("Ada@v1", None)
     assert decisions(registry)[1:] == [
         ("challenges", 2, None, "hand", "asked for"),
-        ("withdrawn", 2, 2, "hand", "slower"),
+        ("withdrawn", 2, 2, "hand", "asked for"),
     ]
 
 

@@ -48,6 +48,10 @@ def forget(
     from ui.page import temporary
 
     what = f"{len(ids)} posts" if ids else source or "everything"
+    if source:
+        from feature_pipeline.pipeline import address
+
+        source = address(source)
     with app.store.writing(f"forgetting {what} of {author}"):
         run_folder.forget(app.home, author)  # first: it refuses while a training learns from them
         # The rest before the posts: stopped in between, it is done again, and what is gone could not be found any more.
@@ -77,9 +81,7 @@ def require_author(app: App, author: str) -> None:
 def _meant(app: App, author: str, ids: Sequence[str], source: str | None) -> list[str]:
     if ids or source is None:
         return list(ids) or app.store.ever(author)
-    from feature_pipeline.pipeline import address
-
-    return app.store.sightings.posts(author, address(source))
+    return app.store.sightings.posts(author, source)
 
 
 def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> bool:
@@ -87,9 +89,7 @@ def _forget(app: App, author: str, ids: Sequence[str], source: str | None) -> bo
         return app.store.forget(author, ids)
     if source is None:
         return app.store.forget_author(author)
-    from feature_pipeline.pipeline import address
-
-    return app.store.forget_source(author, address(source))
+    return app.store.forget_source(author, source)
 
 
 def outdated(app: App, author: str) -> ModelVersion | None:
