@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from feature_pipeline.sources.files import json_stream
-from feature_pipeline.sources.files.archive import MAX_ENTRY, MAX_TOTAL, Archive, EntryError
-from feature_pipeline.sources.files.tables import separator
+from feature_pipeline.sources.files.archive import AGAIN, MAX_ENTRY, MAX_TOTAL, Archive, EntryError
+from feature_pipeline.sources.files.tables import key, separator
 from feature_pipeline.sources.text import decode
 
 MAX_POST = 5_000_000  # bytes
-AGAIN = "download the export again, and give it as it came"
 
 
 def text(archive: Archive, name: str, limit: int = MAX_POST) -> str:
@@ -60,11 +59,7 @@ def has_columns(archive: Archive, name: str, *columns: str) -> bool:
     """Whether a table has these, by the same rule as `tables.rows`: case, spaces and underscores do not count."""
     first = (decode(archive.head(name, 8192)) or "").lstrip("\ufeff\r\n").split("\n", 1)[0]
     try:
-        found = {_key(cell) for cell in next(csv.reader([first.strip()], delimiter=separator(first)), [])}
+        found = {key(cell) for cell in next(csv.reader([first.strip()], delimiter=separator(first)), [])}
     except csv.Error:
         return False
-    return {_key(column) for column in columns} <= found
-
-
-def _key(column: str) -> str:
-    return re.sub(r"[\s_]+", "", column).casefold()
+    return {key(column) for column in columns} <= found

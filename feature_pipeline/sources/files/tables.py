@@ -120,12 +120,12 @@ def _row(line: int, row: list[str], header: list[str], places: dict[str, list[in
 
 def _places(header: list[str], column: str) -> list[int]:
     """Where a column is: by its own name first, then by one that a program numbered, as in `ShareLink_2`."""
-    exact = [at for at, name in enumerate(header) if _key(name) == _key(column)]
-    numbered = [at for at, name in enumerate(header) if _key(re.sub(r"_\d+\s*$", "", name)) == _key(column)]
+    exact = [at for at, name in enumerate(header) if key(name) == key(column)]
+    numbered = [at for at, name in enumerate(header) if key(re.sub(r"_\d+\s*$", "", name)) == key(column)]
     return exact + [at for at in numbered if at not in exact]
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
     return re.sub(r"[\s_\ufeff]+", "", name).casefold()
 
 

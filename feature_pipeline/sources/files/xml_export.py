@@ -38,7 +38,7 @@ OTHER_ENCODINGS = re.compile(
 )
 
 
-class BadXmlError(Exception):
+class DamagedError(Exception):
     """The file cannot be read on from here. `reason` is one word for the report."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -74,7 +74,7 @@ class Element:
 def elements(archive: Archive, name: str, wanted: frozenset[str], skip: frozenset[str]) -> Iterator[Element]:
     """Each outermost element that is called as one `wanted`, in order, without what is in those to `skip`.
 
-    Raises BadXmlError, after what came before the damage.
+    Raises DamagedError, after what came before the damage.
     """
     parser = _Parser(wanted, skip)
     for text in _repaired(_decoded(_blocks(archive, name))):
@@ -113,18 +113,18 @@ class _Parser:
         self._open: list[_Open] = []
         self._done: list[Element] = []
 
-    def feed(self, text: str, last: bool = False) -> BadXmlError | None:
+    def feed(self, text: str, last: bool = False) -> DamagedError | None:
         """Why no more can be read; what is `taken` was read before."""
         data = text.encode("utf-8")
         self._fed += len(data)
         try:
             self._expat.Parse(data, last)
         except expat.ExpatError as error:
-            return BadXmlError("damaged", f"it is no whole XML: {error}; download the export again")
-        except BadXmlError as error:
+            return DamagedError("damaged", f"it is no whole XML: {error}; download the export again")
+        except DamagedError as error:
             return error
         if self._fed - self._expat.CurrentByteIndex > MAX_TAG:
-            return BadXmlError("too_large", f"it has a tag of over {MAX_TAG:,} bytes")
+            return DamagedError("too_large", f"it has a tag of over {MAX_TAG:,} bytes")
         return None
 
     def taken(self) -> list[Element]:
@@ -132,12 +132,12 @@ class _Parser:
         return done
 
     def _doctype(self, *declared: object) -> None:
-        raise BadXmlError("unsafe_entry", "it declares a document type, which no export does")
+        raise DamagedError("unsafe_entry", "it declares a document type, which no export does")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise BadXmlError("unsafe_entry", f"its elements are nested over {MAX_DEPTH:,} deep")
+            raise DamagedError("unsafe_entry", f"its elements are nested over {MAX_DEPTH:,} deep")
         if self._skipping or (self._element is not None and name in self._skip):
             self._skipping += 1
             return
@@ -183,9 +183,9 @@ def _blocks(archive: Archive, name: str) -> Iterator[bytes]:
     try:
         yield from archive.pieces(name, MAX_BYTES, BLOCK)
     except SourceError as error:
-        raise BadXmlError("too_large", error.message) from error
+        raise DamagedError("too_large", error.message) from error
     except DAMAGED as error:
-        raise BadXmlError("damaged", f"{name} {in_words(error)}; download the export again") from error
+        raise DamagedError("damaged", f"{name} {in_words(error)}; download the export again") from error
 
 
 def _decoded(blocks: Iterator[bytes]) -> Iterator[str]:

@@ -6,17 +6,16 @@ Comments are other people's, and drafts are nobody's yet: neither is handed on.
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
-from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
-from feature_pipeline.sources.files.archive import Archive
-from feature_pipeline.sources.files.xml_export import BadXmlError, Element, elements
-from feature_pipeline.sources.text import decode, to_date, web_address
+from feature_pipeline.sources.files.archive import Archive, EntryError
+from feature_pipeline.sources.files.entries import json_of
+from feature_pipeline.sources.files.xml_export import DamagedError, Element, elements
+from feature_pipeline.sources.text import to_date, web_address
 
 HEAD_BYTES = 16_384
 MAX_FILES = 1_000  # that are looked at: exports of other platforms have many more
@@ -48,7 +47,7 @@ def read(archive: Archive) -> Iterator[Item]:
                     item = Refusal(item.source, item.source_id, "duplicate_id", "it is in the export twice")
                 seen.add((item.source, item.source_id))
                 yield item
-        except BadXmlError as error:
+        except DamagedError as error:
             yield Refusal(export.source, name, error.reason, error.detail)
             export.whole = False
         whole = whole and export.whole
@@ -138,9 +137,9 @@ class _Export:
 
     def _answer(self) -> Iterator[Found]:
         try:
-            values = json.loads(decode(self._archive.read(self._name)) or "")
-        except (ValueError, RecursionError, SourceError) as error:
-            raise BadXmlError("damaged", f"it is no JSON that can be read: {error}") from error
+            values = json_of(self._archive, self._name)
+        except EntryError as error:
+            raise DamagedError("damaged", f"it {error.why}; {error.hint}") from error
         rows = values.get("items", [values]) if isinstance(values, dict) else values
         for row in rows if isinstance(rows, list) else []:
             yield _answered(row if isinstance(row, dict) else {}, self.source)

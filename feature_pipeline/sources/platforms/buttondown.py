@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
-from feature_pipeline.sources.files.archive import Archive
-from feature_pipeline.sources.files.entries import AGAIN, has_columns, json_of, text
+from feature_pipeline.sources.files.archive import AGAIN, Archive
+from feature_pipeline.sources.files.entries import has_columns, json_of, text
 from feature_pipeline.sources.files.fragment import body, drop, inner, of_class, words
 from feature_pipeline.sources.files.tables import rows
 from feature_pipeline.sources.text import to_date, web_address

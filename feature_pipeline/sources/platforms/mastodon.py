@@ -7,7 +7,6 @@ post; a poll's answers are left out.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from urllib.parse import quote, urlsplit
 from contracts.errors import SourceError
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
 from feature_pipeline.sources.files.archive import Archive
-from feature_pipeline.sources.files.entries import items_of, opened
+from feature_pipeline.sources.files.entries import items_of, json_of, opened
 from feature_pipeline.sources.files.fragment import body, drop, inner, of_class, words
 from feature_pipeline.sources.files.json_stream import BadJsonError, keys
 from feature_pipeline.sources.platforms.threads import Threads
-from feature_pipeline.sources.text import decode, to_date, web_address
+from feature_pipeline.sources.text import to_date, web_address
 from feature_pipeline.sources.values import age, string
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.listing import listed
@@ -290,10 +289,7 @@ def _owner(archive: Archive, outbox: str) -> Account:
 
 
 def _object(archive: Archive, name: str) -> dict[str, Any]:
-    try:
-        said = json.loads(decode(archive.read(name)) or "")
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"{archive.where(name)} is no JSON: {error}", "download the archive again") from error
+    said = json_of(archive, name)
     if not isinstance(said, dict):
         raise SourceError(f"{archive.where(name)} is no JSON object", "download the archive again")
     return said

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from contracts.errors import SourceError
 from contracts.formats import Format
 from feature_pipeline.sources import Complete, Found, Item, RawPost, Refusal
-from feature_pipeline.sources.files.archive import Archive
-from feature_pipeline.sources.files.xml_export import BadXmlError, Element, elements
+from feature_pipeline.sources.files.archive import Archive, EntryError
+from feature_pipeline.sources.files.entries import json_of
+from feature_pipeline.sources.files.xml_export import DamagedError, Element, elements
 from feature_pipeline.sources.platforms.wordpress_html import plain_title, to_html
-from feature_pipeline.sources.text import decode, to_date, web_address
+from feature_pipeline.sources.text import to_date, web_address
 from feature_pipeline.sources.web.fetch import FetchError
 from feature_pipeline.sources.web.paging import posts_and_pages
 from feature_pipeline.sources.web.visit import Visit
@@ -64,7 +63,7 @@ def read(archive: Archive) -> Iterator[Item]:
                 found = _told_apart(item, seen)
                 any_post = any_post or isinstance(found, RawPost)
                 yield found
-        except BadXmlError as error:
+        except DamagedError as error:
             whole = False
             yield Refusal(str(archive.path), name, error.reason, error.detail)
     # An export of the media, or of nothing, does not say that there are no posts.
@@ -179,9 +178,9 @@ def _post(raw: RawPost, kind: str) -> Found:
 def _saved(archive: Archive, name: str) -> Iterator[Found]:
     """An answer of the API that somebody kept: a post, or a list of them."""
     try:
-        values = json.loads(decode(archive.read(name)) or "")
-    except (ValueError, RecursionError, SourceError) as error:
-        raise BadXmlError("damaged", f"it is no JSON that can be read: {error}") from error
+        values = json_of(archive, name)
+    except EntryError as error:
+        raise DamagedError("damaged", f"it {error.why}; {error.hint}") from error
     for value in values if isinstance(values, list) else [values]:
         itself = _dig(value, "_links", "self", 0, "href") or _dig(value, "link")
         site = re.sub(r"(?:/index\.php)?(?:/wp-json/.*|/?\?.*)\Z", "", itself) if isinstance(itself, str) else ""
