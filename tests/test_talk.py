@@ -201,6 +201,31 @@ def test_an_answer_has_one_verdict_and_its_thumb_wherever_the_answer_stands(chat
     assert len(app.store.feedback.all("Ada")) == before
 
 
+def test_a_verdict_takes_the_place_of_those_that_other_browser_tabs_gave(chat: Chat, app: App) -> None:
+    def opened() -> Any:
+        return chat.kept.opened("Ada", SimpleNamespace(id=last[chat.kept.id]), HERE)  # type: ignore[arg-type]
+
+    def kept() -> list[str]:
+        return [given.verdict for given in app.store.feedback.all("Ada")[before:]]
+
+    def judge(tab: Any, liked: Any) -> Any:
+        event: Any = SimpleNamespace(index=(1,), liked=liked)
+        return tab | chat.thumbs.judged(tab[chat.turns], 0, tab[chat.thumbs.given], event, HERE)
+
+    *_, last = ask(chat, QUESTION)
+    before = len(app.store.feedback.all("Ada"))
+    judge(opened(), True)
+    one, other = opened(), opened()
+    judge(one, False)
+    assert kept() == ["worse"]
+    assert not judge(other, None)[chat.thumbs.given]  # the Like that this one shows is no more; what is kept goes
+    assert kept() == []
+    one, other = opened(), opened()
+    judge(one, True)
+    judge(other, True)
+    assert kept() == ["better"]
+
+
 @pytest.mark.parametrize("why", ["busy", "broken", "stopped"])
 @pytest.mark.parametrize("question", ["", "And what of the pendulum?"])
 def test_an_answer_stands_until_another_has_come_in_its_place(

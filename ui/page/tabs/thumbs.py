@@ -43,8 +43,7 @@ class Thumbs:
         """What the person made of these answers before, as a kept conversation is opened; of several verdicts the last."""
         author = turns[0].author if turns else ""
         kept = {(one.model, one.question, one.answer): one for one in self._app.store.feedback.alone(author, by)}
-        keys = {turn.id: (turn.answer.model, turn.asked, turn.answer.answer) for turn in turns if turn.answer}
-        return {self.given: {id: kept[key] for id, key in keys.items() if key in kept}}
+        return {self.given: {id: kept[which] for id, which in _which(turns).items() if which in kept}}
 
     @told
     def judged(
@@ -52,21 +51,31 @@ class Thumbs:
     ) -> Updates:
         """A person's verdict on an answer, kept with all that tells how it came about: better or worse than they hoped.
 
-        It takes the place of the one before; a thumb that is pressed once more takes its own back."""
+        It takes the place of every one before, also of another browser tab's; a thumb that is pressed once more takes
+        back what is kept."""
         turn = next(iter(turns[place(event.index, first) :]), None)
         if turn is None or turn.answer is None:
             return {self._chat: gr.skip()}
-        feedback, given = self._app.store.feedback, dict(given)
-        before = given.pop(turn.id, None)
+        feedback, by, which = self._app.store.feedback, user(self._app, request), _which(turns)
+        same = {id for id in which if which[id] == which[turn.id]}  # where it was said more than once
+        given = {id: one for id, one in given.items() if id not in same}
+        before = [
+            one.id for one in feedback.alone(turn.author, by) if (one.model, one.question, one.answer) == which[turn.id]
+        ]
         if isinstance(event.liked, bool):
             verdict: Verdict = "better" if event.liked else "worse"
-            said = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=user(self._app, request))
-            given[turn.id] = feedback.add(said)
+            said = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=by)
+            given |= dict.fromkeys(same, feedback.add(said))
         if before:
-            with suppress(NotFound):  # forgotten meanwhile, with a post
-                feedback.delete([before.id])
+            with suppress(NotFound):  # gone meanwhile, by another tab or with a post
+                feedback.delete(before)
         if turn.id in given:
             say("Kept, with the version and the passages: two versions side by side, under Versions, count it.")
         elif before:
             say("Your verdict is taken back.")
         return {self.given: given, self._chat: self.drawn([one.id for one in turns[first:]], given)}
+
+
+def _which(turns: Sequence[Turn]) -> dict[str, tuple[str, str, str]]:
+    """By id of a turn, what a verdict on its answer is about."""
+    return {turn.id: (turn.answer.model, turn.asked, turn.answer.answer) for turn in turns if turn.answer}
