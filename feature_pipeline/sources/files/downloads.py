@@ -26,7 +26,7 @@ MANY_FOLDERS = 50
 MAX_DEPTH = 4  # folders in folders that are searched for exports
 MAX_ZIPS = 200  # that are looked into, of those that are no exports at the top
 
-Found = dict[str, ModuleType | None]
+Exports = dict[str, ModuleType | None]
 """By the path from the folder, which ends with a / where other texts lie in it, too; None: a zip of posts."""
 
 
@@ -38,11 +38,11 @@ class Downloads:
         self.refused: list[Refusal] = []
         self._readers: dict[Path, ModuleType | None] = {}
 
-    def exports(self, place: Archive, reader: ModuleType | None, depth: int = MAX_DEPTH) -> Found:
+    def exports(self, place: Archive, reader: ModuleType | None, depth: int = MAX_DEPTH) -> Exports:
         """By their paths from `place`, of which `reader` is what recognises the whole: files, zips and folders."""
         entries = sorted(path for path in place.path.iterdir() if not path.name.startswith("."))
         folders = [path for path in entries if path.is_dir() and not path.is_symlink() and self._is_searched(path)]
-        found: Found = {}
+        found: Exports = {}
         if depth and (reader or len(folders) <= MANY_FOLDERS):
             for path in folders:
                 found |= self._in_folder(path, depth - 1)
@@ -53,9 +53,9 @@ class Downloads:
             found[""] = reader  # it is known by more than one file
         return found
 
-    def zips(self, within: Found) -> Found:
+    def zips(self, within: Exports) -> Exports:
         """Those further below, and those of posts. A zip in a zip is not opened; texts beside pictures are attached."""
-        found: Found = {}
+        found: Exports = {}
         names = (name for name in folder.shown(self.root, within) if name.lower().endswith(".zip"))
         for number, name in enumerate(names):
             path = self.root.path / name
@@ -72,7 +72,7 @@ class Downloads:
                     found[name] = None
         return found
 
-    def items(self, within: Found, me: str) -> Iterator[Item]:
+    def items(self, within: Exports, me: str) -> Iterator[Item]:
         """All of them, and then the posts of the folder itself."""
         yield from self.refused
         whole = all(refusal.reason != "unreadable" for refusal in self.refused)
@@ -102,7 +102,7 @@ class Downloads:
     def _is_searched(self, path: Path) -> bool:
         return path.name not in NOT_POSTS and self._name(path) not in self.root.left_out
 
-    def _in_folder(self, path: Path, depth: int) -> Found:
+    def _in_folder(self, path: Path, depth: int) -> Exports:
         """The folder, where it is one export; else those that lie in it."""
         try:
             with contextlib.closing(opened(path, self.root)) as inner:
@@ -145,12 +145,12 @@ class Downloads:
         return path.relative_to(self.root.path).as_posix()
 
 
-def is_one(archive: Archive, reader: ModuleType, within: Found) -> bool:
+def is_one(archive: Archive, reader: ModuleType, within: Exports) -> bool:
     """Whether the folder is this reader's export, and not a place where exports and posts lie together."""
     return _all_of_one(archive, reader, within) and len(_places(archive, within)) <= 1
 
 
-def _all_of_one(archive: Archive, reader: ModuleType, within: Found) -> bool:
+def _all_of_one(archive: Archive, reader: ModuleType, within: Exports) -> bool:
     zips = any(name.lower().endswith(".zip") for name in within)
     texts = set(archive.find(*getattr(reader, "TEXTS", ())))
     own = (name for name in folder.names(archive, _places(archive, within)) if name.lower().endswith(OWN))
@@ -163,5 +163,5 @@ def _texts(archive: Archive, reader: ModuleType | None) -> Iterator[str]:
     return (name for name in archive.names if any(fnmatchcase(name.lower(), pattern) for pattern in patterns))
 
 
-def _places(archive: Archive, within: Found) -> list[str]:
+def _places(archive: Archive, within: Exports) -> list[str]:
     return [name for name in within if (archive.path / name).is_dir()]
