@@ -79,6 +79,11 @@ def test_they_are_followed_to_the_last(blog: Blog, head: str, first: str, second
     assert [blog.asked.count(path) for path in ("/page/2/", "/page/3/")] == [1, 1]
 
 
+def test_many_links_in_one_table_do_not_take_a_run() -> None:
+    cells = "".join(f"<td><a href='/days/{n}/'>older</a></td>" for n in range(20_000))
+    assert facts(page(1, row=f"<table><tr>{cells}</tr></table>"), "https://ann.example/").older == ""
+
+
 def test_robots_and_other_hosts_are_respected(blog: Blog) -> None:
     blog["/robots.txt"] = "User-agent: *\nDisallow: /page/"
     blog["/feed"] = rss(full(6))

@@ -71,7 +71,7 @@ def _of_days(link: HtmlElement) -> bool:
 
 
 def _is_calendar(node: HtmlElement) -> bool:
-    of_days = node.tag == "table" and len(node.findall(".//td")) >= MONTH
+    of_days = node.tag == "table" and sum(1 for _ in islice(node.iter("td"), MONTH)) == MONTH
     return of_days or CALENDAR.search(f"{node.get('class') or ''} {node.get('id') or ''}") is not None
 
 
