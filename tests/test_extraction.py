@@ -197,6 +197,16 @@ def test_an_article_that_stands_twice_in_boxes_is_read() -> None:
             "What seven cooks keep secret about their kettle",
         ),
         (
+            "<title>How to mend a kettle of 1930 without losing your mind | Ann</title>",
+            "<h2>How to mend a kettle of 1930 without losing your mind</h2><h1>Mend a kettle of 1930</h1>",
+            "How to mend a kettle of 1930 without losing your mind",
+        ),
+        (
+            "<title>Mending kettles the hard way - Ann</title>",
+            "<h1>Ann's blog on mending kettles and hard things</h1><article><h2>Mending kettles the hard way</h2></article>",
+            "Mending kettles the hard way",
+        ),
+        (
             "<title>Salt by the sea</title><meta property='og:title' content='Salt'>",
             "<h1>Best of the week</h1>",
             "Salt",
@@ -263,7 +273,17 @@ def structured(author: str) -> str:
         ("<div class=author>Editor</div><div class=author>Ann Lee</div>", "Ann Lee"),
         ("<article><h1>Soup</h1><footer><a class=author href=x>Ann Lee</a></footer></article>", "Ann Lee"),
         ("<p><a href='/authors/ann-lee'>Ann Lee</a></p>", "Ann Lee"),
+        ("<p><a href='https://www.a.example/authors/ann-lee'>Ann Lee</a>, 1h ago</p>", "Ann Lee"),
         ("<p><a href='/authors/ann-lee'>Ann Lee</a> <a href='/authors/bo-ek'>Bo Ek</a></p>", None),
+        (
+            f"<div id=authorinfobox><p><b><a href='/author/ann'>Ann Lee</a></b> mends kettles. {PROSE}</p></div>",
+            "Ann Lee",
+        ),
+        (f"<div class=author-on><p>{WORDS} Says <a href='/author/bo'>Bo Ek</a></p></div>", None),
+        ("<p><b><a href='https://news.example/by/bo-ek'>Bo Ek</a></b></p>", None),
+        ("<p>As <i><a href='/by/bo-ek'>Bo Ek</a></i> wrote</p>", None),
+        ("<p><a href='/by/bo-ek'>Bo Ek</a> said all that there is to say of it</p>", None),
+        ("<ul><li><a href='/by/bo-ek'>Bo Ek</a> - most read author</li></ul>", None),
         ("<meta property='og:site_name' content='The Ladle'><meta name=author content='The Ladle'>", None),
         ("<meta name=author content='admin'>", None),
         (
@@ -275,7 +295,7 @@ def structured(author: str) -> str:
     ],
 )
 def test_the_author_is_a_name(stated: str, author: str | None) -> None:
-    assert facts(whole(f"{stated}<p>{WORDS}</p>")).author == author
+    assert facts(whole(f"{stated}<p>{WORDS}</p>"), "https://a.example/soup").author == author
 
 
 @pytest.mark.parametrize(

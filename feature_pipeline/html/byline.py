@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from itertools import chain
+from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
 from feature_pipeline.characters import letters
+from feature_pipeline.html.markdown import BLOCKS
 
 BY = re.compile(
     r"(?:(?:view|see|read) all|more) (?:posts|articles|stories) (?:by|from)\s+"
@@ -25,6 +27,7 @@ AFTER_NAME = re.compile(
 # Where sites keep what they say of their writers.
 WRITERS = re.compile(r"/(?:authors?|writers?|contributors?|editors|by)/[^/?#]+/?(?:[/?#]|$)", re.IGNORECASE)
 MAX_BYLINE = 400
+BESIDE_NAME = 20  # characters, such as a date
 BETWEEN_NAMES = re.compile(r"\s*[,;&]\s*(?:and\s+)?|\s+and\s+")
 NOBODY = frozenset(
     (
@@ -68,9 +71,9 @@ def _bare(text: str) -> str:
     return text if "://" in text else AFTER_NAME.sub("", text).strip(" ,;:-–—")
 
 
-def signed(root: HtmlElement, taken: set[str]) -> Iterator[str]:
+def signed(root: HtmlElement, taken: set[str], hosts: set[str]) -> Iterator[str]:
     """What the page shows as its byline; the first is enough, as later ones are in boxes about other posts."""
-    for text in chain(_marked(root), _lines_by(root), _one_writer(root, taken)):
+    for text in chain(_marked(root), _lines_by(root), _one_writer(root, taken, hosts)):
         if any(people(text, taken)):
             yield text
             return
@@ -87,6 +90,10 @@ def _marked(root: HtmlElement) -> Iterator[str]:
         for element in root.xpath(query)[:20]:
             named = element.xpath("descendant-or-self::*[@itemprop='name' or @rel='author' or contains(@class, 'fn')]")
             text = one_line(((named or [element])[0]).text_content() or "")
+            leads = [] if named else element.xpath("descendant::a[contains(@href, '/author/') and normalize-space()]")
+            name = one_line(leads[0].text_content() or "") if leads else ""
+            if name and (len(text) < 100 or text.startswith(name)):  # a longer one may speak of others
+                text = name
             before, at, _ = text.partition("@")
             if at and len(before.split()) > 1:  # a name, and what the writer is called elsewhere
                 text = before
@@ -109,13 +116,22 @@ def _lines_by(root: HtmlElement) -> Iterator[str]:
             yield line
 
 
-def _one_writer(root: HtmlElement, taken: set[str]) -> Iterator[str]:
-    """The name that leads to a writer's page, where the page shows one such name."""
+def _one_writer(root: HtmlElement, taken: set[str], hosts: set[str]) -> Iterator[str]:
+    """The name that leads to a writer's page of the site, where the page shows one such name."""
     links = [link for link in root.iter("a") if WRITERS.search(link.get("href") or "")]
-    names = {_bare(one_line(link.text_content() or "")) for link in links if not beside(link)} - {""}
-    writers = [name for name in names if len(name.split()) > 1 and _looks_like_a_name(name) and _person(name, taken)]
-    if len(writers) == 1:
+    links = [link for link in links if host_of(link.get("href", "")) in hosts | {""} and not beside(link)][:20]
+    named = {link: name for link in links if (name := _bare(one_line(link.text_content() or "")))}
+    names = {name for name in named.values() if len(name.split()) > 1 and _looks_like_a_name(name)}
+    writers = [name for name in names if _person(name, taken)]
+    if len(writers) == 1 and any(_alone(link, name) for link, name in named.items() if name == writers[0]):
         yield writers[0]
+
+
+def _alone(link: HtmlElement, name: str) -> bool:
+    """Whether little stands with it: in a sentence or a list it names somebody whom the page speaks of."""
+    block = next((node for node in link.iterancestors() if node.tag in BLOCKS), link)
+    line = BY.sub("", one_line(block.text_content() or ""), count=1)
+    return block.tag != "li" and line.startswith(name) and len(line) < len(name) + BESIDE_NAME
 
 
 def _looks_like_a_name(text: str) -> bool:
@@ -135,6 +151,13 @@ def beside(element: HtmlElement, tags: frozenset[str] = ASIDE_TAGS) -> bool:
             if not whole:
                 return True
     return False
+
+
+def host_of(url: str) -> str:
+    try:
+        return (urlsplit(url.strip()).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
 
 
 def one_line(text: str) -> str:

@@ -10,13 +10,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
 from feature_pipeline.characters import letters
 from feature_pipeline.html.article import titled
-from feature_pipeline.html.byline import beside, one_line, people, signed
+from feature_pipeline.html.byline import beside, host_of, one_line, people, signed
 from feature_pipeline.sources.text import to_date
 
 Node = dict[str, Any]
@@ -71,11 +70,13 @@ def stated(root: HtmlElement, url: str | None = None) -> dict[str, Any]:
     nodes = list(_nodes(root))
     meta = _meta(root)
     names = _site_names(nodes, meta)
-    title = _title(root, nodes, meta, {*map(letters, names), *_hosts(root, meta, url)} - {""})
+    hosts = _hosts(root, meta, url)
+    called = [name for host in hosts for name in (host, host.rpartition(".")[0])]
+    title = _title(root, nodes, meta, {*map(letters, names + called)} - {""})
     return {
         "title": title,
         "date": _date(root, nodes, meta, url),
-        "author": _author(root, nodes, meta, {letters(title), *_no_person(names, nodes)}),
+        "author": _author(root, nodes, meta, {letters(title), *_no_person(names, nodes)}, hosts),
     }
 
 
@@ -140,10 +141,9 @@ def _site_names(nodes: list[Node], meta: dict[str, list[str]]) -> list[str]:
 
 
 def _hosts(root: HtmlElement, meta: dict[str, list[str]], url: str | None) -> set[str]:
-    """The letters of the page's host, with and without its last part."""
+    """Of the page."""
     links = [url or "", *meta.get("og:url", []), *map(str, root.xpath("//link[@rel='canonical']/@href"))]
-    hosts = [host for link in links if (host := _host(link))]
-    return {letters(name) for host in hosts for name in (host, host.rpartition(".")[0])}
+    return {host for link in links if (host := host_of(link))}
 
 
 def _no_person(names: list[str], nodes: list[Node]) -> set[str]:
@@ -153,13 +153,6 @@ def _no_person(names: list[str], nodes: list[Node]) -> set[str]:
     taken = [name for firm in firms if firm.get("@type") != "Person" for name in _names(firm.get("name"))]
     taken += [name for name in names if len(name.split()) < 2 or name.casefold().startswith("the ")]
     return {letters(name) for name in taken}
-
-
-def _host(url: str) -> str:
-    try:
-        return (urlsplit(url.strip()).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
 
 
 def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sites: set[str]) -> str:
@@ -181,8 +174,12 @@ def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sit
         short = letters(heading)
         if len(short) > 2 and short not in sites and any(_opens_or_ends(short, letters(text)) for text in said):
             return heading
+    called = [_without_site(text, sites) for text in said]
+    for heading in _headings(list(root.iter("h2", "h3"))):
+        if letters(heading) not in sites and any(_is_most(letters(heading), letters(title)) for title in called):
+            return heading  # and what an <h1> says is a section, or the blog
     for heading in headings:
-        if letters(heading) not in sites and any(_is_reworded(heading, _without_site(text, sites)) for text in said):
+        if letters(heading) not in sites and any(_is_reworded(heading, title) for title in called):
             return heading
     if not said and (shown := titled(root)):
         return shown
@@ -203,6 +200,10 @@ def _opens_or_ends(short: str, text: str) -> bool:
     return (text.startswith(short) and len(short) * 3 >= len(text)) or (
         text.endswith(short) and len(short) * 4 >= len(text) * 3
     )
+
+
+def _is_most(short: str, text: str) -> bool:
+    return short in text and len(short) * 4 >= len(text) * 3 > 0
 
 
 def _is_reworded(heading: str, title: str) -> bool:
@@ -318,13 +319,15 @@ def _last_resort(root: HtmlElement) -> dt.date | None:
     return _first_day([found])
 
 
-def _author(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], taken: set[str]) -> str | None:
+def _author(
+    root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], taken: set[str], hosts: set[str]
+) -> str | None:
     """Names, separated by commas. `taken`: the letters of what is no name here, such as the site's."""
     sources: list[Iterable[str]] = [
         *(_names(node["author"]) for node in nodes if node.get("author") and _is_article(node)),
         *(meta.get(name, []) for name in AUTHORS),
         *(_names(node["author"]) for node in nodes if node.get("author")),
-        signed(root, taken),
+        signed(root, taken, hosts),
     ]
     for source in sources:
         found = list(dict.fromkeys(person for name in source for person in people(name, taken)))
