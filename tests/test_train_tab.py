@@ -310,12 +310,59 @@ def test_newer_posts_are_learned_from_where_that_is_ticked(app: App) -> None:
     label("Ada", app.store, changed=True)
     held_out = {id_ for id_, part in app.store.splits("Ada")[0].items() if part == "test"}
     assert {one.id for one in newer} < held_out
-    for ticked in (False, True):
-        drawn = train.revisited("Ada", by, False, {}, ticked)[train.new_split]
-        assert (drawn["value"], drawn["visible"]) == (ticked, True)
     with pytest.raises(gr.Error, match="Untick them first"):
         train.planned("Ada", by, False, True)
     told_ = work.train(app, {"author": "Ada", "recipe": by, "new_split": True}, silent)
     learned = app.registry.get(told_["model"]).card.posts
     assert held_out & set(learned["train"])
     assert set(learned["test"]) <= {one.id for one in newer}
+
+
+def test_a_tick_for_a_new_split_begins_anew_and_stands_until_the_borders_are_moved(app: App) -> None:
+    by = own(app, "tiny")
+    stopped_training(app, by)
+    for author in ("Ada", "Bea"):
+        app.store.freeze_split(author)
+    shell = Shell(app, "Ada")
+    train: Any = shell.tabs["train"]
+    assert train.opened("Ada")[train.train]["value"] == "Go on with the training"
+    drawn = train.parted("Ada", by, False, True)
+    assert (drawn[train.train]["value"], drawn[train.unfinished]) == (
+        "Train",
+        {},
+    )  # the old split's is not gone on with
+    assert "stopped" not in drawn[train.note]
+    asked = drawn[train.asked]
+
+    def stands(author: str) -> dict[str, Any]:
+        changed: dict[str, Any] = train.revisited(author, by, False, {}, True, asked)
+        return changed
+
+    assert stands("Ada")[train.new_split] == gr.update(value=True, visible=True)
+    assert stands("Ada")[train.train]["value"] == "Train"
+    assert train.parted("Ada", by, False, False)[train.train]["value"] == "Go on with the training"
+    assert stands("Bea")[train.new_split] == gr.update(value=False, visible=True)  # it was not ticked for her
+    assert not train._to_part("Bea", True, asked)
+    for _ in range(2):  # whatever hinders it, it is asked for again
+        with app.store.writing("an ingest"):
+            train.begun("Ada", by, False, True, asked)
+            job = ended(shell)
+        assert "an ingest" in job.problem[0]
+        assert acts.NEW_SPLIT not in job.stages
+        assert stands("Ada")[train.new_split]["value"]
+    train.begun("Ada", by, False, True, asked)
+    job = ended(shell, lambda job: acts.NEW_SPLIT in job.stages)
+    drawn = train.stopped("Ada", by, False, {}, True, asked)
+    assert not drawn[train.new_split]["value"]
+    assert train.revisited("Ada", by, False, {}, True, ("Ada", time.time()))[train.new_split]["value"]  # ticked again
+
+
+def ended(shell: Shell, soon: Any = lambda job: False) -> Any:
+    """The training, at its end or once it is as far as that."""
+    job = shell._jobs.get("training")
+    assert job
+    limit = time.monotonic() + 120
+    while job.ended is None and not soon(job):
+        assert time.monotonic() < limit, "it is not finished"
+        time.sleep(0.05)
+    return job

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IN_LOG = "Its words may stand in the ledger's log until every program that uses this twin, such as its page, has ended."
 """Said beside what is deleted, where somebody reads the ledger meanwhile."""
+NEW_SPLIT = "new split"  # the stage of a training that says that the borders are moved, for good
 
 
 class Forgotten(NamedTuple):
@@ -143,6 +144,7 @@ def train(
         from feature_pipeline.label import divide_anew
 
         divide_anew(author, app.store, lambda made: pipeline.check(author, app.training, recipe, options, made))
+        progress(NEW_SPLIT, 0, None)
     made = pipeline.run(author, app.training, recipe, options, progress, look)
     if made and made.replaced:
         _forget_beside(app, made.replaced)

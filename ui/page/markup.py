@@ -16,6 +16,7 @@ STAGES = {
     "embed": "Making them searchable",
     "label": "Making examples",
     "look at the data": "Looking at the data",
+    "new split": "Holding out the newest posts",
     "load models": "Loading the model",
     "train": "Training",
     "prefer": "Training by preference",

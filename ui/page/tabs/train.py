@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ AGAIN = (
 )
 FOLDS = "Few posts: measure the recipe on each of them, by three more trainings"
 NEW_SPLIT = "Hold out the newest fifth of today’s posts, and learn from those that were held out before"
+NOBODY = ("", 0.0)
 BEFORE = (
     "Look at the data first: how much there is, what is left out, how long it takes here, and whether it is worth it."
 )
@@ -42,6 +44,7 @@ class Train(Tab):
 
     def lay_out(self) -> None:
         self.unfinished: gr.State = gr.State({})  # by recipe, the folders of trainings that were stopped
+        self.asked: gr.State = gr.State(NOBODY)  # whose posts are to be divided anew, and when that was ticked
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=320):
                 gr.HTML('<h2 class="title2">Train a version</h2>', **PLAIN)
@@ -64,10 +67,11 @@ class Train(Tab):
         self.timer = shell.timer
         given, drawn = [shell.author, self.recipe, self.folds], [*self.outputs(), shell.timer]
         self.plan.click(self.planned, [*given, self.new_split], drawn, **QUEUED)
-        self.train.click(self.begun, [*given, self.new_split], drawn, **QUEUED)
-        self.stop.click(self.stopped, given, drawn, **NOW)
+        self.train.click(self.begun, [*given, self.new_split, self.asked], drawn, **QUEUED)
+        self.stop.click(self.stopped, [shell.author, *self.standing()], drawn, **NOW)
         self.recipe.input(self.chosen, [*given, self.unfinished], self.outputs(), **QUEUED)
-        self.folds.input(self.folded, given, self.outputs(), **QUEUED)
+        self.folds.input(self.folded, [*given, self.new_split], self.outputs(), **QUEUED)
+        self.new_split.input(self.parted, [*given, self.new_split], self.outputs(), **QUEUED)
         versions = shell.tabs["versions"]
         assert isinstance(versions, Versions)
         self.look.click(self.looked, None, [shell.strip, versions.version], **NOW)
@@ -87,12 +91,13 @@ class Train(Tab):
             self.outcome,
             self.look,
             self.unfinished,
+            self.asked,
         ]
 
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
     def standing(self) -> list[Any]:
-        return [self.recipe, self.folds, self.unfinished, self.new_split]
+        return [self.recipe, self.folds, self.unfinished, self.new_split, self.asked]
 
     def opened(self, author: str | None) -> Updates:
         return self.revisited(author, SHIPPED[0][1], False)
@@ -100,11 +105,12 @@ class Train(Tab):
     def revisited(self, author: str | None, *standing: Any) -> Updates:
         """Whoever has chosen nothing in particular is offered what was begun, else the first recipe."""
         (recipe, folds, *_), choices, few = standing, self._recipes(author), self._few(author)
-        folds = few and bool(folds)
-        begun = self._unfinished(author, folds)
-        if few and not begun and (begun := self._unfinished(author, True)):
-            folds = True
         settled = author is not None and self._app.store.splits(author)[1]
+        new_split = settled and self._to_part(author, *standing[3:])
+        folds = few and bool(folds)
+        begun = self._unfinished(author, folds, new_split)
+        if few and not begun and (begun := self._unfinished(author, True, new_split)):
+            folds = True
         names = [name for _, name in choices]
         if recipe not in names or recipe == SHIPPED[0][1]:
             recipe = next(iter(begun), names[0])
@@ -112,7 +118,7 @@ class Train(Tab):
             **self._drawn(author, recipe, begun),
             self.recipe: gr.update(choices=choices, value=recipe),
             self.folds: gr.update(value=folds, visible=few),
-            self.new_split: gr.update(value=settled and any(standing[3:]), visible=settled),
+            self.new_split: gr.update(value=new_split, visible=settled),
         }
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
@@ -135,11 +141,19 @@ class Train(Tab):
         count = self._app.store.exemplified
         return author is not None and are_of_use(count(author), count(author, "test", FIRST))
 
-    def _unfinished(self, author: str | None, folds: bool) -> dict[str, Path]:
-        """By recipe, the folders of trainings that were stopped, and that the same posts and recipe go on with."""
+    def _to_part(self, author: str | None, ticked: bool = False, asked: tuple[str, float] = NOBODY) -> bool:
+        """Whether a new split is ticked for this author's posts, and no training has made it since."""
+        whose, at = asked
+        job = self._jobs.get("training")
+        made = job and job.author == author and job.began > at and acts.NEW_SPLIT in job.stages
+        return ticked and whose == author and not made
+
+    def _unfinished(self, author: str | None, folds: bool, new_split: bool = False) -> dict[str, Path]:
+        """By recipe, the folders of trainings that were stopped, and that the same posts and recipe go on with: never on
+        a new split."""
         from training_pipeline.pipeline import unfinished
 
-        if not author or self._running():
+        if not author or new_split or self._running():
             return {}
         asked = {}
         for _, recipe in self._recipes(author):
@@ -226,8 +240,13 @@ class Train(Tab):
         return self._drawn(author, recipe, unfinished)
 
     @told
-    def folded(self, author: str | None, recipe: str, folds: bool) -> Updates:
-        return self._drawn(author, recipe, self._unfinished(author, folds))
+    def folded(self, author: str | None, recipe: str, folds: bool, new_split: bool = False) -> Updates:
+        return self._drawn(author, recipe, self._unfinished(author, folds, new_split))
+
+    @told
+    def parted(self, author: str | None, recipe: str, folds: bool, new_split: bool) -> Updates:
+        drawn = self._drawn(author, recipe, self._unfinished(author, folds, new_split))
+        return {**drawn, self.asked: (author or "", time.time())}
 
     @told
     def planned(self, author: str | None, recipe: str, folds: bool, new_split: bool = False) -> Updates:
@@ -238,9 +257,10 @@ class Train(Tab):
         return self._begin(author, recipe, folds, "plan", "Looking at the posts of")
 
     @told
-    def begun(self, author: str | None, recipe: str, folds: bool, new_split: bool = False) -> Updates:
+    def begun(self, author: str | None, recipe: str, folds: bool, *new_split: Any) -> Updates:
         """A training, or the rest of one that was stopped: the same posts and recipe are the same run."""
-        return self._begin(author, recipe, folds, "train", "Training the twin of", new_split)
+        part = self._to_part(author, *new_split)
+        return self._begin(author, recipe, folds, "train", "Training the twin of", part)
 
     def _begin(
         self, author: str | None, recipe: str, folds: bool, do: str, what: str, new_split: bool = False
@@ -251,16 +271,12 @@ class Train(Tab):
         self._app.store.require_author(author)
         request = {"do": do, "author": author, "recipe": recipe, "folds": folds, "new_split": new_split}
         self._jobs.start("training", f"{what} {author}", author, request)
-        return {
-            **self._drawn(author, recipe, {}),
-            self.new_split: gr.update(value=False),  # the borders are moved once: what goes on keeps to them
-            self.timer: gr.Timer(active=True),
-        }
+        return {**self._drawn(author, recipe, {}), self.timer: gr.Timer(active=True)}
 
     @told
-    def stopped(self, author: str | None, recipe: str, folds: bool) -> Updates:
+    def stopped(self, author: str | None, *standing: Any) -> Updates:
         self._jobs.stop("training")
-        return self._drawn(author, recipe, self._unfinished(author, folds))
+        return self.revisited(author, *standing)
 
 
 def _card(rows: list[list[str]]) -> str:
