@@ -267,7 +267,7 @@ def test_what_nothing_recognises_is_told_with_what_is_read(
     for path in (folder(tmp_path / "f", files), packed(tmp_path / "f.zip", files)):
         with pytest.raises(SourceError, match=f"has no posts, {what}") as error:
             items(path)
-        assert all(word in error.value.hint for word in (".md", ".pdf", "LinkedIn", "Telegram", "Beehiiv"))
+        assert all(word in error.value.hint for word in (".md", ".pdf", "LinkedIn", "Telegram", "Curated"))
 
 
 @pytest.mark.parametrize("name", ["a.json", "b.xml", "c.csv", "d.car", "no ending", "e.rtf"])

@@ -126,7 +126,7 @@ def show_(
     lineage: Annotated[bool, typer.Option(help="Its ancestors, snapshot, features and posts instead.")] = False,
     as_json: Json = False,
 ) -> None:
-    """A version's card: what made it, and what it proved."""
+    """A version's card: what made it, and what it proved. Without --lineage it is JSON anyway."""
     parts = app()
     version = parts.registry.checked(model)
     if lineage:

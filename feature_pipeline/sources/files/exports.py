@@ -16,8 +16,8 @@ READERS = tuple(
     " wix buttondown newsletters".split()
 )
 NAMES = (
-    "LinkedIn, X, Facebook, Reddit, Mastodon, Bluesky, Telegram, WhatsApp, WordPress, Ghost, Blogger, "
-    "Medium, Substack, Wix, Buttondown, Beehiiv"
+    "LinkedIn, X, Facebook, Reddit, Mastodon, Bluesky, Telegram, WhatsApp, WordPress, Squarespace, "
+    "Ghost, Blogger, Medium, Substack, Wix, Buttondown, Beehiiv, Letterdrop, Curated"
 )
 
 
