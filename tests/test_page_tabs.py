@@ -108,7 +108,6 @@ def test_a_version_is_promoted_against_its_gate_rolled_back_and_deleted(site: st
     choose_author(page, "Fay")
     open_tab(page, "Versions")
     expect(page.locator("#version")).to_contain_text("62 % of the way from the base model to your own writing [53, 71]")
-    expect(page.locator("#delete")).to_be_disabled()
     rows = page.locator("#intervals table", has_text="Gap closed").locator("tbody tr")
     expect(rows).to_have_text(
         [re.compile("^v2.*not measured$"), re.compile(r"^v1 champion62.% \[53.%, 71.%\], n.=.40$")]
@@ -137,9 +136,28 @@ def test_a_version_is_promoted_against_its_gate_rolled_back_and_deleted(site: st
         page.locator("#download").click()
     assert "copies too much" in Path(download.value.path()).read_text()
     page.locator("#delete").click()
+    expect(page.locator("#version-sure")).to_contain_text("Delete Fay@v2 and its report?")
+    expect(page.locator("#version-sure")).not_to_contain_text("champion")
     page.locator("#version-yes").click()
     expect(page.locator("#versions button")).to_have_count(1)
     assert [version.number for version in twin.app.registry.versions("Fay")] == [1]
+
+
+def test_the_champion_is_deleted_once_it_is_said_who_answers_then(site: str, tab: Tab, twin: Small) -> None:
+    for run in ("1", "2"):
+        twin.app.registry.register(card(EVE, run), adapter(twin.app.home / "adapter"))
+    twin.app.registry.promote(f"{EVE}@v2")
+    page = tab(site)
+    choose_author(page, EVE)
+    open_tab(page, "Versions")
+    page.locator("#delete").click()
+    expect(page.locator("#version-sure")).to_contain_text(f"Delete {EVE}@v2 and its report?")
+    expect(page.locator("#version-sure")).to_contain_text("the base model answers then, until another is promoted")
+    page.locator("#version-yes").click()
+    expect(page.locator("#versions button")).to_have_count(1)
+    expect(page.locator("#versions")).not_to_contain_text("champion")
+    assert twin.app.registry.names(EVE) == [f"{EVE}@v1"]
+    assert twin.app.registry.champion(EVE) is None
 
 
 # ---- the blind game, and settings -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from contracts.aliases import CHAMPION
 from contracts.model_registry import parse
 from training_pipeline.glossary import headline, meaning, said, value
 from ui.page import markup
@@ -22,12 +23,8 @@ if TYPE_CHECKING:
 
 PARTS = {"train": "learned from", "validation": "stopped by", "test": "held out"}
 
-WAYS = {
-    "champion": "train again, under Train. Once the new version has passed its gate, it answers, and this one is deleted.",
-    "challenger": "delete it, once a terminal has ended its challenge: twin models challenge '{name}' --withdraw",
-    "": "delete it.",
-}
-"""What to do with a version that learned from forgotten posts, by its alias."""
+REPLACED = "train again, under Train. Once the new version has passed its gate, it answers, and this one is deleted."
+"""What to do with a champion that learned from forgotten posts; any other is to be deleted."""
 
 
 def timeline(versions: Sequence[ModelVersion], aliases: Aliases, chosen: str) -> str:
@@ -45,8 +42,7 @@ def timeline(versions: Sequence[ModelVersion], aliases: Aliases, chosen: str) ->
 
 def learned(names: Sequence[str], aliases: Aliases) -> str:
     """What to do with those that learned from what is forgotten now."""
-    held = {name: aliases.of.get(int(parse(name)[1][1:]), "") for name in names}
-    ways = {name: WAYS[alias].format(name=name) for name, alias in held.items() if alias}
+    ways = {name: REPLACED for name in names if int(parse(name)[1][1:]) == aliases.in_force}
     if rest := [name for name in names if name not in ways]:
         ways[", ".join(rest)] = f"delete {'it' if len(rest) == 1 else 'them'}, under Versions."
     return "".join(f" {who} learned from what is forgotten: {way}" for who, way in ways.items())
@@ -61,9 +57,8 @@ def version(one: ModelVersion, alias: str, forgotten: int, played: str) -> str:
     card = one.card
     lines = [headline(card.evaluation), _learned(one)]
     if forgotten:
-        lines.append(
-            f"{_posts(forgotten)} forgotten since, whose words may be in its weights: {WAYS[alias].format(name=one.name)}"
-        )
+        way = REPLACED if alias == CHAMPION else "delete it."
+        lines.append(f"{_posts(forgotten)} forgotten since, whose words may be in its weights: {way}")
     verdict = "It passed its gate." if not card.gate else "It did not pass its gate:"
     inside = markup.paragraphs(*lines, played, verdict) + markup.items(map(in_words, card.gate))
     title = f"<h2>{escape(one.name)}{badge(alias)}</h2>"

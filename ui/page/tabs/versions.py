@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from contracts.aliases import CHALLENGER, CHAMPION
 from contracts.errors import NotFound, UsageError
 from contracts.model_registry import ModelVersion
 from ui import acts
@@ -39,6 +40,11 @@ FORMATS = [
     ("Whole model, in safetensors", "merged"),
     ("One GGUF file, for Ollama and llama.cpp", "gguf"),
 ]
+UNLED = {
+    "": "",
+    CHAMPION: " It is the champion: the base model answers then, until another is promoted.",
+    CHALLENGER: " It is the challenger: nothing challenges the champion then.",
+}
 
 
 class Versions(Tab):
@@ -100,7 +106,7 @@ class Versions(Tab):
         )
 
     def outputs(self) -> list[Any]:
-        acts_ = [self.acts, self.promote, self.back, self.delete, self.other, self.download]
+        acts_ = [self.acts, self.promote, self.back, self.other, self.download]
         return [
             self.version, self.list, self.plots, self.history, self.one, self.more, self.progress,
             self.measured, self.measure, self.stop,
@@ -152,7 +158,6 @@ class Versions(Tab):
             self.acts: gr.update(visible=True),
             self.promote: gr.update(interactive=aliases.in_force != one.number),
             self.back: gr.update(interactive=len(aliases.champion) > 1),
-            self.delete: gr.update(interactive=one.number not in aliases.of),
             self.other: options(others, other),
             **self._exported(one.name),
             **self._measured(author, one.name),
@@ -215,8 +220,10 @@ class Versions(Tab):
 
     @told
     def ask_delete(self, name: str) -> Updates:
-        words = f"Delete {name} and its report? Its number is never used again. This cannot be undone."
-        return {self.doing: "delete", **self.sure.ask(words)}
+        one = self._app.registry.get(name)
+        alias = self._app.registry.aliases(one.author).of.get(one.number, "")
+        words = f"Delete {name} and its report? Its number is never used again. This cannot be undone.{UNLED[alias]}"
+        return {self.doing: "force" if alias else "delete", **self.sure.ask(words)}
 
     @told
     def done(self, author: str | None, name: str, doing: str) -> Updates:
@@ -229,8 +236,8 @@ class Versions(Tab):
         elif doing == "back":
             name = acts.rollback(self._app, author).name
             say(f"{name} is the champion again")
-        elif doing == "delete":
-            say(f"{acts.delete_version(self._app, name)} is deleted")
+        elif doing in ("delete", "force"):
+            say(f"{acts.delete_version(self._app, name, force=doing == 'force')} is deleted")
             name = ""
         return self._drawn(author, name)
 
