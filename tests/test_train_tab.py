@@ -158,6 +158,8 @@ def test_a_training_that_was_stopped_is_found_again(app: App) -> None:
     assert chosen[train.train]["value"] == "Train"
     assert "choose “Your own: tiny”" in chosen[train.note]
     assert train.revisited("Ada", "standard", False)[train.recipe]["value"] == "standard"
+    for known, offered in (({}, by), (drawn[train.unfinished], "quick")):
+        assert train.revisited("Ada", "quick", False, known)[train.recipe]["value"] == offered
     assert "stopped" not in train.opened("Bea")[train.note]
     told = trained(app, by)
     assert (told["model"], told["new"]) == ("Ada@v1", True)

@@ -112,7 +112,8 @@ class Train(Tab):
         if few and not begun and (begun := self._unfinished(author, True, new_split)):
             folds = True
         names = [name for _, name in choices]
-        if recipe not in names or recipe == SHIPPED[0][1]:
+        offered = any(standing[2:3])  # what was begun stood there already, and the first recipe was chosen all the same
+        if recipe not in names or (recipe == SHIPPED[0][1] and not offered):
             recipe = next(iter(begun), names[0])
         return {
             **self._drawn(author, recipe, begun),
