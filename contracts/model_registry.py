@@ -22,26 +22,23 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from filelock import FileLock
-from pydantic import ValidationError
 
 from contracts import aliases
 from contracts.aliases import CHALLENGER, CHAMPION, Aliases
 from contracts.errors import Mismatch, ModelError, NotFound, UsageError
-from contracts.files import FULL, file_name, read_json, sha256_of, write_atomic, write_json
+from contracts.files import file_name, read_json, sha256_of, write_atomic, write_json
 from contracts.prompt import PROMPT_HASH
 from contracts.records import AdapterCard, Record
+from contracts.version_folder import CARD, STOPPED, bury, deleted_at, empty, is_deleted, read_card, tombstone
 
 if TYPE_CHECKING:
     from contracts.base_model import BaseLanguageModel
 
 ALIASES = "aliases.json"
-CARD = "card.json"
-DELETED = "deleted.json"
 FORGOTTEN = "forgotten.json"
 KEPT = ("adapter_config.json", "adapter_model.safetensors", "README.md", "evaluation.json")
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 ASKED = "asked for"
-STOPPED = "its deletion was stopped, and brought to its end"
 NUMBER = r"v[1-9]\d*"
 
 
@@ -139,7 +136,7 @@ class ModelRegistry:
 
     def versions(self, author: str) -> list[ModelVersion]:
         """Every complete version, oldest first; a folder without a valid card is not one."""
-        read = ((number, path, _card(path)) for number, path in sorted(self._numbered(author).items()))
+        read = ((number, path, read_card(path)) for number, path in sorted(self._numbered(author).items()))
         return [ModelVersion(author, number, path, card) for number, path, card in read if card]
 
     def get(self, model: str) -> ModelVersion:
@@ -179,8 +176,8 @@ class ModelRegistry:
 
     def deleted(self, author: str) -> dict[int, dt.datetime]:
         """When each deleted version was deleted, by number."""
-        stones = {number: path / DELETED for number, path in sorted(self._numbered(author).items())}
-        return {number: _at(stone) for number, stone in stones.items() if stone.exists()}
+        folders = sorted(self._numbered(author).items())
+        return {number: deleted_at(folder) for number, folder in folders if is_deleted(folder)}
 
     def names(self, author: str) -> list[str]:
         """Of every version that is not deleted, also where its card cannot be read."""
@@ -278,11 +275,10 @@ class ModelRegistry:
             self._require(name)  # another may have deleted it meanwhile
             now, number = self.aliases(author), int(wanted[1:])
             changed = (now.release(number, why) if force else now).delete(number, why)
-            stone = _stone(folder / wanted, why)
+            stone = tombstone(folder / wanted, why)
             first(name)
-            # By this it is no version any more; the rest is also done by whoever writes next.
-            stone.replace(folder / wanted / DELETED)
-            _empty(folder / wanted, why)
+            bury(folder / wanted, stone)  # the rest is also done by whoever writes next
+            empty(folder / wanted, why)
             aliases.write(folder / ALIASES, changed)
         return name
 
@@ -416,10 +412,10 @@ def _clean(folder: Path) -> None:
         shutil.rmtree(staging)
     for path in folder.iterdir():
         if re.fullmatch(NUMBER, path.name) and path.is_dir():
-            if not (path / DELETED).exists() and not (path / CARD).exists():
-                _stone(path, "it never had a card").replace(path / DELETED)
-            if (path / DELETED).exists():
-                _empty(path)
+            if not is_deleted(path) and not (path / CARD).exists():
+                bury(path, tombstone(path, "it never had a card"))
+            if is_deleted(path):
+                empty(path)
     stored = aliases.read(folder / ALIASES)
     if (settled := _settled(folder, stored)) is not stored:
         aliases.write(folder / ALIASES, settled)
@@ -428,42 +424,9 @@ def _clean(folder: Path) -> None:
 def _settled(folder: Path, known: Aliases) -> Aliases:
     """Without versions that are deleted, though the deletion was stopped before it could say so there."""
     for number in {*known.champion, *known.of}:
-        if (folder / f"v{number}" / DELETED).exists():
+        if is_deleted(folder / f"v{number}"):
             known = known.release(number, STOPPED).delete(number, STOPPED)
     return known
-
-
-def _stone(folder: Path, why: str) -> Path:
-    """A file that is renamed DELETED to say that it is no version; the folder stays, and with it the number.
-
-    Renaming needs no room: where none is left, it is the card itself.
-    """
-    stone = folder.with_name(f".{DELETED}.stone")
-    try:
-        write_json(stone, {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "why": why})
-    except OSError as error:
-        if error.errno not in FULL or not (folder / CARD).exists():
-            raise
-        return folder / CARD
-    return stone
-
-
-def _empty(folder: Path, why: str = STOPPED) -> None:
-    for left in folder.iterdir():
-        if left.is_dir():
-            shutil.rmtree(left)
-        elif left.name != DELETED:
-            left.unlink()
-    if "why" not in (read_json(folder / DELETED) or ()):  # it was a card; by now there is room
-        _stone(folder, why).replace(folder / DELETED)
-
-
-def _at(stone: Path) -> dt.datetime:
-    """When it was made; as the file itself says where the disk was too full to write it, or it is torn."""
-    try:
-        return dt.datetime.fromisoformat(read_json(stone)["at"])
-    except (TypeError, KeyError, ValueError):
-        return dt.datetime.fromtimestamp(stone.stat().st_ctime, dt.UTC)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -483,11 +446,3 @@ def _flags(folder: Path) -> dict[str, list[str]]:
     flags = stored if isinstance(stored, dict) else {}
     lists = {number: [*range(ids)] if isinstance(ids, int) else ids for number, ids in flags.items()}
     return {number: [str(id_) for id_ in ids] for number, ids in lists.items() if isinstance(ids, list)}
-
-
-def _card(folder: Path) -> AdapterCard | None:
-    stored = None if (folder / DELETED).exists() else read_json(folder / CARD)
-    try:
-        return AdapterCard.model_validate(stored) if stored is not None else None
-    except ValidationError:
-        return None
