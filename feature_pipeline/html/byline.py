@@ -26,8 +26,22 @@ AFTER_NAME = re.compile(
 )
 # Where sites keep what they say of their writers.
 WRITERS = re.compile(r"/(?:authors?|writers?|contributors?|editors|by)/[^/?#]+/?(?:[/?#]|$)", re.IGNORECASE)
+DAY = (
+    r"(?:19|20)\d\d[-/.]\d{1,2}[-/.]\d{1,2}"
+    r"|\d{1,2}(?:st|nd|rd|th)?\.? (?:of )?[^\W\d]{3,10}\.?,? (?:19|20)\d\d"
+    r"|[^\W\d]{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d"
+    r"|\d{1,2}\.\d{1,2}\.(?:19|20)\d\d"
+    r"|(?:19|20)\d\d ?[年년] ?\d{1,2} ?[月월] ?\d{1,2}"
+)
+# What stands with a name in the line that says who wrote a page, and when.
+WITH_NAME = re.compile(
+    rf"{DAY}|\b(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\b|\w+day\b|\d+\w*|[^\w\s]+"
+    r"|\b(?:first|last|originally|posted|published|written|updated|on|at|by|and|min(?:ute)?s?|read(?:ing time)?|no|comments?"
+    r"|veröffentlicht|am|von|publié|le|par|publicado|el|por|door|op)\b",
+    re.IGNORECASE,
+)
 MAX_BYLINE = 400
-BESIDE_NAME = 20  # characters, such as a date
+BESIDE_NAME = 20  # characters of other words, such as a section's name
 BETWEEN_NAMES = re.compile(r"\s*[,;&]\s*(?:and\s+)?|\s+and\s+")
 NOBODY = frozenset(
     (
@@ -91,15 +105,27 @@ def _marked(root: HtmlElement) -> Iterator[str]:
             named = element.xpath("descendant-or-self::*[@itemprop='name' or @rel='author' or contains(@class, 'fn')]")
             text = one_line(((named or [element])[0]).text_content() or "")
             leads = [] if named else element.xpath("descendant::a[contains(@href, '/author/') and normalize-space()]")
-            name = one_line(leads[0].text_content() or "") if leads else ""
-            if name and (len(text) < 100 or text.startswith(name)):  # a longer one may speak of others
-                text = name
+            names = _led(text, leads)
+            text = names or text
             before, at, _ = text.partition("@")
             if at and len(before.split()) > 1:  # a name, and what the writer is called elsewhere
                 text = before
             nick = bool(named) and "fn" in (named[0].get("class") or "").split() and len(text.split()) == 1
-            if 2 < len(text) < 100 and (nick or _looks_like_a_name(text)) and not beside(element, alone):
+            if 2 < len(text) < 100 and (nick or names or _looks_like_a_name(text)) and not beside(element, alone):
                 yield text
+
+
+def _led(text: str, links: list[HtmlElement]) -> str:
+    """The names of links with which a line of names begins, one after the other: what follows may speak of others."""
+    found, rest = [], text
+    for name in dict.fromkeys(_bare(one_line(link.text_content() or "")) for link in links):
+        before, at, after = rest.partition(name)
+        if not at or _left(before) or not _looks_like_a_name(name):
+            break
+        found.append(name)
+        rest = after
+    others = BETWEEN_NAMES.match(rest) and _looks_like_a_name(text)
+    return "" if others else ", ".join(found)
 
 
 def _lines_by(root: HtmlElement) -> Iterator[str]:
@@ -130,8 +156,13 @@ def _one_writer(root: HtmlElement, taken: set[str], hosts: set[str]) -> Iterator
 def _alone(link: HtmlElement, name: str) -> bool:
     """Whether little stands with it: in a sentence or a list it names somebody whom the page speaks of."""
     block = next((node for node in link.iterancestors() if node.tag in BLOCKS), link)
-    line = BY.sub("", one_line(block.text_content() or ""), count=1)
-    return block.tag != "li" and line.startswith(name) and len(line) < len(name) + BESIDE_NAME
+    before, _, after = one_line(block.text_content() or "").partition(name)
+    return not _left(before) and len(_left(after)) < (1 if block.tag == "li" else BESIDE_NAME)
+
+
+def _left(text: str) -> str:
+    """Without what stands with a name."""
+    return " ".join(WITH_NAME.sub(" ", text).split())
 
 
 def _looks_like_a_name(text: str) -> bool:

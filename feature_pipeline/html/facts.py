@@ -15,7 +15,7 @@ from lxml.html import HtmlElement
 
 from feature_pipeline.characters import letters
 from feature_pipeline.html.article import titled
-from feature_pipeline.html.byline import beside, host_of, one_line, people, signed
+from feature_pipeline.html.byline import DAY, beside, host_of, one_line, people, signed
 from feature_pipeline.sources.text import to_date
 
 Node = dict[str, Any]
@@ -42,13 +42,6 @@ SITES = ("og:site_name", "application-name", "apple-mobile-web-app-title", "twit
 # What stands between a title and the name of a site; a hyphen without spaces is part of a word.
 BARS = re.compile(r"\s*[|｜·•»«]\s*|\s+::\s+|\s+/\s+")
 DASHES = re.compile(r"\s+[-–—:~]\s+|\s+@\s+")
-DAY = (
-    r"(?:19|20)\d\d[-/.]\d{1,2}[-/.]\d{1,2}"
-    r"|\d{1,2}(?:st|nd|rd|th)?\.? (?:of )?[^\W\d]{3,10}\.?,? (?:19|20)\d\d"
-    r"|[^\W\d]{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d"
-    r"|\d{1,2}\.\d{1,2}\.(?:19|20)\d\d"
-    r"|(?:19|20)\d\d ?[年년] ?\d{1,2} ?[月월] ?\d{1,2}"
-)
 DATED = re.compile(
     r"(?:(?:first |originally )?(?:posted|published|written|date|created|on|by [^\d\n]{2,40}?)[\s:,|–—·-]*)*"
     rf"(?:[^\W\d]{{3,10}}\.?,? )?({DAY})\b[^\n]{{0,30}}",
