@@ -154,6 +154,12 @@ def test_one_essay_of_a_row_is_itself_however_it_leads_to_the_next(blog: Blog, n
     assert blog.pages == ["/essays/e2.html"]
 
 
+def test_the_first_part_of_an_essay_is_itself(blog: Blog) -> None:
+    blog["/essay/"] = essay(1, "<a href='/essay/2/'>Next page</a>")
+    blog["/about.html"] = essay(90, "")
+    assert [post.title for post in posts(visit(f"{blog.url}/essay/"))] == ["Essay 1"]
+
+
 def test_of_a_shared_host_only_what_lies_under_the_address_is_the_writers(blog: Blog) -> None:
     others = "<h2><a href='/p/900'>Bob's trip to the sea</a></h2>"
     shown = [f"<h2><a href='/u/ann/{n}'>Story {n} of the year</a></h2><p>{PROSE}</p>" for n in range(1, 7)]
@@ -169,8 +175,23 @@ def test_of_a_shared_host_only_what_lies_under_the_address_is_the_writers(blog: 
 def test_nothing_of_a_shared_host_is_taken_where_nothing_lies_under_the_address(blog: Blog) -> None:
     shown = "".join(f"<h2><a href='/p/{n}'>Story {n} of the year</a></h2><p>{PROSE}</p>" for n in range(1, 4))
     blog["/u/ann"] = f"<html><body>{shown}<a href='/u/ann?page=2'>2</a></body></html>"
-    visit(f"{blog.url}/u/ann")
-    assert [path for path in blog.asked if path.startswith("/p/")] == []
+    items = visit(f"{blog.url}/u/ann")
+    assert ([path for path in blog.asked if path.startswith("/p/")], posts(items)) == ([], [])
+    assert reasons(items) == [(f"{blog.url}/u/ann", "not_an_article")]
+
+
+@pytest.mark.parametrize(
+    ("at", "base", "at_once"), [("/blog/", "/posts", 3), ("/archive/", "/posts", 3), ("/blog/", "/blog", 2)]
+)
+def test_a_list_of_posts_has_them_under_its_address_or_elsewhere(blog: Blog, at: str, base: str, at_once: int) -> None:
+    menu = f"<nav><a href='/'>Home</a> <a href='{at}'>Blog</a></nav>"
+    for newest, path in ((6, at), (6 - at_once, f"{at}page/2/"), (6 - 2 * at_once, f"{at}page/3/")):
+        shown = range(newest, max(0, newest - at_once), -1)
+        older = f"<a href='{at}page/{2 if path == at else 3}/'>Older posts</a>" if newest > at_once else ""
+        blog[path] = page(*shown, row=older + menu, head="<title>Ann</title>").replace("'/posts/", f"'{base}/")
+    for number in range(1, 7):
+        blog[f"{base}/{number}"] = article(f"Post {number}", f"About subject {number}. {PROSE}")
+    assert [post.title for post in posts(visit(f"{blog.url}{at}"))] == [f"Post {number}" for number in range(6, 0, -1)]
 
 
 @pytest.mark.parametrize("after", ["<a href='/posts/{after}/'>Next post</a>", ""])

@@ -11,6 +11,8 @@ SESSION = re.compile(
     r"(?:(?<=[?&])|;)(?:jsessionid|phpsessid|aspsessionid\w*|session_?id|sessid|sid|zenid|oscsid)=[\w,.!-]{16,}(?=[?&#]|\Z)&?",
     re.IGNORECASE,
 )
+# Where hosts that many share keep what is one writer's.
+SHARED = re.compile(r"/(?:[~@]|(?:u|users?|people|members)/)")
 
 
 def host_of(url: str) -> str:
@@ -36,6 +38,11 @@ def is_root(url: str) -> bool:
 def folder_of(url: str) -> str:
     before, _, last = urlsplit(url).path.rpartition("/")
     return f"{before}/" if not last or "." in last else f"{before}/{last}/"
+
+
+def leads_on(url: str, older: str) -> bool:
+    """Whether `older` lies under the page at `url`, as page 2 of a list does; the next post does not, part 2 is a number."""
+    return re.match(rf"{re.escape(key_of(url))}(?:\?|/(?!\d+\Z))", key_of(older)) is not None
 
 
 def canonical(url: str) -> str:
@@ -64,4 +71,4 @@ def ours(addresses: list[str], host: str, prefix: str) -> list[str]:
                 found.append(address)
     # A blog at /~ann/ does not own its host; one at /blog/ may have its posts elsewhere on it.
     under = [address for address in found if urlsplit(address).path.startswith(prefix)]
-    return under if under or prefix.startswith(("/~", "/@")) else found
+    return under if under or SHARED.match(prefix) else found

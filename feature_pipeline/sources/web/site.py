@@ -15,7 +15,7 @@ from feature_pipeline.sources.files.post_file import from_text
 from feature_pipeline.sources.memory import Memory, Seen
 from feature_pipeline.sources.web import feeds
 from feature_pipeline.sources.web import known_platforms as platforms
-from feature_pipeline.sources.web.address import canonical, folder_of, host_of, is_root, key_of, ours
+from feature_pipeline.sources.web.address import canonical, folder_of, host_of, is_root, key_of, leads_on, ours
 from feature_pipeline.sources.web.feed_posts import feed_posts
 from feature_pipeline.sources.web.fetch import Fetcher, FetchError, Page
 from feature_pipeline.sources.web.page_posts import leads_to_front, listed_pages, post_of, text_of
@@ -136,15 +136,15 @@ def _site(reading: Reading, page: Page, html: str, text: str, found: Facts) -> I
     yield from _blog(reading, page, text, found)
 
 
-def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts, under: str) -> None:
-    """Where no sitemap says what there is: what the front page leads to, and each page of older posts after it, where the
-    path begins with `under`. Some blogs lead from post to post: those are told, as pages that list posts are not.
+def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts, first: str) -> None:
+    """Where no sitemap says what there is: what the page at `first` leads to, and each page of older posts after it.
+    Some blogs lead from post to post: those are told, as pages that list posts are not.
 
     As many as leave requests for their posts; the next run goes on there. Never all that there is: what such a page does
     not show may stand elsewhere. What says nothing new a few times in a row is a calendar, or a server's only answer.
     """
     asked: set[str] = set()
-    rows: set[str] = set()
+    rows = {first, f"{first}?page=1"}
     new: set[str] = set()
     met: set[str] = set()
     itself: list[str] = []
@@ -153,7 +153,7 @@ def _add_older(reading: Reading, sitemaps: Sitemaps, found: Facts, under: str) -
     there, half = f"{reading.source}#older", (reading.requests + reading.max_pages) // 2
     here = older = reading.memory.left(there) or found.older
     while True:
-        links = [link for link in (*itself, *found.links) if urlsplit(link).path.startswith(under)]
+        links = [link for link in (*itself, *found.links) if link not in rows]
         sitemaps.places.update(dict.fromkeys(links, ""))
         for row in rows | ({older} - asked):
             sitemaps.places.pop(row, None)
@@ -206,13 +206,15 @@ def _blog(reading: Reading, page: Page, text: str, found: Facts) -> Iterator[Ite
         reading.whole &= len(reading.seen) > before or before > 0
     sitemaps = Sitemaps(reading.visit).of_site(page.url)
     failed = failed or bool(sitemaps.troubles)
-    # A post may lead to the next one as a list of posts does: without a feed, it must look like a list.
-    in_a_row = found.older and (found.listing or is_root(page.url))
+    # A post may lead to the next one as a list of posts does: without a feed, it must look like a list, or lead on as one.
+    in_a_row = found.older and (found.listing or is_root(page.url) or leads_on(page.url, found.older))
     if (any_feed or in_a_row) and not sitemaps.places:
-        # Of a host that many share, nothing but a feed says what else of it is the same writer's.
-        _add_older(reading, sitemaps, found, "/" if any_feed or is_root(page.url) else reading.prefix)
+        _add_older(reading, sitemaps, found, page.url)
     if any_feed or failed or ours(list(sitemaps.places), reading.host, reading.prefix):
         yield from listed_pages(reading, sitemaps, key_of(page.url))
+    elif found.listing:
+        what = "lists posts, and none that is known to be the writer's: give the address of a feed, or of one post"
+        yield reading.refuse(page.url, "not_an_article", f"{page.url} {what}")
     elif found.article or (found.words and found.link_words * 2 < found.words):
         yield post_of(reading, page, text, found)
     else:
