@@ -188,7 +188,8 @@ def test_a_list_of_posts_has_them_under_its_address_or_elsewhere(blog: Blog, at:
     for newest, path in ((6, at), (6 - at_once, f"{at}page/2/"), (6 - 2 * at_once, f"{at}page/3/")):
         shown = range(newest, max(0, newest - at_once), -1)
         older = f"<a href='{at}page/{2 if path == at else 3}/'>Older posts</a>" if newest > at_once else ""
-        blog[path] = page(*shown, row=older + menu, head="<title>Ann</title>").replace("'/posts/", f"'{base}/")
+        main = page(*shown, row=f"</main>{older}{menu}", head="<title>Ann</title>").replace("<body>", "<body><main>")
+        blog[path] = main.replace("'/posts/", f"'{base}/")
     for number in range(1, 7):
         blog[f"{base}/{number}"] = article(f"Post {number}", f"About subject {number}. {PROSE}")
     assert [post.title for post in posts(visit(f"{blog.url}{at}"))] == [f"Post {number}" for number in range(6, 0, -1)]
