@@ -103,6 +103,18 @@ def test_what_a_generator_made_is_read_where_some_posts_can_be_read_there_alone(
     assert {("", "About"), ("", "Soup")} < set(told(tmp_path))
 
 
+@pytest.mark.parametrize("other", ["notebooks/plot.ipynb", "vendor/thing/guide.adoc"])
+def test_what_a_generator_made_is_a_second_copy_beside_what_is_no_post(tmp_path: Path, other: str) -> None:
+    write(tmp_path, "hugo.toml", "")
+    write(tmp_path, "content/posts/soup.md", "# Soup\n\nHot.")
+    write(tmp_path, "public/index.html", "<!doctype html><title>Ann</title><p>Welcome.")
+    write(tmp_path, "public/about/index.html", "<!doctype html><title>About</title><p>Me.")
+    write(tmp_path, other, "{}")
+    assert ("public", MADE) in told(tmp_path)
+    write(tmp_path, f"{other.rpartition('/')[0]}/tea.md", "# Tea\n\nGreen.")
+    assert ("", "About") in told(tmp_path)
+
+
 def test_what_another_program_puts_into_output_is_read(tmp_path: Path) -> None:
     write(tmp_path, "conf.py", "project = 'Ann'\nextensions = []\n")
     write(tmp_path, "tea.md", "# Tea\n\nMine.")

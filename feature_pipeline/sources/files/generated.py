@@ -32,6 +32,8 @@ A_THEME = "a theme; to read it, give the folder itself"
 MADE = "pages that a generator made of the posts beside it; to read these, give the folder itself"
 # What generators make posts of, and is not read here.
 GENERATED_FROM = frozenset(".adoc .asciidoc .textile .ipynb".split())
+# Where a site keeps its posts; elsewhere, such a file is one only beside others.
+POSTS = frozenset("content source posts _posts pages".split())
 # In the folder of a site, but no posts of it: then what was made may be all that can be read.
 SUPPORT = frozenset("archetypes scaffolds layout layouts templates static assets themes files".split())
 ABOUT = frozenset("readme license licence changelog contributing code_of_conduct 404 _index".split())
@@ -92,14 +94,19 @@ def _made(archive: Archive) -> dict[str, str]:
 
 def _has_sources(archive: Archive, site: str, made: set[str]) -> bool:
     """Whether posts lie in a site's folder, beside what supports them, and all of them can be read."""
-    within, found = f"{site}/" if site else "", False
+    within = f"{site}/" if site else ""
+    read: set[PurePosixPath] = set()
+    unread: set[PurePosixPath] = set()
     for name in archive.walk():
         if not name.startswith(within) or any(name.startswith(f"{folder}/") for folder in made):
             continue
         path = PurePosixPath(name[len(within) :].lower())
         if path.stem in ABOUT or not SUPPORT.isdisjoint(path.parts[:-1]):
             continue
-        if path.suffix in GENERATED_FROM:
-            return False
-        found |= path.suffix in TEXTS - TEXT
-    return found
+        if path.suffix in TEXTS - TEXT:
+            read.add(path.parent)
+        elif path.suffix in GENERATED_FROM:
+            if path.parts[0] in POSTS:
+                return False
+            unread.add(path.parent)
+    return bool(read) and read.isdisjoint(unread)
