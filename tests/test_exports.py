@@ -15,7 +15,7 @@ from feature_pipeline.report import named
 from feature_pipeline.sources import Complete, Item, RawPost, Refusal, read
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.downloads import MAX_ZIPS
-from feature_pipeline.sources.files.exports import READERS, recognised
+from feature_pipeline.sources.files.exports import READERS, WITH_PAGES, recognised
 from feature_pipeline.sources.files.post_file import MARKDOWN, ORG, RST
 from feature_pipeline.sources.files.tables import MAX_TABLE
 from tests.blog_server import posts, reasons
@@ -111,6 +111,33 @@ def test_texts_beside_the_files_of_an_export_are_posts(tmp_path: Path, name: str
         found = items(folder(tmp_path / essay, {within + file: files[file] for file in files}), export.me)
         ids = [source_id for _, source_id in export.found]
         assert sorted(post.source_id for post in posts(found)) == sorted([*ids, within + essay])
+
+
+@pytest.mark.parametrize("within", ["", "old/"])
+@pytest.mark.parametrize("name", READERS)
+def test_pages_and_lines_beside_the_files_of_an_export_are_posts(tmp_path: Path, name: str, within: str) -> None:
+    export = EXPORTS[name]
+    for essay, text in {"essay.html": "<p>Mine.", "essay.jsonl": '{"id": "mine", "text": "Mine."}'}.items():
+        files = export.files | {essay: text}
+        found = posts(items(folder(tmp_path / essay, {within + file: files[file] for file in files}), export.me))
+        pages = essay == "essay.html" and name in WITH_PAGES  # it may be one of these
+        assert len(found) == len(export.found) + (not pages)
+        assert ("Mine." in repr([post.text for post in found])) is not pages
+
+
+def test_pages_in_other_folders_beside_an_export_of_medium_are_posts(tmp_path: Path) -> None:
+    account: dict[str, str | bytes] = {"README.html": "<p>THEIRS", "ips/ips-0001.html": "<p>203.0.113.7"}
+    mine: dict[str, str | bytes] = {"essays/mine.html": "<p>My own page.", "README.md": "Mine."}
+    for files in (mine, dict(list(mine.items())[:1])):
+        found = posts(items(folder(tmp_path / str(len(files)), EXPORTS["medium"].files | account | files)))
+        assert [post.source_id for post in found] == ["0a1b2c3d4e5f", *sorted(files)]
+
+
+def test_a_text_that_is_no_chat_is_told_beside_one(tmp_path: Path) -> None:
+    files = EXPORTS["whatsapp"].files | {"essays/tea.txt": "Tea.", "one.md": "One."}
+    found = items(folder(tmp_path, files), "Ann")
+    assert [post.source_id for post in posts(found)] == ["2023-12-30T23:59", "one.md"]
+    assert dict(reasons(found)) == {"essays/tea.txt": "not_a_post"}
 
 
 @pytest.mark.parametrize("within", ["", "old/"])

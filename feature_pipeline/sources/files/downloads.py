@@ -14,13 +14,13 @@ from feature_pipeline.sources.files import exports, folder
 from feature_pipeline.sources.files.archive import Archive
 from feature_pipeline.sources.files.exports import recognised
 from feature_pipeline.sources.files.generated import NOT_POSTS, opened
-from feature_pipeline.sources.files.post_file import MARKDOWN, ORG, RST
+from feature_pipeline.sources.files.post_file import HTML, MARKDOWN, ORG, RST
 
 TABLES = (".csv", ".json")
 # An export that is one file, beside others in a folder.
 SINGLE = frozenset((".zip", ".xml", ".car", *TABLES))
 # What no export is made of, but where its reader has TEXTS: files that are only read with its tables, which know the drafts.
-OWN = tuple(MARKDOWN | ORG | RST)
+OWN = MARKDOWN | ORG | RST | folder.LINES
 # A folder with more sub-folders than this is no folder of downloads; only one that looks like an export is searched.
 MANY_FOLDERS = 50
 MAX_DEPTH = 4  # folders in folders that are searched for exports
@@ -153,14 +153,18 @@ def is_one(archive: Archive, reader: ModuleType, within: Exports) -> bool:
 def _all_of_one(archive: Archive, reader: ModuleType, within: Exports) -> bool:
     zips = any(name.lower().endswith(".zip") for name in within)
     texts = set(archive.find(*getattr(reader, "TEXTS", ())))
-    own = (name for name in folder.names(archive, _places(archive, within)) if name.lower().endswith(OWN))
+    endings = tuple(OWN if exports.has_pages(reader) else OWN | HTML)
+    own = (name for name in folder.names(archive, _places(archive, within)) if name.lower().endswith(endings))
     return set(within.values()) == {reader} and not zips and texts.issuperset(own)
 
 
 def _texts(archive: Archive, reader: ModuleType | None) -> Iterator[str]:
     """Those of an export at the top of this archive."""
     patterns = tuple(map(str.lower, getattr(reader, "TEXTS", ())))
-    return (name for name in archive.names if any(fnmatchcase(name.lower(), pattern) for pattern in patterns))
+    for name in archive.names if patterns else ():
+        # A * stands for folders, too, which may be the author's own.
+        if any(name.count("/") == pattern.count("/") and fnmatchcase(name.lower(), pattern) for pattern in patterns):
+            yield name
 
 
 def _places(archive: Archive, within: Exports) -> list[str]:

@@ -24,6 +24,9 @@ NAMES = (
 # What they read does not say who of its writers the author is.
 ASKING = frozenset(("telegram", "whatsapp"))
 
+# Their exports have pages, also of what others wrote, that nobody can name one by one.
+WITH_PAGES = frozenset(("x", "facebook", "telegram", "whatsapp", "blogger"))
+
 # Reasons that leave open which post it was: it may be one that was stored before.
 UNTOLD = frozenset(
     "unsafe_entry unreadable not_text too_large bad_file bad_line bad_row bad_entry bad_item bad_post".split()
@@ -38,15 +41,23 @@ def recognised(archive: Archive) -> ModuleType | None:
     readers = (import_module(f"feature_pipeline.sources.platforms.{name}") for name in READERS)
     reader = next((reader for reader in readers if reader.recognises(archive)), None)
     if reader and archive.cut:
-        name = reader.__name__.rpartition(".")[2]
         hint = "leave out the folders of its pictures and videos"
-        raise SourceError(f"{archive.path} is an export of {name}, and has over {MAX_ENTRIES:,} files", hint)
+        raise SourceError(f"{archive.path} is an export of {_name(reader)}, and has over {MAX_ENTRIES:,} files", hint)
     return reader
 
 
 def asks(reader: ModuleType) -> bool:
     """Whether it takes the author's name."""
-    return reader.__name__.rpartition(".")[2] in ASKING
+    return _name(reader) in ASKING
+
+
+def has_pages(reader: ModuleType) -> bool:
+    """Whether HTML among its files may be a part of the export that is no post."""
+    return _name(reader) in WITH_PAGES
+
+
+def _name(reader: ModuleType) -> str:
+    return reader.__name__.rpartition(".")[2]
 
 
 def read(reader: ModuleType, archive: Archive, me: str = "") -> Iterator[Item]:

@@ -39,7 +39,12 @@ OTHERS = (
     f".//*[{of_class('twitter-tweet')}]",
 )
 HEADING = "self::h1 or self::h2 or self::h3 or self::h4"
-TEXTS = ("*.html",)
+# Its pages about the account are in folders of their own, and numbered where they are many: claps/claps-0001.html.
+ACCOUNT = "blocks bookmarks claps highlights interests ips lists mutes partner-program profile sessions twitter".split()
+TEXTS = (
+    *("README.html", "posts/*.html", "*-following/*.html", "*/*-0[0-9][0-9][0-9].html"),
+    *(f"{folder}/*.html" for folder in ACCOUNT),
+)
 PUBLISHED_IN = re.compile(r"was originally published in .{1,200} on Medium, where people are continuing", re.DOTALL)
 
 

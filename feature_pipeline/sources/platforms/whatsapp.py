@@ -63,7 +63,7 @@ PAUSE = dt.timedelta(minutes=5)
 FIRST_YEAR = 2009  # of WhatsApp
 # Phones export so many messages with pictures, and four times as many without: what came before is missing.
 MAX_EXPORTED = 10_000
-TEXTS = ("*.txt",)
+TEXTS = ("_chat.txt", "*whatsapp*.txt")
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def read(archive: Archive, me: str | None = None) -> Iterator[Item]:
 def _chats(archive: Archive) -> list[str]:
     """Files that begin as a chat; a file that was given alone may be called anything."""
     alone = ("*.txt",) if archive.path.is_file() and not archive.is_zip else ()
-    return [name for name in archive.find("_chat.txt", "*whatsapp*.txt", *alone) if _begins(archive.head(name))]
+    return [name for name in archive.find(*TEXTS, *alone) if _begins(archive.head(name))]
 
 
 def is_chat(head: str) -> bool:
