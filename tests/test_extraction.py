@@ -301,7 +301,7 @@ def structured(author: str) -> str:
         ("<p class=byline>Ann Lee, translated by <a href='/author/bo'>Bo Ek</a></p>", None),
         ("<div class=author-box>Ann Lee cooks. She writes with <a href='/author/bo'>Bo Ek</a></div>", None),
         (
-            "<div class=author-box><a href='/author/ann'>Ann Lee</a> cooks, often with <a href='/author/bo'>Bo Ek</a></div>",
+            "<div class=author-box><a href='/author/ann'>Ann Lee</a> cooks with <a href='/author/bo'>Bo Ek</a></div>",
             "Ann Lee",
         ),
         (f"<div class=author-on><p>{WORDS} Says <a href='/author/bo'>Bo Ek</a></p></div>", None),

@@ -36,7 +36,7 @@ DAY = (
 # What stands with a name in the line that says who wrote a page, and when.
 WITH_NAME = re.compile(
     rf"{DAY}|\b(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\b|\w+day\b|\d+\w*|[^\w\s]+"
-    r"|\b(?:first|last|originally|posted|published|written|updated|on|at|by|and|min(?:ute)?s?|read(?:ing time)?|no|comments?"
+    r"|\b(?:first|last|originally|posted|published|written|updated|on|at|by|and|min(?:ute)?s?|read|no|comments?"
     r"|veröffentlicht|am|von|publié|le|par|publicado|el|por|door|op)\b",
     re.IGNORECASE,
 )
