@@ -410,13 +410,17 @@ def _clean(folder: Path) -> None:
         torn.unlink()
     for staging in folder.glob(".staging-*"):
         shutil.rmtree(staging)
+    stored = aliases.read(folder / ALIASES)
     for path in folder.iterdir():
         if re.fullmatch(NUMBER, path.name) and path.is_dir():
-            if not is_deleted(path) and not (path / CARD).exists():
+            had_one = int(path.name[1:]) in {
+                *stored.champion,
+                *stored.of,
+            }  # a program that copies folders may bring it back
+            if not is_deleted(path) and not (path / CARD).exists() and not had_one:
                 bury(path, tombstone(path, "it never had a card"))
             if is_deleted(path):
                 empty(path)
-    stored = aliases.read(folder / ALIASES)
     if (settled := _settled(folder, stored)) is not stored:
         aliases.write(folder / ALIASES, settled)
 

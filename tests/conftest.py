@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,16 +183,14 @@ def postgres(postgres_server: Postgres) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A server of this session's own."""
+def postgres_server() -> Iterator[Postgres]:
+    """A server of this session's own, outside pytest's folder: another session that begins would close that to it."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     found = shutil.which("initdb", path=os.pathsep.join([*map(str, folders), os.environ["PATH"]]))
     if found is None:
         missing("postgres", "no PostgreSQL server is installed (Debian: postgresql)")
-    binaries, folder = Path(str(found)).resolve().parent, tmp_path_factory.mktemp("postgres")
+    binaries, folder = Path(str(found)).resolve().parent, Path(tempfile.mkdtemp(prefix="postgres-"))
     user = "nobody" if os.geteuid() == 0 else None  # it does not run as root
-    for path in (folder, *(above for above in folder.parents if "pytest-of-" in str(above))):
-        path.chmod(0o755)
     if user:
         shutil.chown(folder, user)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -210,6 +209,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     control("start")
     yield Postgres(f"postgresql+psycopg://twin@127.0.0.1:{port}/postgres", control)
     control("-m", "immediate", "stop")
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

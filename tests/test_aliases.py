@@ -254,3 +254,18 @@ def test_a_version_whose_card_is_torn_can_be_deleted(registry: ModelRegistry) ->
     (registry.get("Ada@v4").folder / "card.json").write_text("{", encoding="utf-8")
     assert registry.delete("Ada@v4") == "Ada@v4"
     assert registry.damaged("Ada") == []
+
+
+def test_a_card_that_comes_back_makes_its_version_the_champion_again(registry: ModelRegistry) -> None:
+    for model in ("Ada@v1", "Ada@v2"):
+        registry.promote(model)
+    card = registry.get("Ada@v2").folder / "card.json"
+    kept = card.read_bytes()
+    card.unlink()  # as a program that copies folders may, for a while
+    registry.flag_forgotten(["nothing of hers"])
+    assert held(registry) == ("Ada@v1", None)
+    assert [one.damage for one in registry.verify("Ada") if one.name == "Ada@v2"] == [("its card cannot be read",)]
+    card.write_bytes(kept)
+    registry.verify("Ada")
+    assert held(registry) == ("Ada@v2", None)
+    assert registry.checked("Ada@v2").number == 2

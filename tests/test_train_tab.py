@@ -26,7 +26,7 @@ from training_pipeline.data_card import worth_it
 from ui import acts
 from ui.page import made, show_versions, temporary, work
 from ui.page.shell import Shell
-from ui.page.tabs.train import FOLDS, Train
+from ui.page.tabs.train import FOLDS, NOBODY, Train
 from ui.settings import Settings
 from ui.wiring import App
 
@@ -158,8 +158,9 @@ def test_a_training_that_was_stopped_is_found_again(app: App) -> None:
     assert chosen[train.train]["value"] == "Train"
     assert "choose “Your own: tiny”" in chosen[train.note]
     assert train.revisited("Ada", "standard", False)[train.recipe]["value"] == "standard"
-    for known, offered in (({}, by), (drawn[train.unfinished], "quick")):
-        assert train.revisited("Ada", "quick", False, known)[train.recipe]["value"] == offered
+    for chosen_by_hand, offered in ((drawn[train.by_hand], by), (chosen[train.by_hand], "quick")):
+        standing = ("quick", False, {}, False, NOBODY, chosen_by_hand)  # as a training that has ended leaves them
+        assert train.revisited("Ada", *standing)[train.recipe]["value"] == offered
     assert "stopped" not in train.opened("Bea")[train.note]
     told = trained(app, by)
     assert (told["model"], told["new"]) == ("Ada@v1", True)

@@ -166,10 +166,10 @@ def _forget_beside(app: App, name: str) -> None:
 
     author, version = parse(name)
     number = int(version[1:])
-    app.store.guesses.forget(name)
     report.delete(app.home, author, number)
     made = [report.place(app.home, author, number), *(Path(f"{name} {format}.zip") for format in FORMATS)]
     temporary.forget_copies(app.home, [path.name for path in made])
+    app.store.guesses.forget(name)  # after what makes room on a full disk
 
 
 def promote(app: App, model: str) -> ModelVersion:

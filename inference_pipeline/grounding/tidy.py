@@ -12,9 +12,9 @@ from inference_pipeline.grounding.sentences import content_words, negated, numbe
 
 TWICE = 2  # times that a thing may be said
 
-_MARKER = re.compile(r"\s+\[\d{1,2}\]|(?<=[.,;:!?)\"”])\[\d{1,2}\]|^\[\d{1,2}\]\s*", re.MULTILINE)
+_MARKER = re.compile(r"\s+\[\d{1,3}\]|(?<=[.,;:!?)\"”])\[\d{1,3}\]|^\[\d{1,3}\]\s*", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+|^ {0,3}#{1,6}$")
-_NUMBERED = re.compile(r"^\s*\[\d{1,2}\].*\(\d{4}-\d\d-\d\d\)\W*$")
+_NUMBERED = re.compile(r"^\s*\[\d{1,3}\].*\(\d{4}-\d\d-\d\d\)\W*$")
 _HEADINGS = re.compile(r"^ {0,3}#{1,6}\s+(.+)$", re.MULTILINE)
 _FIXED = {spoken(line) for line in ANSWER.splitlines() if line and "{" not in line}
 _NUMBER = re.compile(r"^\W*\d{1,2}\W*$")

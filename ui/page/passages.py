@@ -25,12 +25,12 @@ HEADING = "<h1>LLM twin</h1><p>Answers in one person’s voice, each traced to t
 SUPPORT = {"unsupported": "No post says so", "inferred": "A post is near it, and does not say it"}
 
 PEEK = 320  # characters of what a marker stands for, beside it
-NOMARKERS: Mapping[int, Sequence[Citation]] = MappingProxyType({})
+NO_MARKERS: Mapping[int, Sequence[Citation]] = MappingProxyType({})
 
 _WEB = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 
 
-def prose(text: str, turn: int = 0, markers: Mapping[int, Sequence[Citation]] = NOMARKERS) -> str:
+def prose(text: str, turn: int = 0, markers: Mapping[int, Sequence[Citation]] = NO_MARKERS) -> str:
     """Text as it was written; the [n] at each of the places `markers` leads to passage n, and says its spans."""
     parts, at = list[str](), 0
     for found in MARKER.finditer(text):

@@ -44,6 +44,7 @@ class Train(Tab):
 
     def lay_out(self) -> None:
         self.unfinished: gr.State = gr.State({})  # by recipe, the folders of trainings that were stopped
+        self.by_hand: gr.State = gr.State(False)  # the recipe was chosen, not offered
         self.asked: gr.State = gr.State(NOBODY)  # whose posts are to be divided anew, and when that was ticked
         with gr.Row(elem_classes="columns"):
             with gr.Column(scale=2, min_width=320):
@@ -92,28 +93,28 @@ class Train(Tab):
             self.look,
             self.unfinished,
             self.asked,
+            self.by_hand,
         ]
 
     # ---- what stands on it ------------------------------------------------------------------------------------------
 
     def standing(self) -> list[Any]:
-        return [self.recipe, self.folds, self.unfinished, self.new_split, self.asked]
+        return [self.recipe, self.folds, self.unfinished, self.new_split, self.asked, self.by_hand]
 
     def opened(self, author: str | None) -> Updates:
-        return self.revisited(author, SHIPPED[0][1], False)
+        return {**self.revisited(author, SHIPPED[0][1], False), self.by_hand: False}
 
     def revisited(self, author: str | None, *standing: Any) -> Updates:
         """Whoever has chosen nothing in particular is offered what was begun, else the first recipe."""
         (recipe, folds, *_), choices, few = standing, self._recipes(author), self._few(author)
         settled = author is not None and self._app.store.splits(author)[1]
-        new_split = settled and self._to_part(author, *standing[3:])
+        new_split = settled and self._to_part(author, *standing[3:5])
         folds = few and bool(folds)
         begun = self._unfinished(author, folds, new_split)
         if few and not begun and (begun := self._unfinished(author, True, new_split)):
             folds = True
         names = [name for _, name in choices]
-        offered = any(standing[2:3])  # what was begun stood there already, and the first recipe was chosen all the same
-        if recipe not in names or (recipe == SHIPPED[0][1] and not offered):
+        if recipe not in names or (recipe == SHIPPED[0][1] and not any(standing[5:])):
             recipe = next(iter(begun), names[0])
         return {
             **self._drawn(author, recipe, begun),
@@ -238,7 +239,7 @@ class Train(Tab):
 
     @told
     def chosen(self, author: str | None, recipe: str, folds: bool, unfinished: Mapping[str, Path]) -> Updates:
-        return self._drawn(author, recipe, unfinished)
+        return {**self._drawn(author, recipe, unfinished), self.by_hand: True}
 
     @told
     def folded(self, author: str | None, recipe: str, folds: bool, new_split: bool = False) -> Updates:

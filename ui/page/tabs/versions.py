@@ -220,10 +220,14 @@ class Versions(Tab):
 
     @told
     def ask_delete(self, name: str) -> Updates:
-        one = self._app.registry.get(name)
-        alias = self._app.registry.aliases(one.author).of.get(one.number, "")
+        alias = self._alias(name)
         words = f"Delete {name} and its report? Its number is never used again. This cannot be undone.{UNLED[alias]}"
-        return {self.doing: "force" if alias else "delete", **self.sure.ask(words)}
+        return {self.doing: f"delete {alias}", **self.sure.ask(words)}
+
+    def _alias(self, name: str) -> str:
+        """That of this version, empty where it has none. Raises NotFound."""
+        one = self._app.registry.get(name)
+        return self._app.registry.aliases(one.author).of.get(one.number, "")
 
     @told
     def done(self, author: str | None, name: str, doing: str) -> Updates:
@@ -236,8 +240,12 @@ class Versions(Tab):
         elif doing == "back":
             name = acts.rollback(self._app, author).name
             say(f"{name} is the champion again")
-        elif doing in ("delete", "force"):
-            say(f"{acts.delete_version(self._app, name, force=doing == 'force')} is deleted")
+        elif doing.startswith("delete "):
+            if (alias := self._alias(name)) != doing.removeprefix("delete "):
+                raise UsageError(
+                    f"{name} is {f'the {alias}' if alias else 'neither champion nor challenger'} by now", "ask again"
+                )
+            say(f"{acts.delete_version(self._app, name, force=bool(alias))} is deleted")
             name = ""
         return self._drawn(author, name)
 
