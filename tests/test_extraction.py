@@ -207,6 +207,36 @@ def test_an_article_that_stands_twice_in_boxes_is_read() -> None:
             "Mending kettles the hard way",
         ),
         (
+            "<title>Async kettles | Ann</title>",
+            "<article><h1>Why async kettles are worth the trouble</h1><p>So.</p><h2>Async kettles</h2></article>",
+            "Why async kettles are worth the trouble",
+        ),
+        (
+            "<title>Async kettles | Ann</title>",
+            "<main><h1>Why async kettles are worth the trouble</h1></main><h2>Async kettles</h2>",
+            "Why async kettles are worth the trouble",
+        ),
+        (
+            "<title>Green tea brewing - Ann</title>",
+            "<h3><a href=/x>Green tea brewing</a></h3><article><h1>How I brew my green tea (notes)</h1></article>",
+            "How I brew my green tea (notes)",
+        ),
+        (
+            "<title>How to brew green tea at home | Ann</title>",
+            "<aside><h3>How to brew green tea at home</h3></aside><article><h1>Brewing green tea: how to</h1></article>",
+            "Brewing green tea: how to",
+        ),
+        (
+            "<title>Testing kettles of 1930: a guide | Ann</title>",
+            "<h1>A practical guide to testing kettles</h1><h2>Testing kettles of 1930: a</h2>",
+            "A practical guide to testing kettles",
+        ),
+        (
+            "<title>Ann's diary - What the sea leaves on the shore at night</title>",
+            "<h1>Ann's diary</h1><h3><a href='https://a.example/1.html#p1'>*</a> What the sea leaves on the shore at night</h3>",
+            "* What the sea leaves on the shore at night",
+        ),
+        (
             "<title>Salt by the sea</title><meta property='og:title' content='Salt'>",
             "<h1>Best of the week</h1>",
             "Salt",

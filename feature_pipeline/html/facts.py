@@ -168,16 +168,13 @@ def _title(root: HtmlElement, nodes: list[Node], meta: dict[str, list[str]], sit
         if len(short) > 2 and short not in sites and any(_opens_or_ends(short, letters(text)) for text in said):
             return heading
     called = [_without_site(text, sites) for text in said]
-    for heading in _headings(list(root.iter("h2", "h3"))):
-        if letters(heading) not in sites and any(_is_most(letters(heading), letters(title)) for title in called):
-            return heading  # and what an <h1> says is a section, or the blog
-    for heading in headings:
-        if letters(heading) not in sites and any(_is_reworded(heading, title) for title in called):
-            return heading
+    inside = _headings(root.xpath("//article//h1 | //main//h1"))
+    only = inside[0] if len(inside) == 1 and not (named or structured) else ""
+    if heading := _called(root, called, sites, only):
+        return heading
     if not said and (shown := titled(root)):
         return shown
-    inside = _headings(root.xpath("//article//h1 | //main//h1"))
-    if said and (named or structured or len(inside) != 1):
+    if said and not only:
         return _without_site(said[0], sites)
     return next(iter(inside or headings), "") or (_without_site(tag, sites) if tag else "")
 
@@ -186,6 +183,35 @@ def _headings(elements: list[HtmlElement]) -> list[str]:
     """Without the sign that some generators put behind a heading, to link to it."""
     texts = (re.sub(r"\s*[¶§🔗]+$|\s+#$", "", one_line(element.text_content() or "")) for element in elements)
     return list(filter(None, texts))
+
+
+def _called(root: HtmlElement, called: list[str], sites: set[str], only: str) -> str:
+    """The article's <h1>, if reworded, or another heading: what an <h1> beside the article says may be a section, or the
+    blog; what another heading says behind the article's <h1>, or in a link, is a section, or another post."""
+    found, own = "", False
+    for element in root.iter("h1", "h2", "h3"):
+        heading = "".join(_headings([element]))
+        inside = next(element.iterancestors("article"), None) is not None
+        if not heading or letters(heading) in sites:
+            continue
+        if element.tag == "h1":
+            own |= heading == only
+            if any(_is_reworded(heading, title) for title in called):
+                if inside:
+                    return heading
+                found = found or heading
+        elif own or (found and not inside) or not any(_is_most(letters(heading), letters(title)) for title in called):
+            continue
+        elif not beside(element) and not _leads_away(element):
+            return heading
+    return found
+
+
+def _leads_away(heading: HtmlElement) -> bool:
+    """A sign that links to the heading itself says little."""
+    links = [link for link in (*heading.iter("a"), *heading.iterancestors("a")) if link.get("href", "#")[:1] != "#"]
+    most = len(letters(heading.text_content() or "")) / 2
+    return any(len(letters(link.text_content() or "")) > most for link in links)
 
 
 def _opens_or_ends(short: str, text: str) -> bool:
