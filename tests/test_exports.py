@@ -125,6 +125,17 @@ def test_pages_and_lines_beside_the_files_of_an_export_are_posts(tmp_path: Path,
         assert ("Mine." in repr([post.text for post in found])) is not pages
 
 
+@pytest.mark.parametrize("within", ["", "old/"])
+@pytest.mark.parametrize("name", sorted(WITH_PAGES))
+def test_pages_of_messages_are_no_posts_where_a_note_lies_beside_them(tmp_path: Path, name: str, within: str) -> None:
+    export = EXPORTS[name]
+    beside = next(iter(export.files)).rpartition("/")[0]
+    files = export.files | {f"{beside}/messages.html".lstrip("/"): "<p>Bob said so.", "note.md": "Mine."}
+    found = posts(items(folder(tmp_path, {within + file: files[file] for file in files}), export.me))
+    assert len(found) == len(export.found) + 1
+    assert "Bob said" not in repr([post.text for post in found])
+
+
 def test_pages_in_other_folders_beside_an_export_of_medium_are_posts(tmp_path: Path) -> None:
     account: dict[str, str | bytes] = {"README.html": "<p>THEIRS", "ips/ips-0001.html": "<p>203.0.113.7"}
     mine: dict[str, str | bytes] = {"essays/mine.html": "<p>My own page.", "README.md": "Mine."}

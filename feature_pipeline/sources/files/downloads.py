@@ -83,6 +83,8 @@ class Downloads:
                 with contextlib.closing(opened(path, self.root)) as inner:
                     inner.leave_out({name.removeprefix(here): "" for name in within if name.startswith(here)})
                     without.update(f"{here}{name}" for name in _texts(inner, reader))
+                    if reader and exports.has_pages(reader):
+                        without.update(self._pages_beside(path))
                     for item in exports.read(reader, inner, me) if reader else folder.posts(inner, str(path)):
                         complete |= isinstance(item, Complete)
                         if not isinstance(item, Complete):
@@ -98,6 +100,11 @@ class Downloads:
         """Of a table that some texts of its export lie beside, the folder of both."""
         path = self.root.path / name
         return path.parent if hasattr(reader, "TEXTS") and name.lower().endswith(TABLES) and path.is_file() else path
+
+    def _pages_beside(self, path: Path) -> Iterator[str]:
+        """Of an export's messages, other people's too, which may also be there as pages."""
+        place = path if path.is_dir() else path.parent
+        return (n for n in self.root.names if n.lower().endswith(tuple(HTML)) and (self.root.path / n).parent == place)
 
     def _is_searched(self, path: Path) -> bool:
         return path.name not in NOT_POSTS and self._name(path) not in self.root.left_out
