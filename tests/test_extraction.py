@@ -223,8 +223,8 @@ def test_an_article_that_stands_twice_in_boxes_is_read() -> None:
         ),
         (
             "<title>How to brew green tea at home | Ann</title>",
-            "<aside><h3>How to brew green tea at home</h3></aside><article><h1>Brewing green tea: how to</h1></article>",
-            "Brewing green tea: how to",
+            "<aside><h3>How to brew green tea at home</h3></aside><article><h1>Brewing tea: how to</h1></article>",
+            "Brewing tea: how to",
         ),
         (
             "<title>Testing kettles of 1930: a guide | Ann</title>",
@@ -233,8 +233,8 @@ def test_an_article_that_stands_twice_in_boxes_is_read() -> None:
         ),
         (
             "<title>Ann's diary - What the sea leaves on the shore at night</title>",
-            "<h1>Ann's diary</h1><h3><a href='https://a.example/1.html#p1'>*</a> What the sea leaves on the shore at night</h3>",
-            "* What the sea leaves on the shore at night",
+            "<h1>Ann's diary</h1><h3><a href='/1#p1'>*</a>What the sea leaves on the shore at night</h3>",
+            "*What the sea leaves on the shore at night",
         ),
         (
             "<title>Salt by the sea</title><meta property='og:title' content='Salt'>",

@@ -186,8 +186,8 @@ def _headings(elements: list[HtmlElement]) -> list[str]:
 
 
 def _called(root: HtmlElement, called: list[str], sites: set[str], only: str) -> str:
-    """The article's <h1>, if reworded, or another heading: what an <h1> beside the article says may be a section, or the
-    blog; what another heading says behind the article's <h1>, or in a link, is a section, or another post."""
+    """The article's <h1>, if reworded, or another heading: what an <h1> beside the article says may be a section, or
+    the blog; what another heading says behind the article's <h1>, or in a link, is a section, or another post."""
     found, own = "", False
     for element in root.iter("h1", "h2", "h3"):
         heading = "".join(_headings([element]))

@@ -41,7 +41,7 @@ def folder_of(url: str) -> str:
 
 
 def leads_on(url: str, older: str) -> bool:
-    """Whether `older` lies under the page at `url`, as page 2 of a list does; the next post does not, part 2 is a number."""
+    """Whether `older` lies under the page at `url`, as page 2 of a list does: no next post, and no part 2 of one."""
     return re.match(rf"{re.escape(key_of(url))}(?:\?|/(?!\d+\Z))", key_of(older)) is not None
 
 

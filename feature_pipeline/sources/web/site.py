@@ -206,7 +206,7 @@ def _blog(reading: Reading, page: Page, text: str, found: Facts) -> Iterator[Ite
         reading.whole &= len(reading.seen) > before or before > 0
     sitemaps = Sitemaps(reading.visit).of_site(page.url)
     failed = failed or bool(sitemaps.troubles)
-    # A post may lead to the next one as a list of posts does: without a feed, it must look like a list, or lead on as one.
+    # A post may lead to the next one as a list of posts does: without a feed, it must look like a list, or lead as one.
     in_a_row = found.older and (found.listing or is_root(page.url) or leads_on(page.url, found.older))
     if (any_feed or in_a_row) and not sitemaps.places:
         _add_older(reading, sitemaps, found, page.url)
