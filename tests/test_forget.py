@@ -137,17 +137,17 @@ def test_with_the_author_every_version_goes_and_where_that_was_cut_off_the_rest_
     assert app.registry.names("Bea") == [other.name]
 
 
-def test_guesses_go_before_their_version_so_that_a_stopped_deletion_can_be_done_again(app: App) -> None:
+def test_guesses_go_with_their_version_and_stay_where_its_deletion_fails(app: App) -> None:
     name, guesses = learned(app, 0, 1), app.store.guesses
     guesses.add("Ada", name, post(2, "").id, right=True)
     reports = app.home / "reports"
     (reports / f"{name}.html").mkdir(parents=True)  # no file: it cannot be removed as one
     with pytest.raises(ModelError):
         acts.delete_version(app, name)
-    assert guesses.counted(name) == (0, 0)
-    assert app.registry.names("Ada") == [name]
+    assert (guesses.counted(name), app.registry.names("Ada")) == ((1, 1), [name])
     (reports / f"{name}.html").rmdir()
     assert acts.delete_version(app, name) == name
+    assert (guesses.counted(name), app.registry.names("Ada")) == ((0, 0), [])
 
 
 def test_an_author_whose_forgetting_was_stopped_in_its_last_step_leaves_no_trace_after_the_next_try(app: App) -> None:
