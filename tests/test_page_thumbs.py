@@ -60,18 +60,22 @@ def test_a_thumb_is_of_its_answer_and_not_of_its_place(site: str, tab: Tab) -> N
     expect(page.get_by_role("button", name="Liked")).to_have_count(0)
 
 
-def test_a_thumb_that_is_pressed_again_is_taken_back(site: str, tab: Tab, twin: Small) -> None:
-    page, before = tab(site), len(twin.app.store.feedback.all(WREN))
-    ask(page, SEATPOST)
-    answered(page)
-    page.get_by_role("button", name="Like", exact=True).click()
-    expect(page.get_by_text("Kept, with the version and the passages")).to_be_visible()
-    page.get_by_role("button", name="Liked").click()
-    expect(page.get_by_text("Your verdict is taken back")).to_be_visible()
-    assert len(twin.app.store.feedback.all(WREN)) == before
-    ask(page, SEATPOST)
-    answered(page, answers=2)
-    expect(page.get_by_role("button", name="Liked")).to_have_count(0)
+def test_a_thumb_that_is_pressed_again_is_taken_back(tab: Tab, tmp_path: Path) -> None:
+    twin = small(tmp_path, pause=0.0)
+    stock(twin)
+    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
+        page = tab(url)
+        ask(page, SEATPOST)
+        answered(page)
+        page.get_by_role("button", name="Like", exact=True).click()
+        expect(page.get_by_text("Kept, with the version and the passages")).to_be_visible()
+        assert [one.verdict for one in twin.app.store.feedback.all(WREN)] == ["better"]
+        page.get_by_role("button", name="Liked").click()
+        expect(page.get_by_text("Your verdict is taken back")).to_be_visible()
+        assert twin.app.store.feedback.all(WREN) == []
+        ask(page, SEATPOST)
+        answered(page, answers=2)
+        expect(page.get_by_role("button", name="Liked")).to_have_count(0)
 
 
 def test_a_thumb_stays_with_its_answer_where_the_chat_begins_further_on(tmp_path: Path, tab: Tab) -> None:
