@@ -411,13 +411,10 @@ def _clean(folder: Path) -> None:
     for staging in folder.glob(".staging-*"):
         shutil.rmtree(staging)
     stored = aliases.read(folder / ALIASES)
+    named = {*stored.champion, *stored.of}  # these had a card: a program that copies folders may bring it back
     for path in folder.iterdir():
         if re.fullmatch(NUMBER, path.name) and path.is_dir():
-            had_one = int(path.name[1:]) in {
-                *stored.champion,
-                *stored.of,
-            }  # a program that copies folders may bring it back
-            if not is_deleted(path) and not (path / CARD).exists() and not had_one:
+            if not (is_deleted(path) or (path / CARD).exists() or int(path.name[1:]) in named):
                 bury(path, tombstone(path, "it never had a card"))
             if is_deleted(path):
                 empty(path)

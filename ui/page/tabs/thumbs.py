@@ -42,7 +42,7 @@ class Thumbs:
     def before(self, turns: Sequence[Turn], by: str) -> Updates:
         """What the person made of these answers before, as a kept conversation is opened; of several verdicts the last."""
         author = turns[0].author if turns else ""
-        kept = {(one.model, one.question, one.answer): one for one in self._app.store.feedback.alone(author, by)}
+        kept = {_of(one): one for one in self._app.store.feedback.alone(author, by)}
         return {self.given: {id: kept[which] for id, which in _which(turns).items() if which in kept}}
 
     @told
@@ -59,9 +59,7 @@ class Thumbs:
         feedback, by, which = self._app.store.feedback, user(self._app, request), _which(turns)
         same = {id for id in which if which[id] == which[turn.id]}  # where it was said more than once
         given = {id: one for id, one in given.items() if id not in same}
-        before = [
-            one.id for one in feedback.alone(turn.author, by) if (one.model, one.question, one.answer) == which[turn.id]
-        ]
+        before = [one.id for one in feedback.alone(turn.author, by) if _of(one) == which[turn.id]]
         if isinstance(event.liked, bool):
             verdict: Verdict = "better" if event.liked else "worse"
             said = Feedback.of(turn.answer, turn.author, turn.asked, verdict, by=by)
@@ -76,6 +74,11 @@ class Thumbs:
         return {self.given: given, self._chat: self.drawn([one.id for one in turns[first:]], given)}
 
 
+def _of(verdict: Feedback) -> tuple[str, str, str]:
+    """What it is about."""
+    return verdict.model, verdict.question, verdict.answer
+
+
 def _which(turns: Sequence[Turn]) -> dict[str, tuple[str, str, str]]:
-    """By id of a turn, what a verdict on its answer is about."""
+    """By id of a turn, what a verdict on its answer would be about."""
     return {turn.id: (turn.answer.model, turn.asked, turn.answer.answer) for turn in turns if turn.answer}

@@ -6,7 +6,8 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
@@ -37,6 +38,17 @@ NOBODY = ("", 0.0)
 BEFORE = (
     "Look at the data first: how much there is, what is left out, how long it takes here, and whether it is worth it."
 )
+
+
+class Standing(NamedTuple):
+    """What somebody has made of the tab, in the order of `standing`."""
+
+    recipe: str
+    folds: bool
+    unfinished: Mapping[str, Path] = MappingProxyType({})
+    new_split: bool = False
+    asked: tuple[str, float] = NOBODY
+    by_hand: bool = False
 
 
 class Train(Tab):
@@ -106,15 +118,15 @@ class Train(Tab):
 
     def revisited(self, author: str | None, *standing: Any) -> Updates:
         """Whoever has chosen nothing in particular is offered what was begun, else the first recipe."""
-        (recipe, folds, *_), choices, few = standing, self._recipes(author), self._few(author)
+        was, choices, few = Standing(*standing), self._recipes(author), self._few(author)
         settled = author is not None and self._app.store.splits(author)[1]
-        new_split = settled and self._to_part(author, *standing[3:5])
-        folds = few and bool(folds)
+        new_split = settled and self._to_part(author, was.new_split, was.asked)
+        recipe, folds = was.recipe, few and bool(was.folds)
         begun = self._unfinished(author, folds, new_split)
         if few and not begun and (begun := self._unfinished(author, True, new_split)):
             folds = True
         names = [name for _, name in choices]
-        if recipe not in names or (recipe == SHIPPED[0][1] and not any(standing[5:])):
+        if recipe not in names or (recipe == SHIPPED[0][1] and not was.by_hand):
             recipe = next(iter(begun), names[0])
         return {
             **self._drawn(author, recipe, begun),
@@ -125,8 +137,8 @@ class Train(Tab):
 
     def ticked(self, author: str | None, *standing: Any) -> Updates:
         """What was stopped is not looked for: that reads every post."""
-        recipe, _, unfinished, *_ = standing
-        return self._drawn(author, recipe, unfinished)
+        was = Standing(*standing)
+        return self._drawn(author, was.recipe, was.unfinished)
 
     def _recipes(self, author: str | None) -> list[tuple[str, str]]:
         """That of a champion which is to be replaced, those that are shipped, and the author's own."""
