@@ -167,8 +167,8 @@ def _forget_beside(app: App, name: str) -> None:
     author, version = parse(name)
     number = int(version[1:])
     report.delete(app.home, author, number)
-    made = [report.place(app.home, author, number), *(Path(f"{name} {format}.zip") for format in FORMATS)]
-    temporary.forget_copies(app.home, [path.name for path in made])
+    exports = (f"{temporary.export_of(name, format)}.zip" for format in FORMATS)
+    temporary.forget_copies(app.home, [report.place(app.home, author, number).name, *exports])
     app.store.guesses.forget(name)  # after what makes room on a full disk
 
 

@@ -48,6 +48,11 @@ def uploads(home: Path) -> Path:
     return home / "uploads"
 
 
+def export_of(model: str, format: str) -> str:
+    """What a download of this version is called, before its ending."""
+    return f"{model} {format}"
+
+
 def forget_uploads(home: Path, author: str) -> None:
     shutil.rmtree(uploads(home) / file_name(author), ignore_errors=True)
 

@@ -30,7 +30,7 @@ from ui.page.tabs.shared import (
     say,
     told,
 )
-from ui.page.temporary import own
+from ui.page.temporary import export_of, own
 
 if TYPE_CHECKING:
     from ui.page.shell import Shell
@@ -297,7 +297,7 @@ class Versions(Tab):
     def exported(self, name: str, format: str) -> Updates:
         if format not in dict(FORMATS).values():
             raise UsageError(f"there is no format {format!r}", "choose one of the list")
-        folder = own(self._app.home) / uuid.uuid4().hex[:8] / f"{name} {format}"
+        folder = own(self._app.home) / uuid.uuid4().hex[:8] / export_of(name, format)
         folder.parent.mkdir(parents=True)
         author = self._app.registry.get(name).author
         request = {"do": "export", "model": name, "format": format, "folder": str(folder)}
