@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from contracts.records import Figure
 from feature_pipeline.label import label
@@ -240,11 +240,29 @@ def test_a_training_is_stopped_and_gone_on_with_by_another_page(
         expect(page.locator("#losses svg").first).to_be_visible(timeout=120_000)
         while not list((tmp_path / "home" / "runs").glob("*/checkpoint-*/trainer_state.json")):
             page.wait_for_timeout(100)
+        late: list[tuple[Route, APIResponse]] = []
+
+        def slow(route: Route) -> None:
+            """The clock, as it draws the end of the job, is long on its way."""
+            answer = route.fetch()
+            if not late and '"active":false' in answer.text():
+                late.append((route, answer))
+            else:
+                route.fulfill(response=answer)
+
+        page.route("**/run/**", slow)
         page.locator("#stop-training").click()
         expect(page.locator("#train")).to_have_text("Go on with the training")
-        page.wait_for_timeout(2_500)  # the clock has drawn the end of the job by then
         expect(page.locator("#training-note")).to_contain_text("It goes on from its last checkpoint")
+        while not late:
+            page.wait_for_timeout(100)
         page.get_by_label("Quick").check()
+        expect(page.locator("#train")).to_have_text("Train")
+        for route, answer in late:
+            assert "Go on with the training" in answer.text()
+            route.fulfill(response=answer)
+        page.wait_for_timeout(1_000)
+        expect(page.get_by_label("Quick")).to_be_checked()
         expect(page.locator("#train")).to_have_text("Train")
         expect(page.locator("#training-note")).to_contain_text("choose “Your own: steady”")
     app = App(settings, tmp_path / "home")

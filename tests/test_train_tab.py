@@ -354,7 +354,7 @@ def test_a_tick_for_a_new_split_begins_anew_and_stands_until_the_borders_are_mov
         assert stands("Ada")[train.new_split]["value"]
     train.begun("Ada", by, False, True, asked)
     job = ended(shell, lambda job: acts.NEW_SPLIT in job.stages)
-    drawn = train.stopped("Ada", by, False, {}, True, asked)
+    drawn = train.stopped("Ada", by, False, {}, True, asked, False)
     assert not drawn[train.new_split]["value"]
     assert train.revisited("Ada", by, False, {}, True, ("Ada", time.time()))[train.new_split]["value"]  # ticked again
 

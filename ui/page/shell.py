@@ -115,7 +115,8 @@ class Shell:
     def _opener(self, tab: Tab) -> Any:
         def opened(request: gr.Request, author: str | None, *standing: Any) -> Updates:
             chosen, others = self._now(author, request)
-            return {self.where: tab.id, **self._watch(), **others, **self._drawn(tab.revisited, chosen, *standing)}
+            drawn = tab.changed(self._drawn(tab.revisited, chosen, *standing), standing)
+            return {self.where: tab.id, **self._watch(), **others, **drawn}
 
         return opened
 
@@ -126,7 +127,7 @@ class Shell:
             return {**self._told(None), **self._drawn(tab.ticked, author, *mine)}
         chosen, others = self._now(author, request)
         drawn = self._drawn(tab.ticked if tab is self.chat else tab.revisited, chosen, *mine)
-        return {self.timer: gr.Timer(active=False), **others, **drawn}
+        return {self.timer: gr.Timer(active=False), **others, **tab.changed(drawn, mine)}
 
     def _gone(self, author: str | None, request: gr.Request) -> Any:
         """A post is forgotten; with the last of an author the page goes over to another."""

@@ -90,6 +90,15 @@ class Tab:
         """What a running job changes, about once a second."""
         return {}
 
+    def changed(self, drawn: Updates, standing: Sequence[Any]) -> Updates:
+        """Without the choices that stand already: somebody may make another before this arrives, and that is to stay."""
+        drawn = dict(drawn)
+        for component, stood in zip(self.standing(), standing, strict=True):
+            update = drawn.get(component)
+            if isinstance(update, dict) and update.get("__type__") == "update" and update.get("value") == stood:
+                drawn[component] = {what: how for what, how in update.items() if what != "value"}
+        return drawn
+
     def close(self) -> None:
         """The page ends: so does everything that is being written for it."""
 

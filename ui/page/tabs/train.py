@@ -17,7 +17,7 @@ from ui import acts
 from ui.page import learning, made
 from ui.page import markup as html
 from ui.page.jobs import Job
-from ui.page.tabs.shared import NOW, PLAIN, QUEUED, Tab, Updates, author_or_sorry, told
+from ui.page.tabs.shared import NOW, PLAIN, QUEUED, WATCHED, Tab, Updates, author_or_sorry, told
 from ui.page.tabs.versions import Versions
 from ui.page.work import followed
 
@@ -68,7 +68,7 @@ class Train(Tab):
                     self.plan = gr.Button("Look at the data", elem_id="plan", min_width=120)
                     self.train = gr.Button("Train", variant="primary", elem_id="train", min_width=120)
                     self.stop = gr.Button("Stop", variant="stop", elem_id="stop-training", visible=False, min_width=90)
-                self.note: gr.HTML = gr.HTML(elem_id="training-note", **PLAIN)
+                self.note: gr.HTML = gr.HTML(elem_id="training-note", **WATCHED)
             with gr.Column(scale=3, min_width=320):
                 self.progress: gr.HTML = gr.HTML(elem_id="training-progress", **PLAIN)
                 self.plot: gr.HTML = gr.HTML(elem_id="losses", **PLAIN)
@@ -85,6 +85,8 @@ class Train(Tab):
         self.recipe.input(self.chosen, [*given, self.unfinished], self.outputs(), **QUEUED)
         self.folds.input(self.folded, [*given, self.new_split], self.outputs(), **QUEUED)
         self.new_split.input(self.parted, [*given, self.new_split], self.outputs(), **QUEUED)
+        # What is drawn for one recipe may arrive after another is chosen; what the note says then tells that.
+        self.note.change(self.redrawn, [*given, self.unfinished], self.outputs(), **NOW)
         versions = shell.tabs["versions"]
         assert isinstance(versions, Versions)
         self.look.click(self.looked, None, [shell.strip, versions.version], **NOW)
@@ -254,6 +256,10 @@ class Train(Tab):
         return {**self._drawn(author, recipe, unfinished), self.by_hand: True}
 
     @told
+    def redrawn(self, author: str | None, recipe: str, folds: bool, unfinished: Mapping[str, Path]) -> Updates:
+        return self._drawn(author, recipe, unfinished)
+
+    @told
     def folded(self, author: str | None, recipe: str, folds: bool, new_split: bool = False) -> Updates:
         return self._drawn(author, recipe, self._unfinished(author, folds, new_split))
 
@@ -290,7 +296,7 @@ class Train(Tab):
     @told
     def stopped(self, author: str | None, *standing: Any) -> Updates:
         self._jobs.stop("training")
-        return self.revisited(author, *standing)
+        return self.changed(self.revisited(author, *standing), standing)
 
 
 def _card(rows: list[list[str]]) -> str:
