@@ -123,20 +123,41 @@ def test_a_port_in_use_is_said(site: tuple[str, Small], tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
-    code = (
-        "from pathlib import Path; from tests.browser import small; from ui.page.server import serve\n"
-        f"serve(small(Path({str(tmp_path)!r})).app, port={free_port()}, ready=lambda url: print(url, flush=True))\n"
-        "print('closed')"
-    )
-    root = Path(__file__).parents[1]
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root, preexec_fn=hear_ctrl_c
-    ) as process:
+    with served(tmp_path, "print(url, flush=True)") as process:
         assert process.stdout
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=20)[0] == "closed\n"
         assert process.returncode == 0
+
+
+def test_the_model_is_loaded_before_anybody_looks(tmp_path: Path) -> None:
+    with served(tmp_path, "threading.Thread(target=watch, daemon=True).start()") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "loaded\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20)[0] == "closed\n"
+
+
+def served(tmp_path: Path, ready: str) -> subprocess.Popen[str]:
+    """The page in a process of its own, which does `ready` once it listens."""
+    code = (
+        "import threading, time; from pathlib import Path; from tests.browser import small, stock\n"
+        "from ui.page.server import serve\n"
+        f"made = small(Path({str(tmp_path)!r})); stock(made)\n"
+        "def watch():\n"
+        "    while not made.engine.loaded: time.sleep(0.05)\n"
+        "    print('loaded', flush=True)\n"
+        f"serve(made.app, port={free_port()}, ready=lambda url: {ready})\n"
+        "print('closed')"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        preexec_fn=hear_ctrl_c,
+    )
 
 
 # ---- in a browser ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ import gradio as gr
 
 from contracts.errors import UsageError
 from ui.guard import HOSTS, LOOPBACK, Guard
-from ui.page.shell import Shell
+from ui.page.shell import Shell, shown_first
 from ui.page.tabs.chat import ANSWERS_AT_ONCE
 from ui.page.temporary import LARGEST_UPLOAD, temporary
 from ui.wiring import App
@@ -37,6 +38,9 @@ HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b
 def build(app: App, author: str | None = None) -> gr.Blocks:
     """The page as Gradio's Blocks, not yet served."""
     return Shell(app, author).blocks
+
+
+HEAD_START = 2.0  # seconds for a browser that comes at once: loading a model would slow what it draws
 
 
 @contextmanager
@@ -118,8 +122,17 @@ def serve(
     with running(app, host, port, author, password) as url, suppress(KeyboardInterrupt):
         if ready:
             ready(url)
+        threading.Thread(target=_warm, args=(app, author), daemon=True, name="warm").start()
         while True:
             time.sleep(1)
+
+
+def _warm(app: App, author: str | None) -> None:
+    """Load what the first answer needs while the page is still being opened. What is wrong is told by that answer."""
+    time.sleep(HEAD_START)
+    with suppress(Exception):
+        if chosen := shown_first(app, author)[1]:
+            app.twin.warm(chosen)
 
 
 def _theme() -> gr.themes.Base:

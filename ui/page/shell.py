@@ -94,7 +94,7 @@ class Shell:
 
     def _loaded(self, request: gr.Request) -> Updates:
         try:
-            names, author = self._authors(self._first)
+            names, author = shown_first(self._app, self._first)
         except TwinError as error:
             return self.chat._closed(error)
         return {**self._watch(), **self.chat.opened(author, request), **self._named(names, author)}
@@ -147,19 +147,13 @@ class Shell:
         told = html.problem(error.message, error.hint) if error else ""
         return {self.wrong: gr.update(value=told, visible=bool(told))}
 
-    def _authors(self, wanted: str | None) -> tuple[list[str], str | None]:
-        """Those who have posts, and which of them is chosen."""
-        known = [author for author in self._app.store.authors() if author.posts]
-        names = [author.name for author in known if not author.reference] or [author.name for author in known]
-        return names, wanted if wanted in names else next(iter(names), None)
-
     def _now(self, author: str | None, request: gr.Request) -> tuple[str | None, Updates]:
         """Whose twin is looked at now, and who else there is: a terminal may have taken in or forgotten some.
 
         A quick hand opens a tab before the page has learned of its author. Where nobody can be found, the page says why.
         """
         try:
-            names, chosen = self._authors(author or self._first)
+            names, chosen = shown_first(self._app, author or self._first)
         except TwinError as error:
             return author, self._told(error)
         if chosen == author:
@@ -172,3 +166,10 @@ class Shell:
     def _watch(self) -> Updates:
         """Asked before the rest is drawn: a job that ends in between is then drawn again at the next tick, as ended."""
         return {self.timer: gr.Timer(active=bool(self._jobs.running()))}
+
+
+def shown_first(app: App, wanted: str | None) -> tuple[list[str], str | None]:
+    """Those who have posts, and which of them is chosen."""
+    known = [author for author in app.store.authors() if author.posts]
+    names = [author.name for author in known if not author.reference] or [author.name for author in known]
+    return names, wanted if wanted in names else next(iter(names), None)
