@@ -89,8 +89,10 @@ def test_the_champion_that_learned_what_is_forgotten_is_replaced(app: App) -> No
     for file in beside:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
+    app.store.guesses.add("Ada", "Ada@v1", app.store.posts("Ada")[0].id, right=True)
     told = trained(app, "")
     assert (told["model"], told["promoted"], told["replaced"], told["outdated"]) == ("Ada@v2", True, "Ada@v1", "")
+    assert app.store.guesses.counted("Ada@v1") == (0, 0)
     assert not any(file.exists() for file in beside)
     (version,) = app.registry.versions("Ada")
     assert (version.card.recipe["name"], forgotten in version.card.posts["train"]) == ("tiny", False)

@@ -92,10 +92,12 @@ def run(
     options: Options = PLAIN,
     progress: Progress = silent,
     look: Callable[[DataCard], None] = lambda card: None,
+    beside: Callable[[str], object] = lambda name: None,
 ) -> Outcome | None:
     """Train, evaluate and register a version; promote it where it passes the recipe's gate.
 
-    `look` is shown what is learned from, before the first step.
+    `look` is shown what is learned from, before the first step. `beside`, given the name of a version that is replaced,
+    removes what others keep about it.
     None in all but the first of several processes, which alone measures and registers.
     """
     began = time.monotonic()
@@ -123,7 +125,7 @@ def run(
             return None
         report.keep(parts.home, version, folder / PROOF)
         promoted, refused = _decide(version, parts)
-        replaced = _replace(version, registry, parts.home) if promoted else ""
+        replaced = _replace(version, parts, beside) if promoted else ""
         page = report.write(parts.home, version, parts.store, registry.aliases(author))
         shutil.rmtree(folder, ignore_errors=True)  # last: while the folder is there, the run is not over
     return Outcome(version, promoted, not done, time.monotonic() - began, page, refused, replaced)
@@ -239,14 +241,14 @@ def _outdated(champion: ModelVersion | None, registry: ModelRegistry, author: st
     return {"without_forgotten": count, "replaces": champion.name}
 
 
-def _replace(version: ModelVersion, registry: ModelRegistry, home: Path) -> str:
+def _replace(version: ModelVersion, parts: Parts, beside: Callable[[str], object]) -> str:
     """Delete the version that it was made to replace, if it was: forgotten words are in its weights."""
-    wanted, held = version.card.training.get("replaces"), registry.aliases(version.author).of
-    for other in registry.versions(version.author):
+    wanted, held = version.card.training.get("replaces"), parts.registry.aliases(version.author).of
+    for other in parts.registry.versions(version.author):
         if other.name == wanted and other.number not in held:
-            report.delete(home, version.author, other.number)  # first: whoever goes on finds no version to do it for
-            registry.delete(other.name, why=f"{version.name} replaces it, trained without posts that are forgotten")
-            return other.name
+            report.delete(parts.home, version.author, other.number)
+            why = f"{version.name} replaces it, trained without posts that are forgotten"
+            return parts.registry.delete(other.name, why, first=beside)
     return ""
 
 

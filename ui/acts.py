@@ -145,10 +145,9 @@ def train(
 
         divide_anew(author, app.store, lambda made: pipeline.check(author, app.training, recipe, options, made))
         progress(NEW_SPLIT, 0, None)
-    made = pipeline.run(author, app.training, recipe, options, progress, look)
-    if made and made.replaced:
-        _forget_beside(app, made.replaced)
-    return made
+    return pipeline.run(
+        author, app.training, recipe, options, progress, look, beside=lambda name: _forget_beside(app, name)
+    )
 
 
 def delete_version(app: App, model: str, force: bool = False) -> str:
