@@ -69,15 +69,20 @@ def waited() -> Waited | None:
 _going_on: WeakSet[threading.Thread] = WeakSet()
 
 
+def aside(work: Callable[[], object], name: str) -> None:
+    """Begin it in a thread that nobody waits for but the process, as it ends."""
+    thread = threading.Thread(target=work, daemon=True, name=name)
+    _going_on.add(thread)
+    thread.start()
+
+
 def unless_stopped(items: Iterator[T], stop: threading.Event | None) -> Generator[T]:
     """What `items` gives, until LOOK after `stop` is set; without a switch in this thread. Raises what it raises."""
     if stop is None:
         yield from items
         return
     came, work = SimpleQueue[tuple[T] | BaseException | None](), Waited()
-    thread = threading.Thread(target=_hand_over, args=(items, came, work, stop), daemon=True, name="unless stopped")
-    _going_on.add(thread)
-    thread.start()
+    aside(lambda: _hand_over(items, came, work, stop), "unless stopped")
     try:
         while not stop.is_set():
             try:

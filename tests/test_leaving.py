@@ -83,12 +83,16 @@ def step():
 torch.set_num_threads(1)
 stop = threading.Event()
 threading.Timer(0.3, stop.set).start()
-print(list(leaving.unless_stopped(step(), stop)), flush=True)
+{work}
+print("left", flush=True)
 """
+STOPPED = "list(leaving.unless_stopped(step(), stop))"
+ASIDE = "leaving.aside(lambda: list(step()), 'a model is loaded'); stop.wait()"
 
 
+@pytest.mark.parametrize("work", [STOPPED, ASIDE], ids=["stopped", "aside"])
 @pytest.mark.parametrize(("patience", "code"), [("", 0), ("leaving.PATIENCE = 0.1", 1)], ids=["waits", "gives up"])
-def test_a_process_ends_after_a_step_in_native_code_or_without_aborting(patience: str, code: int) -> None:
-    command = [sys.executable, "-c", LONG_STEP.format(patience=patience)]
+def test_a_process_ends_after_a_step_in_native_code_or_without_aborting(patience: str, code: int, work: str) -> None:
+    command = [sys.executable, "-c", LONG_STEP.format(patience=patience, work=work)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("[]\n", "", code)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("left\n", "", code)

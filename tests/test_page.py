@@ -131,10 +131,10 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
         assert process.returncode == 0
 
 
-def test_the_model_is_loaded_before_anybody_looks(tmp_path: Path) -> None:
+def test_the_model_is_loaded_before_anybody_looks_but_after_who_comes_at_once(tmp_path: Path) -> None:
     with served(tmp_path, "threading.Thread(target=watch, daemon=True).start()") as process:
         assert process.stdout
-        assert process.stdout.readline() == "loaded\n"
+        assert float(process.stdout.readline()) >= chat_page.HEAD_START
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=20)[0] == "closed\n"
 
@@ -146,8 +146,9 @@ def served(tmp_path: Path, ready: str) -> subprocess.Popen[str]:
         "from ui.page.server import serve\n"
         f"made = small(Path({str(tmp_path)!r})); stock(made)\n"
         "def watch():\n"
+        "    began = time.monotonic()\n"
         "    while not made.engine.loaded: time.sleep(0.05)\n"
-        "    print('loaded', flush=True)\n"
+        "    print(time.monotonic() - began, flush=True)\n"
         f"serve(made.app, port={free_port()}, ready=lambda url: {ready})\n"
         "print('closed')"
     )
@@ -208,21 +209,12 @@ def test_the_model_is_loaded_while_the_question_is_typed_and_the_page_says_so(
         assert len(twin.engine.loaded) == 2  # for the page, and for the question
         choose(page, "author", ADA)
         expect(page.locator("#question textarea")).to_have_attribute("placeholder", f"Ask {ADA}")
-        page.wait_for_timeout(500)
-        assert len(twin.engine.loaded) == 3  # of another author another model may answer
+        while len(twin.engine.loaded) == 2:  # of another author another model may answer
+            page.wait_for_timeout(100)
         choose(page, "author", WREN)
         expect(page.locator("#question textarea")).to_have_attribute("placeholder", f"Ask {WREN}")
         page.wait_for_timeout(500)
         assert len(twin.engine.loaded) == 3
-
-
-def test_nothing_is_loaded_before_a_page_is_open(tmp_path: Path) -> None:
-    twin = small(tmp_path)
-    stock(twin)
-    with chat_page.running(twin.app, port=free_port(), author=WREN) as url:
-        assert httpx.get(url).status_code == 200
-        time.sleep(0.5)
-        assert not twin.engine.loaded
 
 
 @pytest.mark.browser

@@ -13,6 +13,7 @@ from pathlib import Path
 import gradio as gr
 
 from contracts.errors import UsageError
+from inference_pipeline.leaving import aside
 from ui.guard import HOSTS, LOOPBACK, Guard
 from ui.page.shell import Shell, shown_first
 from ui.page.tabs.chat import ANSWERS_AT_ONCE
@@ -119,19 +120,22 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM; `ready` is called with its address once the server listens."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    leaving = threading.Event()
     with running(app, host, port, author, password) as url, suppress(KeyboardInterrupt):
-        if ready:
-            ready(url)
-        threading.Thread(target=_warm, args=(app, author), daemon=True, name="warm").start()
-        while True:
-            time.sleep(1)
+        try:
+            if ready:
+                ready(url)
+            aside(lambda: _warm(app, author, leaving), "warm")
+            while True:
+                time.sleep(1)
+        finally:
+            leaving.set()
 
 
-def _warm(app: App, author: str | None) -> None:
+def _warm(app: App, author: str | None, leaving: threading.Event) -> None:
     """Load what the first answer needs while the page is still being opened. What is wrong is told by that answer."""
-    time.sleep(HEAD_START)
     with suppress(Exception):
-        if chosen := shown_first(app, author)[1]:
+        if not leaving.wait(HEAD_START) and (chosen := shown_first(app, author)[1]):
             app.twin.warm(chosen)
 
 

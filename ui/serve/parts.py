@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from math import inf
 
+from inference_pipeline.leaving import aside
 from ui.serve.answering import Answering
 from ui.serve.catalogue import Catalogue
 from ui.serve.keys import Caller
@@ -34,7 +35,7 @@ class Readiness:
         return self._status
 
     def start(self) -> None:
-        threading.Thread(target=self.warm, daemon=True, name="warm").start()
+        aside(self.warm, "warm")
 
     def warm(self) -> None:
         """Load what the first answer needs; whoever comes meanwhile does not wait for it. What is wrong is said at the first
