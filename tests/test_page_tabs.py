@@ -240,28 +240,31 @@ def test_a_training_is_stopped_and_gone_on_with_by_another_page(
         expect(page.locator("#losses svg").first).to_be_visible(timeout=120_000)
         while not list((tmp_path / "home" / "runs").glob("*/checkpoint-*/trainer_state.json")):
             page.wait_for_timeout(100)
+        page.locator("#stop-training").click()
+        expect(page.locator("#train")).to_have_text("Go on with the training")
+        expect(page.locator("#training-note")).to_contain_text("It goes on from its last checkpoint")
+        expect(page.locator("#training-progress")).to_contain_text("stopped")
         late: list[tuple[Route, APIResponse]] = []
 
         def slow(route: Route) -> None:
-            """The clock, as it draws the end of the job, is long on its way."""
             answer = route.fetch()
-            if not late and '"active":false' in answer.text():
+            if "Go on with the training" in answer.text():
                 late.append((route, answer))
             else:
                 route.fulfill(response=answer)
 
+        open_tab(page, "Versions")
+        expect(page.locator("#versions")).to_be_visible()
         page.route("**/run/**", slow)
-        page.locator("#stop-training").click()
-        expect(page.locator("#train")).to_have_text("Go on with the training")
-        expect(page.locator("#training-note")).to_contain_text("It goes on from its last checkpoint")
-        while not late:
+        open_tab(page, "Train")
+        while not late:  # what the tab shows anew is long on its way
             page.wait_for_timeout(100)
         page.get_by_label("Quick").check()
         expect(page.locator("#train")).to_have_text("Train")
         for route, answer in late:
-            assert "Go on with the training" in answer.text()
             route.fulfill(response=answer)
         page.wait_for_timeout(1_000)
+        page.unroute_all(behavior="wait")
         expect(page.get_by_label("Quick")).to_be_checked()
         expect(page.locator("#train")).to_have_text("Train")
         expect(page.locator("#training-note")).to_contain_text("choose “Your own: steady”")
