@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import os
@@ -228,6 +229,7 @@ def home(settled: Path, own_home: Path, embedder: Path, tiny_model: Path, monkey
 def swept() -> Iterator[None]:
     """What Gradio leaves behind is collected here, so that no later test is blamed for it."""
     yield
+    asyncio.set_event_loop(None)  # it leaves one in this thread, which would be collected once there is another
     gc.collect()
 
 
