@@ -20,6 +20,7 @@ from ui.wiring import App
 
 CONNECTIONS = 200  # at once; the next is told 503
 PATIENCE = 5  # seconds that an ending server gives its open requests
+KEPT_OPEN = 10  # seconds for an idle connection: httpx, and with it most clients, would use one again within 5
 
 
 class Server(uvicorn.Server):
@@ -76,6 +77,7 @@ def _listening(app: App, host: str, port: int, log: Log | None) -> Iterator[tupl
         server_header=False,
         proxy_headers=False,
         limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEPT_OPEN,
         timeout_graceful_shutdown=PATIENCE,
         lifespan="on",
         ws="none",
