@@ -16,7 +16,7 @@ from typing import Any
 
 import cbor2
 
-from feature_pipeline.sources import Item
+from feature_pipeline.sources import Item, read
 from feature_pipeline.sources.files.archive import Archive
 
 GHOST_ID = "5f" + "0" * 21 + "1"
@@ -337,3 +337,8 @@ def read_by(platform: ModuleType, path: Path) -> list[Item]:
     with closing(Archive(path)) as archive:
         assert platform.recognises(archive)
         return list(platform.read(archive))
+
+
+def items(path: Path, me: str = "") -> list[Item]:
+    """What is read of it as a person names it, and whose chat it is."""
+    return list(read(f"{path}#{me}" if me else str(path)))
