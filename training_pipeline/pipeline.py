@@ -246,7 +246,9 @@ def _replace(version: ModelVersion, parts: Parts, beside: Callable[[str], object
     wanted, held = version.card.training.get("replaces"), parts.registry.aliases(version.author).of
     for other in parts.registry.versions(version.author):
         if other.name == wanted and other.number not in held:
-            report.delete(parts.home, version.author, other.number)
+            report.delete(
+                parts.home, version.author, other.number
+            )  # first: whoever goes on finds no version to do it for
             why = f"{version.name} replaces it, trained without posts that are forgotten"
             return parts.registry.delete(other.name, why, first=beside)
     return ""

@@ -21,6 +21,7 @@ from ui.page.temporary import LARGEST_UPLOAD, temporary
 from ui.wiring import App
 
 WAITING = 20  # questions in the queue; the next one is refused
+HEAD_START = 2.0  # seconds for a browser that comes at once: loading a model would slow what it draws
 # An event with files names each of them, in at most a KiB; two thousand may be dropped at once.
 UPLOADS = {"/gradio_api/upload": LARGEST_UPLOAD, "/gradio_api/queue/join": 2 * 1024 * 1024}
 
@@ -39,9 +40,6 @@ HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b
 def build(app: App, author: str | None = None) -> gr.Blocks:
     """The page as Gradio's Blocks, not yet served."""
     return Shell(app, author).blocks
-
-
-HEAD_START = 2.0  # seconds for a browser that comes at once: loading a model would slow what it draws
 
 
 @contextmanager
@@ -121,15 +119,14 @@ def serve(
     """Serve the page until Ctrl-C or SIGTERM; `ready` is called with its address once the server listens."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     leaving = threading.Event()
-    with running(app, host, port, author, password) as url, suppress(KeyboardInterrupt):
-        try:
+    with running(app, host, port, author, password) as url:
+        with suppress(KeyboardInterrupt):
             if ready:
                 ready(url)
             aside(lambda: _warm(app, author, leaving), "warm")
             while True:
                 time.sleep(1)
-        finally:
-            leaving.set()
+        leaving.set()
 
 
 def _warm(app: App, author: str | None, leaving: threading.Event) -> None:

@@ -86,7 +86,7 @@ class Train(Tab):
         self.folds.input(self.folded, [*given, self.new_split], self.outputs(), **QUEUED)
         self.new_split.input(self.parted, [*given, self.new_split], self.outputs(), **QUEUED)
         # What is drawn for one recipe may arrive after another is chosen; what the note says then tells that.
-        self.note.change(self.redrawn, [*given, self.unfinished], self.outputs(), **NOW)
+        self.note.change(told(self._drawn), [shell.author, self.recipe, self.unfinished], self.outputs(), **NOW)
         versions = shell.tabs["versions"]
         assert isinstance(versions, Versions)
         self.look.click(self.looked, None, [shell.strip, versions.version], **NOW)
@@ -254,10 +254,6 @@ class Train(Tab):
     @told
     def chosen(self, author: str | None, recipe: str, folds: bool, unfinished: Mapping[str, Path]) -> Updates:
         return {**self._drawn(author, recipe, unfinished), self.by_hand: True}
-
-    @told
-    def redrawn(self, author: str | None, recipe: str, folds: bool, unfinished: Mapping[str, Path]) -> Updates:
-        return self._drawn(author, recipe, unfinished)
 
     @told
     def folded(self, author: str | None, recipe: str, folds: bool, new_split: bool = False) -> Updates:
